@@ -1,0 +1,22 @@
+//! Reads container checkpoint archives: members, CRIU images, address spaces.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )
+)]
+
+mod diagnostic;
+mod error;
+pub mod image;
+pub mod proto;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use error::{Error, Result};
