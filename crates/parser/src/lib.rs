@@ -13,10 +13,13 @@
     )
 )]
 
+pub mod archive;
 mod diagnostic;
 mod error;
 pub mod image;
 pub mod proto;
+pub mod source;
+pub mod text;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use error::{Error, Result};

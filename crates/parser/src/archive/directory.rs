@@ -1,0 +1,102 @@
+//! Indexing a directory: an unpacked archive or a raw image directory.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{MetadataExt as _, OpenOptionsExt as _},
+    },
+    path::Path,
+    sync::OnceLock,
+};
+
+use bytes::Bytes;
+
+use super::{Archive, Data, MAX_MEMBERS, Member, MemberKind};
+use crate::{Diagnostic, source::map_file};
+
+/// Directories deeper than this are not entered.
+const MAX_DEPTH: usize = 64;
+/// `O_NOFOLLOW | O_NONBLOCK`: neither a link nor a FIFO put in place of the file can lead astray.
+const OPEN_FLAGS: i32 = 0o400_000 | 0o4_000;
+
+/// Maps a regular file, following no link at its end.
+pub(super) fn map_regular(path: &Path) -> io::Result<Bytes> {
+    let file: File = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    map_file(&file)
+}
+
+/// Indexes a directory in order of names. Files are opened only when their bytes are asked for;
+/// links are never followed.
+///
+/// # Errors
+/// When the directory itself cannot be listed.
+pub fn index_directory(root: &Path) -> io::Result<Archive> {
+    let mut archive = Archive::default();
+    let mut pending = vec![(root.to_path_buf(), Vec::new(), 0)];
+    while let Some((directory, prefix, depth)) = pending.pop() {
+        let listing = fs::read_dir(&directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let mut entries = match listing {
+            Ok(entries) => entries,
+            Err(error) if depth == 0 => return Err(error),
+            Err(error) => {
+                let subject = crate::text::escape_invalid(&prefix).into_owned();
+                archive.diagnostics.push(Diagnostic::loss("unreadable", subject, error.to_string()));
+                continue;
+            }
+        };
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let mut path: Vec<u8> = prefix.clone();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(entry.file_name().as_bytes());
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    let subject = crate::text::escape_invalid(&path).into_owned();
+                    archive.diagnostics.push(Diagnostic::loss("unreadable", subject, error.to_string()));
+                    continue;
+                }
+            };
+            let kind = if metadata.is_dir() {
+                if depth < MAX_DEPTH {
+                    pending.push((entry.path(), path.clone(), depth + 1));
+                }
+                MemberKind::Directory
+            } else if metadata.is_symlink() {
+                let target = fs::read_link(entry.path()).unwrap_or_default();
+                MemberKind::Symlink(target.as_os_str().as_bytes().to_vec())
+            } else if metadata.is_file() {
+                MemberKind::File
+            } else {
+                MemberKind::Other(b'?')
+            };
+            let is_file = kind == MemberKind::File;
+            archive.add(Member {
+                path,
+                kind,
+                size: if is_file { metadata.len() } else { 0 },
+                mode: metadata.mode() & 0o7777,
+                mtime: Some(metadata.mtime()),
+                offset: is_file.then_some(0),
+                data: if is_file {
+                    Data::File { path: entry.path(), bytes: OnceLock::new() }
+                } else {
+                    Data::Slice(Bytes::new())
+                },
+            });
+            if archive.members.len() >= MAX_MEMBERS {
+                let message = format!("only the first {MAX_MEMBERS} files are read");
+                archive.diagnostics.push(Diagnostic::loss("too-many-members", "directory", message));
+                return Ok(archive);
+            }
+        }
+    }
+    Ok(archive)
+}

@@ -1,0 +1,189 @@
+//! The members of an archive, wherever they are: a tar, a directory, a stream of images.
+//!
+//! A member's bytes are a slice of the evidence; nothing is extracted.
+
+mod directory;
+mod stream;
+mod tar;
+
+use std::{borrow::Cow, collections::HashMap, path::PathBuf, sync::OnceLock};
+
+use bytes::Bytes;
+
+pub use self::{
+    directory::index_directory,
+    stream::{index_stream, looks_like_stream},
+    tar::{index_tar, looks_like_tar},
+};
+use crate::{Diagnostic, text};
+
+/// More members than this are not indexed.
+const MAX_MEMBERS: usize = 4 << 20;
+
+/// What a member is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link with its target as written; never followed on the analyst's file system.
+    Symlink(Vec<u8>),
+    /// A hard link to another member.
+    Hardlink(Vec<u8>),
+    /// A device, FIFO or anything else, by its tar type byte.
+    Other(u8),
+}
+
+/// One member of an archive.
+#[derive(Debug)]
+pub struct Member {
+    /// Path without leading `./` or `/` and without a trailing `/`; otherwise as written.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: MemberKind,
+    /// Size in bytes as the archive states it.
+    pub size: u64,
+    /// Permission bits as stored.
+    pub mode: u32,
+    /// Modification time in seconds since the epoch, if stored.
+    pub mtime: Option<i64>,
+    /// Offset of the first byte of content in the archive file (after decompression), if it has one.
+    pub offset: Option<u64>,
+    data: Data,
+}
+
+#[derive(Debug)]
+enum Data {
+    Slice(Bytes),
+    File { path: PathBuf, bytes: OnceLock<Bytes> },
+}
+
+impl Member {
+    /// The content, mapped at first use when it is a file of a directory. A file that cannot be read
+    /// gives no bytes; [`Member::is_cut`] tells.
+    pub fn bytes(&self) -> &Bytes {
+        match &self.data {
+            Data::Slice(bytes) => bytes,
+            Data::File { path, bytes } => {
+                bytes.get_or_init(|| directory::map_regular(path).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Whether there are fewer bytes than the archive states.
+    pub fn is_cut(&self) -> bool {
+        self.kind == MemberKind::File && (self.bytes().len() as u64) < self.size
+    }
+
+    /// The path as text, for messages.
+    pub fn name(&self) -> Cow<'_, str> {
+        text::escape_invalid(&self.path)
+    }
+}
+
+/// All members of one archive, by path.
+#[derive(Debug, Default)]
+pub struct Archive {
+    members: Vec<Member>,
+    by_path: HashMap<Vec<u8>, usize>,
+    /// What was noticed while indexing.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Archive {
+    /// All members in the order of the archive.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The member at a path; of several with one path the last, as extraction would leave it.
+    pub fn find(&self, path: &[u8]) -> Option<&Member> {
+        self.by_path.get(path).and_then(|index| self.members.get(*index))
+    }
+
+    /// The content of the regular file at a path.
+    pub fn file(&self, path: &[u8]) -> Option<&Bytes> {
+        self.find(path).filter(|member| member.kind == MemberKind::File).map(Member::bytes)
+    }
+
+    /// Adds a member and reports a path that was there before, or that leads out of the archive.
+    fn add(&mut self, member: Member) {
+        let index = self.members.len();
+        if member.path.split(|byte| *byte == b'/').any(|part| part == b"..") {
+            self.diagnostics.push(Diagnostic::note(
+                "unsafe-path",
+                member.name(),
+                "the member's path leads out of the archive; it is listed, never followed",
+            ));
+        }
+        if let Some(before) =
+            self.by_path.insert(member.path.clone(), index).and_then(|i| self.members.get(i))
+            && !(before.kind == MemberKind::Directory && member.kind == MemberKind::Directory)
+        {
+            let place =
+                |member: &Member| member.offset.map_or(String::new(), |offset| format!(" at byte {offset}"));
+            let message = format!(
+                "the archive has this path twice{} and{}; the last is used, as extraction would",
+                place(before),
+                place(&member)
+            );
+            self.diagnostics.push(Diagnostic::note("duplicate-member", member.name().into_owned(), message));
+        }
+        self.members.push(member);
+    }
+
+    /// Takes in the members of another archive, such as the next layer of an image.
+    pub fn merge(&mut self, other: Archive) {
+        for member in other.members {
+            let index = self.members.len();
+            self.by_path.insert(member.path.clone(), index);
+            self.members.push(member);
+        }
+        self.diagnostics.extend(other.diagnostics);
+    }
+
+    /// An archive with one member, for content that comes without an archive around it.
+    pub fn of_files(files: impl IntoIterator<Item = (Vec<u8>, Bytes)>) -> Self {
+        let mut archive = Self::default();
+        for (path, bytes) in files {
+            archive.add(Member {
+                path,
+                kind: MemberKind::File,
+                size: bytes.len() as u64,
+                mode: 0o600,
+                mtime: None,
+                offset: None,
+                data: Data::Slice(bytes),
+            });
+        }
+        archive
+    }
+}
+
+/// Drops leading `/` and `./`, doubled and trailing slashes and `.` parts; `..` stays as written.
+pub fn normalise(path: &[u8]) -> Vec<u8> {
+    let mut normal = Vec::with_capacity(path.len());
+    for part in path.split(|byte| *byte == b'/') {
+        if part.is_empty() || part == b"." {
+            continue;
+        }
+        if !normal.is_empty() {
+            normal.push(b'/');
+        }
+        normal.extend_from_slice(part);
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normalises_paths_without_resolving_them() {
+        for (from, to) in [("./a", "a"), ("/a//b/", "a/b"), ("a/../b", "a/../b"), ("./", ""), ("..", "..")] {
+            assert_eq!(normalise(from.as_bytes()), to.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Indexing a tar that lies in one slice: a walk over its headers, never over its contents.
+
+use bytes::Bytes;
+use tar::{EntryType, Header};
+
+use super::{Archive, Data, MAX_MEMBERS, Member, MemberKind, normalise};
+use crate::{Diagnostic, Severity};
+
+const BLOCK: usize = 512;
+/// A long name or PAX header beyond this is not believed.
+const MAX_EXTENSION: usize = 1 << 20;
+
+/// Whether the bytes begin with a tar header whose checksum holds.
+pub fn looks_like_tar(bytes: &[u8]) -> bool {
+    header_at(bytes, 0).is_some_and(|header| checksum_holds(header))
+}
+
+fn header_at(bytes: &[u8], position: usize) -> Option<&Header> {
+    let block = bytes.get(position..)?.get(..BLOCK)?;
+    Some(Header::from_byte_slice(block))
+}
+
+fn checksum_holds(header: &Header) -> bool {
+    let bytes = header.as_bytes();
+    let sum: u32 = bytes
+        .iter()
+        .enumerate()
+        .map(|(i, byte)| if (148..156).contains(&i) { u32::from(b' ') } else { u32::from(*byte) })
+        .sum();
+    header.cksum().is_ok_and(|stored| stored == sum)
+}
+
+/// What extension headers say about the member that follows them.
+#[derive(Default)]
+struct Extensions {
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+    mtime: Option<i64>,
+    sparse: bool,
+}
+
+impl Extensions {
+    fn read_pax(&mut self, content: &[u8]) {
+        for extension in tar::PaxExtensions::new(content).flatten() {
+            let value = extension.value_bytes();
+            let text = std::str::from_utf8(value).unwrap_or_default();
+            match extension.key_bytes() {
+                b"path" => self.path = Some(value.to_vec()),
+                b"linkpath" => self.link = Some(value.to_vec()),
+                b"size" => self.size = text.parse().ok(),
+                b"mtime" => {
+                    self.mtime = text.split('.').next().and_then(|seconds| seconds.parse().ok());
+                }
+                key if key.starts_with(b"GNU.sparse.") => {
+                    self.sparse = true;
+                    if key == b"GNU.sparse.name" {
+                        self.path = Some(value.to_vec());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Indexes a tar: the cost depends on the number of members, not on their sizes. `name` is used in
+/// messages. Damage costs what it hits: a broken header is skipped up to the next good one.
+pub fn index_tar(bytes: &Bytes, name: &str) -> Archive {
+    let mut archive = Archive::default();
+    let mut walk = Walk { bytes, name, position: 0, extensions: Extensions::default() };
+    while walk.step(&mut archive) {
+        if archive.members.len() >= MAX_MEMBERS {
+            archive.diagnostics.push(Diagnostic::loss(
+                "too-many-members",
+                name,
+                format!("only the first {MAX_MEMBERS} members are read"),
+            ));
+            break;
+        }
+    }
+    archive
+}
+
+struct Walk<'a> {
+    bytes: &'a Bytes,
+    name: &'a str,
+    position: usize,
+    extensions: Extensions,
+}
+
+impl Walk<'_> {
+    fn report(&self, archive: &mut Archive, severity: Severity, code: &'static str, message: String) {
+        archive.diagnostics.push(Diagnostic {
+            code,
+            severity,
+            subject: self.name.to_owned(),
+            offset: Some(self.position as u64),
+            message,
+        });
+    }
+
+    /// Reads one header and steps over its content; false at the end.
+    fn step(&mut self, archive: &mut Archive) -> bool {
+        let Some(header) = header_at(self.bytes, self.position) else {
+            let message = "the archive ends without an end-of-archive marker; it may be cut".to_owned();
+            self.report(archive, Severity::Loss, "truncated-archive", message);
+            return false;
+        };
+        if header.as_bytes().iter().all(|byte| *byte == 0) {
+            return self.end_marker(archive);
+        }
+        if !checksum_holds(header) {
+            return self.resynchronise(archive);
+        }
+        let header = header.clone();
+        let stated = header.entry_size().ok();
+        let start = self.position + BLOCK;
+        let is_extension = matches!(
+            header.entry_type(),
+            EntryType::XHeader | EntryType::XGlobalHeader | EntryType::GNULongName | EntryType::GNULongLink
+        );
+        let size = match self.extensions.size {
+            Some(size) if !is_extension => Some(size),
+            _ => stated,
+        };
+        let Some(size) = size else {
+            let message = "a member's size is not a number".to_owned();
+            self.report(archive, Severity::Loss, "bad-header", message);
+            return self.resynchronise(archive);
+        };
+        // Links and devices have no content, whatever their size field says.
+        let has_content = is_extension || is_file(header.entry_type());
+        let length = if has_content { usize::try_from(size).unwrap_or(usize::MAX) } else { 0 };
+        let available = length.min(self.bytes.len().saturating_sub(start));
+        let content = self.bytes.slice(start..start + available);
+        if is_extension {
+            self.extension(archive, &header, &content, length);
+        } else {
+            self.member(archive, &header, size, has_content, content);
+        }
+        match length.checked_next_multiple_of(BLOCK).and_then(|padded| start.checked_add(padded)) {
+            Some(next) if next <= self.bytes.len() => {
+                self.position = next;
+                true
+            }
+            // The last member may lack its padding; less than its content was reported above.
+            _ => {
+                if available == length {
+                    self.position = self.bytes.len();
+                    let message =
+                        "the archive ends without an end-of-archive marker; it may be cut".to_owned();
+                    self.report(archive, Severity::Loss, "truncated-archive", message);
+                }
+                false
+            }
+        }
+    }
+
+    fn extension(&mut self, archive: &mut Archive, header: &Header, content: &Bytes, length: usize) {
+        if length > MAX_EXTENSION || content.len() < length {
+            let message = format!("an extension header of {length} bytes is cut or too long");
+            self.report(archive, Severity::Loss, "bad-header", message);
+        }
+        let content = content.get(..content.len().min(MAX_EXTENSION)).unwrap_or_default();
+        let text = || content.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+        match header.entry_type() {
+            EntryType::GNULongName => self.extensions.path = Some(text()),
+            EntryType::GNULongLink => self.extensions.link = Some(text()),
+            EntryType::XHeader => self.extensions.read_pax(content),
+            // Global headers of the archives in question only hold comments.
+            _ => {}
+        }
+    }
+
+    fn member(
+        &mut self,
+        archive: &mut Archive,
+        header: &Header,
+        size: u64,
+        has_content: bool,
+        content: Bytes,
+    ) {
+        let extensions = std::mem::take(&mut self.extensions);
+        let link = || extensions.link.clone().or_else(|| header.link_name_bytes().map(Into::into));
+        let kind = match header.entry_type() {
+            EntryType::Directory => MemberKind::Directory,
+            EntryType::Symlink => MemberKind::Symlink(link().unwrap_or_default()),
+            EntryType::Link => MemberKind::Hardlink(link().unwrap_or_default()),
+            kind if is_file(kind) => MemberKind::File,
+            kind => MemberKind::Other(kind.as_byte()),
+        };
+        let path = normalise(&extensions.path.unwrap_or_else(|| header.path_bytes().into()));
+        let is_cut = has_content && (content.len() as u64) < size;
+        let sparse = extensions.sparse || header.entry_type() == EntryType::GNUSparse;
+        let member = Member {
+            path,
+            kind,
+            size: if has_content { size } else { 0 },
+            mode: header.mode().unwrap_or(0),
+            mtime: extensions.mtime.or_else(|| header.mtime().ok().and_then(|time| time.try_into().ok())),
+            offset: has_content.then_some((self.position + BLOCK) as u64),
+            // What a sparse member holds is not its content; unreadable is better than wrong.
+            data: Data::Slice(if sparse { Bytes::new() } else { content }),
+        };
+        if sparse {
+            archive.diagnostics.push(
+                Diagnostic::loss(
+                    "sparse-member",
+                    member.name(),
+                    "the member is stored sparse, which is not read; unpack the archive and give the directory",
+                )
+                .at(self.position as u64),
+            );
+        } else if is_cut {
+            let message = format!("{size} bytes are stated, {} are there", member.bytes().len());
+            archive
+                .diagnostics
+                .push(Diagnostic::loss("truncated-member", member.name(), message).at(self.position as u64));
+        }
+        archive.add(member);
+    }
+
+    /// At a zero block: the end if a second follows or nothing does.
+    fn end_marker(&mut self, archive: &mut Archive) -> bool {
+        let rest = self.bytes.get(self.position + BLOCK..).unwrap_or_default();
+        let second_is_zero = rest.iter().take(BLOCK).all(|byte| *byte == 0);
+        if !second_is_zero && header_at(rest, 0).is_some_and(checksum_holds) {
+            let message = "a lone zero block lies between members".to_owned();
+            self.report(archive, Severity::Note, "lone-zero-block", message);
+            self.position += BLOCK;
+            return true;
+        }
+        if let Some(stale) = rest.iter().position(|byte| *byte != 0) {
+            self.position += BLOCK + stale;
+            let message = format!(
+                "{} bytes follow the end of the archive: remains of an older, longer file, or something hidden",
+                rest.len() - stale
+            );
+            self.report(archive, Severity::Note, "trailing-data", message);
+        }
+        false
+    }
+
+    /// After a bad header: goes on at the next block that is a good one.
+    fn resynchronise(&mut self, archive: &mut Archive) -> bool {
+        self.extensions = Extensions::default();
+        let next = (self.position + BLOCK..self.bytes.len()).step_by(BLOCK).find(|position| {
+            header_at(self.bytes, *position).is_some_and(|header| {
+                (header.as_ustar().is_some() || header.as_gnu().is_some()) && checksum_holds(header)
+            })
+        });
+        let message = match next {
+            Some(next) => format!("this is no member header; {} bytes are skipped", next - self.position),
+            None => "this is no member header, and none follows".to_owned(),
+        };
+        self.report(archive, Severity::Loss, "bad-header", message);
+        self.position = next.unwrap_or(self.bytes.len());
+        next.is_some()
+    }
+}
+
+fn is_file(kind: EntryType) -> bool {
+    matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, content) in files {
+            let mut header = Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o600);
+            header.set_mtime(1_700_000_000);
+            header.set_cksum();
+            builder.append_data(&mut header, path, *content).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn codes(archive: &Archive) -> Vec<&str> {
+        archive.diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
+    }
+
+    #[test]
+    fn members_are_slices_at_their_offsets() {
+        let long = "d/".repeat(120) + "file";
+        let bytes = Bytes::from(tar_of(&[("./a", b"alpha"), (&long, b"beta")]));
+        let archive = index_tar(&bytes, "x.tar");
+        assert!(archive.diagnostics.is_empty());
+        assert_eq!(archive.file(b"a").unwrap(), "alpha".as_bytes());
+        let member = archive.find(long.as_bytes()).unwrap();
+        assert_eq!(member.bytes(), "beta".as_bytes());
+        assert_eq!(&bytes[member.offset.unwrap() as usize..][..4], b"beta");
+    }
+
+    #[test]
+    fn a_broken_header_costs_its_member_only() {
+        let mut bytes = tar_of(&[("a", b"alpha"), ("b", b"beta"), ("c", b"gamma")]);
+        bytes[1024 + 10] ^= 0xff;
+        let archive = index_tar(&Bytes::from(bytes), "x.tar");
+        assert_eq!(codes(&archive), ["bad-header"]);
+        assert!(archive.find(b"a").is_some() && archive.find(b"c").is_some());
+    }
+
+    #[test]
+    fn stale_bytes_after_the_end_are_reported() {
+        let mut bytes = tar_of(&[("a", b"alpha")]);
+        bytes.extend(tar_of(&[("old", b"older")]));
+        let archive = index_tar(&Bytes::from(bytes), "x.tar");
+        assert_eq!(codes(&archive), ["trailing-data"]);
+        assert!(archive.find(b"old").is_none());
+    }
+
+    #[test]
+    fn every_cut_keeps_the_members_before_it() {
+        let whole = tar_of(&[("a", &[1; 700]), ("b", &[2; 10])]);
+        for cut in 0..whole.len() {
+            let archive = index_tar(&Bytes::from(whole[..cut].to_vec()), "x.tar");
+            assert!(!archive.diagnostics.is_empty() || cut >= whole.len() - 512, "{cut}");
+            if cut >= 512 + 700 {
+                assert_eq!(archive.file(b"a").unwrap().len(), 700);
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_members_with_one_path_the_last_counts_and_both_are_told() {
+        let archive = index_tar(&Bytes::from(tar_of(&[("a", b"1"), ("a", b"2")])), "x.tar");
+        assert_eq!(archive.file(b"a").unwrap(), "2".as_bytes());
+        assert_eq!(codes(&archive), ["duplicate-member"]);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            index_tar(&Bytes::from(bytes), "x.tar");
+        }
+
+        #[test]
+        fn agrees_with_the_tar_crate(files in proptest::collection::vec(("[a-z]{1,120}", proptest::collection::vec(any::<u8>(), 0..2000)), 0..8)) {
+            let files: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (path.as_str(), content.as_slice())).collect();
+            let bytes = tar_of(&files);
+            let archive = index_tar(&Bytes::from(bytes.clone()), "x.tar");
+            let mut reader = tar::Archive::new(bytes.as_slice());
+            let theirs: Vec<(Vec<u8>, u64, u64)> = reader.entries().unwrap().map(|entry| {
+                let entry = entry.unwrap();
+                (entry.path_bytes().to_vec(), entry.raw_file_position(), entry.size())
+            }).collect();
+            let ours: Vec<(Vec<u8>, u64, u64)> = archive.members().iter().map(|member| (member.path.clone(), member.offset.unwrap(), member.size)).collect();
+            prop_assert_eq!(ours, theirs);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Compression formats: recognising and undoing them.
+
+use std::{
+    io::{self, Read, Write},
+    sync::mpsc::sync_channel,
+    thread,
+};
+
+use bytes::Bytes;
+use liblzma::bufread::XzDecoder;
+use lz4_flex::frame::FrameDecoder;
+
+use super::{Progress, Spool};
+
+/// Bytes handed from the decoder to the writer at a time.
+const BLOCK: usize = 1 << 20;
+/// Blocks under way between the two.
+const BLOCKS_UNDER_WAY: usize = 8;
+/// Below this many compressed bytes a second thread is not worth starting.
+const ONE_THREAD_BELOW: usize = 1 << 18;
+
+/// A compression format, told by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// RFC 1952, one or more members.
+    Gzip,
+    /// RFC 8878, one or more frames.
+    Zstd,
+    /// The .xz container.
+    Xz,
+    /// One or more bzip2 streams.
+    Bzip2,
+    /// The LZ4 frame format.
+    Lz4,
+}
+
+/// What came out of compressed bytes.
+pub struct Decompressed {
+    /// The bytes, as many as could be had.
+    pub bytes: Bytes,
+    /// Why they are not all, if they are not.
+    pub cut_short: Option<io::Error>,
+}
+
+impl Compression {
+    /// Tells the format from the first bytes.
+    pub fn detect(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            // A zstd or LZ4 stream may begin with a skippable frame; what follows it decides.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, rest @ ..] => {
+                let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+                rest.get(length..).and_then(Self::detect)
+            }
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some(Self::Bzip2),
+            [0x04, 0x22, 0x4d, 0x18, ..] => Some(Self::Lz4),
+            _ => None,
+        }
+    }
+
+    /// The name used in output: `gzip`, `zstd`, …
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+            Self::Lz4 => "lz4",
+        }
+    }
+
+    /// Decompresses everything into anonymous storage: decoding in one thread while this one stores.
+    /// Damage ends it early and is told in [`Decompressed::cut_short`]; so does reaching `limit` bytes.
+    ///
+    /// # Errors
+    /// When the anonymous storage fails.
+    pub fn decompress(self, input: &[u8], limit: u64, progress: &dyn Progress) -> io::Result<Decompressed> {
+        let mut spool = Spool::default();
+        let cut_short = if input.len() < ONE_THREAD_BELOW {
+            self.decode(input, &mut |block| spool.write_all(&block).map(|()| spool.length() < limit))?
+        } else {
+            progress.begin("decompressing", Some(input.len() as u64));
+            let outcome = self.decode_beside(input, limit, &mut spool, progress);
+            progress.end();
+            outcome?
+        };
+        Ok(Decompressed { bytes: spool.finish()?, cut_short })
+    }
+
+    fn decode_beside(
+        self,
+        input: &[u8],
+        limit: u64,
+        spool: &mut Spool,
+        progress: &dyn Progress,
+    ) -> io::Result<Option<io::Error>> {
+        thread::scope(|scope| {
+            let (sender, receiver) = sync_channel::<(Vec<u8>, u64)>(BLOCKS_UNDER_WAY);
+            let decoder = scope.spawn(move || {
+                let mut produced = 0_u64;
+                self.decode(input, &mut |block| {
+                    produced += block.len() as u64;
+                    // The writer hangs up only when it failed, and says so itself.
+                    Ok(sender.send((block, produced)).is_ok() && produced < limit)
+                })
+            });
+            let mut written = Ok(());
+            for (block, produced) in receiver {
+                written = spool.write_all(&block);
+                if written.is_err() {
+                    break;
+                }
+                progress.advance_to(produced.min(input.len() as u64));
+            }
+            written?;
+            decoder.join().unwrap_or_else(|_| Err(io::Error::other("the decoder stopped unexpectedly")))
+        })
+    }
+
+    /// Gives decoded blocks to `sink` until the end, damage, or `sink` returning false.
+    fn decode(
+        self,
+        input: &[u8],
+        sink: &mut dyn FnMut(Vec<u8>) -> io::Result<bool>,
+    ) -> io::Result<Option<io::Error>> {
+        let mut reader: Box<dyn Read + '_> = match self {
+            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(input)),
+            Self::Zstd => match zstd::stream::read::Decoder::with_buffer(input) {
+                Ok(mut decoder) => {
+                    // Windows up to 2 GiB, as `zstd --long=31` writes them.
+                    decoder.window_log_max(31)?;
+                    Box::new(decoder)
+                }
+                Err(error) => return Ok(Some(error)),
+            },
+            Self::Xz => Box::new(Streams {
+                input,
+                decoder: None,
+                start: xz_decoder,
+                rest: |decoder| decoder.get_ref(),
+            }),
+            Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+            Self::Lz4 => Box::new(Streams {
+                input,
+                decoder: None,
+                start: |input| Ok(Box::new(FrameDecoder::new(input))),
+                rest: |decoder| decoder.get_ref(),
+            }),
+        };
+        loop {
+            let mut block = vec![0; BLOCK];
+            let mut filled = 0;
+            let mut outcome = Ok(1);
+            while let Some(space) = block.get_mut(filled..).filter(|space| !space.is_empty()) {
+                outcome = reader.read(space);
+                match outcome {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => filled += count,
+                }
+            }
+            block.truncate(filled);
+            if filled > 0 && !sink(block)? {
+                return Ok(Some(io::Error::other("the limit on decompressed bytes was reached")));
+            }
+            match outcome {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Ok(Some(error)),
+            }
+        }
+    }
+}
+
+/// An .xz decoder that uses all cores where the file has several blocks.
+fn xz_decoder(input: &[u8]) -> io::Result<XzDecoder<&[u8]>> {
+    let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let stream = liblzma::stream::MtStreamBuilder::new()
+        .threads(u32::try_from(threads).unwrap_or(1))
+        .memlimit_threading(256 << 20)
+        .memlimit_stop(1 << 30)
+        .decoder()?;
+    Ok(XzDecoder::new_stream(input, stream))
+}
+
+/// Streams one after another, for decoders that stop after each.
+struct Streams<'a, D> {
+    input: &'a [u8],
+    decoder: Option<D>,
+    start: fn(&'a [u8]) -> io::Result<D>,
+    rest: fn(&D) -> &'a [u8],
+}
+
+impl<D: Read> Read for Streams<'_, D> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let decoder = match &mut self.decoder {
+                Some(decoder) => decoder,
+                // Zero bytes between and after streams are padding.
+                None if self.input.iter().all(|byte| *byte == 0) => return Ok(0),
+                None => self.decoder.insert((self.start)(self.input)?),
+            };
+            let count = decoder.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let rest = (self.rest)(decoder);
+            if rest.len() == self.input.len() {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "no further stream"));
+            }
+            self.input = rest;
+            self.decoder = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Silent;
+
+    fn text() -> Vec<u8> {
+        (0..400_000_u32).flat_map(|i| format!("line {}\n", i % 977).into_bytes()).collect()
+    }
+
+    fn compress(format: Compression, data: &[u8]) -> Vec<u8> {
+        match format {
+            Compression::Gzip => {
+                let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                writer.write_all(data).unwrap();
+                writer.finish().unwrap()
+            }
+            Compression::Zstd => zstd::encode_all(data, 1).unwrap(),
+            Compression::Xz => {
+                let mut writer = liblzma::write::XzEncoder::new(Vec::new(), 0);
+                writer.write_all(data).unwrap();
+                writer.finish().unwrap()
+            }
+            Compression::Bzip2 => {
+                let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+                writer.write_all(data).unwrap();
+                writer.finish().unwrap()
+            }
+            Compression::Lz4 => {
+                let mut writer = lz4_flex::frame::FrameEncoder::new(Vec::new());
+                writer.write_all(data).unwrap();
+                writer.finish().unwrap()
+            }
+        }
+    }
+
+    const ALL: [Compression; 5] =
+        [Compression::Gzip, Compression::Zstd, Compression::Xz, Compression::Bzip2, Compression::Lz4];
+
+    #[test]
+    fn undoes_every_format_in_one_piece_and_in_two() {
+        let text = text();
+        let (first, second) = text.split_at(text.len() / 3);
+        for format in ALL {
+            let whole = compress(format, &text);
+            let mut pieces = compress(format, first);
+            pieces.extend(compress(format, second));
+            for input in [whole, pieces] {
+                assert_eq!(Compression::detect(&input), Some(format));
+                let output = format.decompress(&input, u64::MAX, &Silent).unwrap();
+                assert!(output.cut_short.is_none(), "{format:?}: {:?}", output.cut_short);
+                assert!(output.bytes == text, "{format:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_stream_gives_its_beginning_and_says_so() {
+        let text = text();
+        for format in ALL {
+            let whole = compress(format, &text);
+            let output = format.decompress(&whole[..whole.len() / 2], u64::MAX, &Silent).unwrap();
+            assert!(output.cut_short.is_some(), "{format:?}");
+            assert!(text.starts_with(&output.bytes), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn stops_at_the_limit() {
+        let bomb = compress(Compression::Gzip, &vec![0; 64 << 20]);
+        let output = Compression::Gzip.decompress(&bomb, 1 << 20, &Silent).unwrap();
+        assert!(output.cut_short.is_some());
+        assert!(output.bytes.len() <= 2 << 20);
+    }
+}

@@ -1,0 +1,30 @@
+//! Bytes of the evidence: mapped when plain, decompressed once into anonymous storage when not.
+//!
+//! Nothing here knows what the bytes mean. The content decides, never the file name.
+
+mod compression;
+mod map;
+mod spool;
+
+pub use compression::{Compression, Decompressed};
+pub use map::map_file;
+pub use spool::Spool;
+
+/// Told now and then how far a long step has come.
+pub trait Progress: Sync {
+    /// A step begins; `total` is in bytes when known.
+    fn begin(&self, step: &str, total: Option<u64>);
+    /// The step has come this far, in the unit of `total`.
+    fn advance_to(&self, position: u64);
+    /// The step is over.
+    fn end(&self);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _step: &str, _total: Option<u64>) {}
+    fn advance_to(&self, _position: u64) {}
+    fn end(&self) {}
+}
