@@ -14,12 +14,16 @@
 )]
 
 pub mod archive;
+mod checkpoint;
+pub mod container;
 mod diagnostic;
 mod error;
+pub mod evidence;
 pub mod image;
 pub mod proto;
 pub mod source;
 pub mod text;
 
+pub use checkpoint::{Checkpoint, ImageDirectory, Parent};
 pub use diagnostic::{Diagnostic, Severity};
 pub use error::{Error, Result};

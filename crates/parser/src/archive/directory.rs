@@ -18,8 +18,8 @@ use crate::{Diagnostic, source::map_file};
 
 /// Directories deeper than this are not entered.
 const MAX_DEPTH: usize = 64;
-/// `O_NOFOLLOW | O_NONBLOCK`: neither a link nor a FIFO put in place of the file can lead astray.
-const OPEN_FLAGS: i32 = 0o400_000 | 0o4_000;
+/// Neither a link nor a FIFO put in place of the file can lead astray.
+const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
 /// Maps a regular file, following no link at its end.
 pub(super) fn map_regular(path: &Path) -> io::Result<Bytes> {

@@ -135,15 +135,22 @@ impl Archive {
 
     /// Takes in the members of another archive, such as the next layer of an image.
     pub fn merge(&mut self, other: Archive) {
-        for member in other.members {
-            let index = self.members.len();
-            self.by_path.insert(member.path.clone(), index);
+        self.merge_below(other, b"");
+    }
+
+    /// Takes in the members of another archive below a directory.
+    pub fn merge_below(&mut self, other: Archive, directory: &[u8]) {
+        for mut member in other.members {
+            if !directory.is_empty() {
+                member.path = [directory, b"/", &member.path].concat();
+            }
+            self.by_path.insert(member.path.clone(), self.members.len());
             self.members.push(member);
         }
         self.diagnostics.extend(other.diagnostics);
     }
 
-    /// An archive with one member, for content that comes without an archive around it.
+    /// An archive of files that come without an archive around them.
     pub fn of_files(files: impl IntoIterator<Item = (Vec<u8>, Bytes)>) -> Self {
         let mut archive = Self::default();
         for (path, bytes) in files {

@@ -1,0 +1,240 @@
+//! One checkpoint: the engine's description of the container and the directory of its images.
+
+use std::sync::Arc;
+
+use crate::{
+    Diagnostic,
+    archive::{Archive, Member, MemberKind},
+    container::Container,
+    evidence::{Place, find_places, join},
+    image::{self, ByteOrder, Image, ImageFile, Located},
+    text,
+};
+
+/// Longest chain of parents that is followed.
+const MAX_PARENTS: usize = 64;
+
+/// One checkpoint of the evidence.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// What tells this checkpoint from others of the same evidence, if there are several.
+    pub label: Option<String>,
+    /// What the engine says of the container.
+    pub container: Container,
+    /// Memory only: the first step of an incremental dump, without processes.
+    pub is_pre_dump: bool,
+    /// The CRIU images.
+    pub images: ImageDirectory,
+    /// What was noticed while recognising it.
+    pub diagnostics: Vec<Diagnostic>,
+    archive: Arc<Archive>,
+    base: Vec<u8>,
+}
+
+impl Checkpoint {
+    pub(crate) fn new(
+        label: Option<String>,
+        archive: &Arc<Archive>,
+        place: Place,
+        parents: Option<&[Arc<Archive>]>,
+    ) -> Self {
+        let mut diagnostics = Vec::new();
+        let container = Container::read(archive, &place.base, &mut diagnostics);
+        let prefix = place.images.unwrap_or_else(|| {
+            diagnostics.push(Diagnostic::loss(
+                "no-images",
+                "checkpoint/",
+                "the archive holds no CRIU image: the node's CRIU configuration may send them to another \
+                 directory (images-dir)",
+            ));
+            join(&place.base, b"checkpoint")
+        });
+        let label = label
+            .or_else(|| (!place.base.is_empty()).then(|| text::escape_invalid(&place.base).into_owned()));
+        let images = ImageDirectory::new(archive, prefix, parents, 0);
+        Self {
+            label,
+            container,
+            is_pre_dump: place.is_pre_dump,
+            images,
+            diagnostics,
+            archive: Arc::clone(archive),
+            base: place.base,
+        }
+    }
+
+    /// A file that the engine put beside the images, such as `dump.log`.
+    pub fn engine_file(&self, name: &str) -> Option<&Member> {
+        self.archive.find(&join(&self.base, name.as_bytes())).filter(|member| member.kind == MemberKind::File)
+    }
+
+    /// Files below a directory beside the images, such as `volumes`.
+    pub fn engine_files_in<'a>(&'a self, directory: &str) -> impl Iterator<Item = &'a Member> {
+        let prefix = join(&join(&self.base, directory.as_bytes()), b"");
+        self.archive.members().iter().filter(move |member| member.path.starts_with(&prefix))
+    }
+
+    /// The archive that holds it.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+}
+
+/// The dump that an incremental dump builds on (`format.md §7.3`).
+#[derive(Debug)]
+pub enum Parent {
+    /// The dump is complete by itself.
+    None,
+    /// The parent is at hand.
+    Found(Box<ImageDirectory>),
+    /// There is a parent, but it is not in the evidence; why.
+    Missing(String),
+}
+
+/// A directory of CRIU images.
+#[derive(Debug)]
+pub struct ImageDirectory {
+    /// Byte order of the dumping host, from the inventory.
+    pub order: ByteOrder,
+    /// The dump before this one.
+    pub parent: Parent,
+    archive: Arc<Archive>,
+    prefix: Vec<u8>,
+}
+
+impl ImageDirectory {
+    fn new(archive: &Arc<Archive>, prefix: Vec<u8>, parents: Option<&[Arc<Archive>]>, depth: usize) -> Self {
+        let order = match archive.file(&join(&prefix, b"inventory.img")).map(|bytes| bytes.first_chunk::<4>())
+        {
+            Some(Some([0x58, 0x31, 0x31, 0x16])) => ByteOrder::Big,
+            _ => ByteOrder::Little,
+        };
+        let parent = Self::find_parent(archive, &prefix, parents, depth);
+        Self { order, parent, archive: Arc::clone(archive), prefix }
+    }
+
+    fn find_parent(
+        archive: &Arc<Archive>,
+        prefix: &[u8],
+        parents: Option<&[Arc<Archive>]>,
+        depth: usize,
+    ) -> Parent {
+        if depth >= MAX_PARENTS {
+            return Parent::Missing(format!("the chain of parents is longer than {MAX_PARENTS}"));
+        }
+        let inside =
+            |prefix: Vec<u8>| Parent::Found(Box::new(Self::new(archive, prefix, parents, depth + 1)));
+        let link = archive.find(&join(prefix, b"parent"));
+        let reason = match link.map(|member| &member.kind) {
+            Some(MemberKind::Symlink(target)) => match resolve(prefix, target) {
+                Some(found) if found != prefix && has_images(archive, &found) => return inside(found),
+                Some(_) => format!("its parent {} is not in the evidence", text::escape_invalid(target)),
+                None => format!("its parent link {} leads out of the evidence", text::escape_invalid(target)),
+            },
+            Some(_) | None if has_images(archive, &join(prefix, b"parent")) => {
+                return inside(join(prefix, b"parent"));
+            }
+            Some(_) => "its parent is no link and no directory of images".to_owned(),
+            None => String::new(),
+        };
+        // Each archive given as a parent is used once, the nearest first.
+        if let Some((nearest, further)) = parents.and_then(<[_]>::split_first) {
+            if let Some(prefix) = find_places(nearest).into_iter().find_map(|place| place.images) {
+                let further = (!further.is_empty()).then_some(further);
+                return Parent::Found(Box::new(Self::new(nearest, prefix, further, depth + 1)));
+            }
+            return Parent::Missing("the evidence given with --parent holds no images".to_owned());
+        }
+        if reason.is_empty() {
+            Parent::None
+        } else {
+            Parent::Missing(format!("{reason}; give it with --parent"))
+        }
+    }
+
+    /// The member of a file name in this directory, if it is a regular file.
+    pub fn member(&self, name: &str) -> Option<&Member> {
+        let member = self.archive.find(&join(&self.prefix, name.as_bytes()))?;
+        match &member.kind {
+            MemberKind::File => Some(member),
+            MemberKind::Hardlink(target) => self.archive.find(&crate::archive::normalise(target)),
+            _ => None,
+        }
+    }
+
+    /// An image file; absent and empty are the same (`format.md §1.4`).
+    pub fn file<'a>(&'a self, name: &'a str) -> Option<ImageFile<'a>> {
+        let bytes = self.member(name)?.bytes();
+        (!bytes.is_empty()).then_some(ImageFile { name, bytes, order: self.order })
+    }
+
+    /// The entries of an image; none when it is absent.
+    pub fn read<T: Image>(&self, name: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Located<T>> {
+        self.file(name).map_or_else(Vec::new, |file| image::read(&file, diagnostics))
+    }
+
+    /// The entry of an image that has one.
+    pub fn read_one<T: Image>(&self, name: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<T> {
+        self.read(name, diagnostics).into_iter().next().map(|entry| entry.value)
+    }
+
+    /// All files of the directory with their names, in the order of the archive.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &Member)> {
+        let prefix = join(&self.prefix, b"");
+        self.archive.members().iter().filter(|member| member.kind == MemberKind::File).filter_map(
+            move |member| {
+                let name = member.path.strip_prefix(prefix.as_slice())?;
+                (!name.contains(&b'/')).then_some((std::str::from_utf8(name).ok()?, member))
+            },
+        )
+    }
+
+    /// Path of the directory in its archive.
+    pub fn path(&self) -> &[u8] {
+        &self.prefix
+    }
+}
+
+fn has_images(archive: &Archive, prefix: &[u8]) -> bool {
+    let prefix = join(prefix, b"");
+    archive
+        .members()
+        .iter()
+        .any(|member| member.path.strip_prefix(prefix.as_slice()).is_some_and(|name| name.ends_with(b".img")))
+}
+
+/// Resolves a link's target by its text alone; a target outside the evidence gives nothing.
+fn resolve(directory: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+    if target.starts_with(b"/") {
+        return None;
+    }
+    let mut parts: Vec<&[u8]> =
+        directory.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
+    for part in target.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join(&b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parent_links_stay_inside_the_evidence() {
+        let resolve = |directory: &str, target: &str| {
+            super::resolve(directory.as_bytes(), target.as_bytes())
+                .map(|path| String::from_utf8(path).unwrap())
+        };
+        assert_eq!(resolve("checkpoint", "../pre-checkpoint").as_deref(), Some("pre-checkpoint"));
+        assert_eq!(resolve("a/b", ".././c/").as_deref(), Some("a/c"));
+        assert_eq!(resolve("a", "../../etc"), None);
+        assert_eq!(resolve("a", "/etc"), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! Checkpoints inside OCI and Docker images (`archives.md §1.2 end, §1.6`).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::Message as _;
+use serde_json::Value;
+
+use super::{Archives, OpenOptions, decompress};
+use crate::{
+    Diagnostic, Error, Result,
+    archive::{Archive, index_tar, looks_like_tar},
+};
+
+/// Descriptors followed in one image.
+const MAX_DESCRIPTORS: usize = 1024;
+/// An index or manifest larger than this is not read.
+const MAX_JSON: usize = 64 << 20;
+
+const CRIU_TAR: &str = "application/vnd.containerd.container.criu.checkpoint.criu.tar";
+const SPEC_ANY: &str = "application/vnd.containerd.container.checkpoint.config.v1+proto";
+
+/// containerd wraps the runtime specification into a `google.protobuf.Any`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Any {
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+fn json(bytes: &[u8]) -> Option<Value> {
+    (bytes.len() <= MAX_JSON).then(|| serde_json::from_slice(bytes).ok()).flatten()
+}
+
+fn blob<'a>(archive: &'a Archive, descriptor: &Value) -> Option<(&'a Bytes, String)> {
+    let (algorithm, hex) = descriptor.get("digest")?.as_str()?.split_once(':')?;
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !plain(algorithm) || !plain(hex) {
+        return None;
+    }
+    let path = format!("blobs/{algorithm}/{hex}");
+    archive.file(path.as_bytes()).map(|bytes| (bytes, path))
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(key).and_then(Value::as_array).into_iter().flatten().take(MAX_DESCRIPTORS)
+}
+
+/// Opens an OCI layout: the layers of its manifests, and the blobs of `ctr checkpoint`.
+pub(super) fn open_oci(
+    archive: &Archive,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Archives> {
+    let index = archive.file(b"index.json").and_then(|bytes| json(bytes)).ok_or_else(|| {
+        Error::NotACheckpoint { name: name.to_owned(), reason: "index.json is not readable JSON".to_owned() }
+    })?;
+    let mut archives = Archives::new();
+    let mut pending: Vec<(Value, usize)> = list(&index, "manifests").map(|item| (item.clone(), 0)).collect();
+    pending.reverse();
+    let mut task = Archive::default();
+    let mut followed = 0;
+    while let Some((descriptor, depth)) = pending.pop() {
+        followed += 1;
+        if followed > MAX_DESCRIPTORS {
+            diagnostics.push(Diagnostic::loss("too-many-members", name, "the image index is too large"));
+            break;
+        }
+        let media_type = descriptor.get("mediaType").and_then(Value::as_str).unwrap_or_default();
+        let Some((bytes, path)) = blob(archive, &descriptor) else {
+            let digest = descriptor.get("digest").and_then(Value::as_str).unwrap_or("without digest");
+            diagnostics.push(Diagnostic::loss("missing-blob", name, format!("blob {digest} is not there")));
+            continue;
+        };
+        match media_type {
+            CRIU_TAR => task.merge(prefixed(index_tar(bytes, &path), b"checkpoint")),
+            SPEC_ANY => match Any::decode(bytes.as_ref()) {
+                Ok(any) => {
+                    task.merge(Archive::of_files([(b"spec.dump".to_vec(), Bytes::from(any.value))]));
+                }
+                Err(error) => diagnostics.push(Diagnostic::loss("bad-message", path, error.to_string())),
+            },
+            _ => {
+                let Some(manifest) = json(bytes) else { continue };
+                if depth < 4 {
+                    let nested: Vec<_> =
+                        list(&manifest, "manifests").map(|item| (item.clone(), depth + 1)).collect();
+                    pending.extend(nested.into_iter().rev());
+                }
+                let layers: Vec<_> =
+                    list(&manifest, "layers").filter_map(|item| blob(archive, item)).collect();
+                let label = manifest_label(&descriptor);
+                if let Some(layers) = open_layers(layers, options, diagnostics)? {
+                    archives.push((label, Arc::new(layers)));
+                }
+            }
+        }
+    }
+    if !task.members().is_empty() {
+        archives.push((None, Arc::new(task)));
+    }
+    Ok(archives)
+}
+
+fn manifest_label(descriptor: &Value) -> Option<String> {
+    let annotations = descriptor.get("annotations")?;
+    annotations.get("org.opencontainers.image.ref.name")?.as_str().map(str::to_owned)
+}
+
+/// Opens the output of `docker save` or `podman save --format docker-archive`.
+pub(super) fn open_docker(
+    archive: &Archive,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Archives> {
+    let manifest = archive.file(b"manifest.json").and_then(|bytes| json(bytes)).ok_or_else(|| {
+        Error::NotACheckpoint {
+            name: name.to_owned(),
+            reason: "manifest.json is not readable JSON".to_owned(),
+        }
+    })?;
+    let mut archives = Archives::new();
+    for image in manifest.as_array().into_iter().flatten().take(MAX_DESCRIPTORS) {
+        let mut layers = Vec::new();
+        for path in list(image, "Layers").filter_map(Value::as_str) {
+            match archive.file(path.as_bytes()) {
+                Some(bytes) => layers.push((bytes, path.to_owned())),
+                None => diagnostics.push(Diagnostic::loss(
+                    "missing-blob",
+                    name,
+                    format!("layer {path} is not there"),
+                )),
+            }
+        }
+        let label = list(image, "RepoTags").next().and_then(Value::as_str).map(str::to_owned);
+        if let Some(layers) = open_layers(layers, options, diagnostics)? {
+            archives.push((label, Arc::new(layers)));
+        }
+    }
+    Ok(archives)
+}
+
+/// Lays the layers of an image over one another.
+fn open_layers(
+    layers: Vec<(&Bytes, String)>,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Option<Archive>> {
+    let mut all: Option<Archive> = None;
+    for (bytes, path) in layers {
+        let (bytes, _) = decompress(bytes.clone(), &path, options, diagnostics)?;
+        if looks_like_tar(&bytes) {
+            all.get_or_insert_default().merge(index_tar(&bytes, &path));
+        }
+    }
+    Ok(all)
+}
+
+fn prefixed(archive: Archive, directory: &[u8]) -> Archive {
+    let mut moved = Archive::default();
+    moved.merge_below(archive, directory);
+    moved
+}

@@ -1,0 +1,301 @@
+//! Opening evidence: whatever the responder has, told by its content, becomes checkpoints.
+
+mod image;
+mod layout;
+
+pub(crate) use layout::{Place, find as find_places, join};
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    Checkpoint, Diagnostic, Error, Result,
+    archive::{
+        Archive, MemberKind, index_directory, index_stream, index_tar, looks_like_stream, looks_like_tar,
+    },
+    source::{Compression, Progress, Spool, map_file},
+    text,
+};
+
+/// Layers of compression around one archive.
+const MAX_COMPRESSION_LAYERS: usize = 3;
+/// Containers of one pod archive.
+const MAX_NESTED: usize = 256;
+
+/// Where the evidence is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A file or directory.
+    Path(PathBuf),
+    /// Standard input, read to its end.
+    Stdin,
+}
+
+impl Input {
+    /// The name shown in output: the last part of the path, so that no path of the analyst's machine
+    /// gets into a report.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Path(path) => path
+                .canonicalize()
+                .unwrap_or_else(|_| path.clone())
+                .file_name()
+                .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+            Self::Stdin => "stdin".to_owned(),
+        }
+    }
+}
+
+/// How to open.
+pub struct OpenOptions<'a> {
+    /// The parent of an incremental dump, when it is not in the same evidence.
+    pub parent: Option<&'a Path>,
+    /// Stop decompressing after this many bytes.
+    pub decompressed_limit: u64,
+    /// Told about long steps.
+    pub progress: &'a dyn Progress,
+}
+
+/// Opened evidence: one checkpoint or several.
+#[derive(Debug)]
+pub struct Evidence {
+    /// Name of the file or directory, without its path.
+    pub name: String,
+    /// `tar`, `tar+gzip`, `directory`, `oci-layout`, `oci-archive`, `docker-archive`, `criu-stream`, …
+    pub format: String,
+    /// Size in bytes of what was given: of the file, or of all files of the directory.
+    pub bytes: u64,
+    /// The checkpoints, in the order of the archive.
+    pub checkpoints: Vec<Checkpoint>,
+    /// What was noticed while opening.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Opens evidence of any form.
+///
+/// # Errors
+/// When the input cannot be read, or nothing in it is a checkpoint.
+pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
+    let name = input.name();
+    let mut diagnostics = Vec::new();
+    let unpacked = unpack(input, &name, options, &mut diagnostics)?;
+    let parent = match options.parent {
+        Some(path) => {
+            let input = Input::Path(path.to_path_buf());
+            let name = input.name();
+            let unpacked = unpack(&input, &name, options, &mut diagnostics)?;
+            Some(unpacked.archives.into_iter().map(|(_, archive)| archive).collect::<Vec<_>>())
+        }
+        None => None,
+    };
+    let mut checkpoints = Vec::new();
+    for (label, archive) in unpacked.archives {
+        diagnostics.extend(archive.diagnostics.iter().cloned());
+        for place in layout::find(&archive) {
+            checkpoints.push(Checkpoint::new(label.clone(), &archive, place, parent.as_deref()));
+        }
+    }
+    if checkpoints.is_empty() {
+        let reason = "it holds no pstree.img, inventory.img or spec.dump; give the archive that the engine \
+                      wrote, an unpacked one, or a directory of CRIU images";
+        return Err(Error::NotACheckpoint { name, reason: reason.to_owned() });
+    }
+    Ok(Evidence { name, format: unpacked.format, bytes: unpacked.bytes, checkpoints, diagnostics })
+}
+
+struct Unpacked {
+    format: String,
+    bytes: u64,
+    /// Archives that may each hold checkpoints, with what tells them apart.
+    archives: Vec<(Option<String>, Arc<Archive>)>,
+}
+
+fn unpack(
+    input: &Input,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Unpacked> {
+    let at = |path: &Path, source| Error::Read { path: path.to_path_buf(), source };
+    let bytes = match input {
+        Input::Path(path) if path.is_dir() => {
+            let archive = index_directory(path).map_err(|source| at(path, source))?;
+            return unpack_directory(archive, name, options, diagnostics);
+        }
+        Input::Path(path) => {
+            let file = File::open(path).map_err(|source| at(path, source))?;
+            let metadata = file.metadata().map_err(|source| at(path, source))?;
+            if metadata.is_file() {
+                map_file(&file).map_err(|source| at(path, source))?
+            } else {
+                read_all(file).map_err(|source| at(path, source))?
+            }
+        }
+        Input::Stdin => read_all(io::stdin().lock()).map_err(|source| at(Path::new("-"), source))?,
+    };
+    let size = bytes.len() as u64;
+    let (bytes, compressions) = decompress(bytes, name, options, diagnostics)?;
+    let suffix: String = compressions.iter().map(|format| format!("+{}", format.name())).collect();
+    if looks_like_tar(&bytes) {
+        let archive = index_tar(&bytes, name);
+        let (format, archives) = contents(archive, name, options, diagnostics)?;
+        let format = match format {
+            Contents::Plain => "tar",
+            Contents::Oci => "oci-archive",
+            Contents::Docker => "docker-archive",
+        };
+        return Ok(Unpacked { format: format!("{format}{suffix}"), bytes: size, archives });
+    }
+    if looks_like_stream(&bytes) {
+        let archive = index_stream(&[bytes], name).map_err(|source| at(Path::new(name), source))?;
+        let archives = vec![(None, Arc::new(archive))];
+        return Ok(Unpacked { format: format!("criu-stream{suffix}"), bytes: size, archives });
+    }
+    let reason = match bytes.len() {
+        0 => "it is empty".to_owned(),
+        _ => format!(
+            "it is neither a tar, plain or compressed with gzip, zstd, xz, bzip2 or lz4, nor an image stream \
+             (it begins with {})",
+            first_bytes(&bytes)
+        ),
+    };
+    Err(Error::NotACheckpoint { name: name.to_owned(), reason })
+}
+
+fn first_bytes(bytes: &[u8]) -> String {
+    bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+fn read_all(mut reader: impl io::Read) -> io::Result<Bytes> {
+    let mut spool = Spool::default();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return spool.finish(),
+            Ok(count) => spool.write_all(buffer.get(..count).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Undoes compression as often as there is any. Damage keeps what came out before it.
+fn decompress(
+    mut bytes: Bytes,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<(Bytes, Vec<Compression>)> {
+    let mut formats = Vec::new();
+    while formats.len() < MAX_COMPRESSION_LAYERS
+        && let Some(format) = Compression::detect(&bytes)
+    {
+        let failed = |produced, source| Error::Decompress {
+            name: name.to_owned(),
+            format: format.name(),
+            produced,
+            source,
+        };
+        let output = format
+            .decompress(&bytes, options.decompressed_limit, options.progress)
+            .map_err(|source| failed(0, source))?;
+        let produced = output.bytes.len() as u64;
+        if let Some(error) = output.cut_short {
+            if produced == 0 {
+                return Err(failed(0, error));
+            }
+            let message = format!("{} data ends after {produced} bytes: {error}", format.name());
+            diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
+        }
+        bytes = output.bytes;
+        formats.push(format);
+    }
+    Ok((bytes, formats))
+}
+
+fn unpack_directory(
+    archive: Archive,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Unpacked> {
+    let bytes = archive.members().iter().map(|member| member.size).sum();
+    if layout::find_any(&archive).is_none() && !is_oci(&archive) && !is_docker(&archive) {
+        let files = archive.members().iter().filter(|member| member.kind == MemberKind::File);
+        let mut shards = Vec::new();
+        for member in files {
+            let (content, _) = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
+            if looks_like_stream(&content) {
+                shards.push(content);
+            }
+        }
+        if !shards.is_empty() {
+            let archive = index_stream(&shards, name)
+                .map_err(|source| Error::Read { path: PathBuf::from(name), source })?;
+            let archives = vec![(None, Arc::new(archive))];
+            return Ok(Unpacked { format: "criu-stream".to_owned(), bytes, archives });
+        }
+    }
+    let (format, archives) = contents(archive, name, options, diagnostics)?;
+    let format = match format {
+        Contents::Plain => "directory",
+        Contents::Oci => "oci-layout",
+        Contents::Docker => "docker-archive",
+    };
+    Ok(Unpacked { format: format.to_owned(), bytes, archives })
+}
+
+enum Contents {
+    Plain,
+    Oci,
+    Docker,
+}
+
+fn is_oci(archive: &Archive) -> bool {
+    archive.find(b"index.json").is_some() && archive.find(b"oci-layout").is_some()
+}
+
+fn is_docker(archive: &Archive) -> bool {
+    archive.find(b"manifest.json").is_some() && archive.find(b"spec.dump").is_none()
+}
+
+type Archives = Vec<(Option<String>, Arc<Archive>)>;
+
+/// Looks through images and pod archives for the archives inside them.
+fn contents(
+    archive: Archive,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<(Contents, Archives)> {
+    if is_oci(&archive) {
+        return Ok((Contents::Oci, image::open_oci(&archive, name, options, diagnostics)?));
+    }
+    if is_docker(&archive) {
+        return Ok((Contents::Docker, image::open_docker(&archive, name, options, diagnostics)?));
+    }
+    // CRI-O 1.25 and 1.26 wrote one complete archive per container of a pod (archives.md §1.3).
+    if archive.find(b"pod.dump").is_some() || archive.find(b"pod.options").is_some() {
+        let mut archives = Vec::new();
+        let nested = archive
+            .members()
+            .iter()
+            .filter(|member| member.kind == MemberKind::File && member.path.ends_with(b".tar"));
+        for member in nested.take(MAX_NESTED) {
+            let (bytes, _) = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
+            let label = text::escape_invalid(member.path.strip_suffix(b".tar").unwrap_or(&member.path));
+            archives.push((Some(label.into_owned()), Arc::new(index_tar(&bytes, &member.name()))));
+        }
+        if !archives.is_empty() {
+            diagnostics.extend(archive.diagnostics.iter().cloned());
+            return Ok((Contents::Plain, archives));
+        }
+    }
+    Ok((Contents::Plain, vec![(None, Arc::new(archive))]))
+}
