@@ -12,7 +12,7 @@ const MAX_EXTENSION: usize = 1 << 20;
 
 /// Whether the bytes begin with a tar header whose checksum holds.
 pub fn looks_like_tar(bytes: &[u8]) -> bool {
-    header_at(bytes, 0).is_some_and(|header| checksum_holds(header))
+    header_at(bytes, 0).is_some_and(checksum_holds)
 }
 
 fn header_at(bytes: &[u8], position: usize) -> Option<&Header> {

@@ -7,7 +7,7 @@ pub(crate) use layout::{Place, find as find_places, join};
 
 use std::{
     fs::File,
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };

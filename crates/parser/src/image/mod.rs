@@ -38,10 +38,20 @@ pub struct Located<T> {
 /// A message that forms the entries of an image.
 pub trait Image: prost::Message + Default {}
 
-impl Image for proto::PstreeEntry {}
+macro_rules! im{($($t:ident)*)=>{$(impl Image for proto::$t {})*}}
+im! {PstreeEntry FileEntry RegFileEntry PipeEntry FifoEntry InetSkEntry UnixSkEntry EventfdFileEntry EventpollFileEntry InotifyFileEntry SignalfdEntry PacketSockEntry TtyFileEntry FanotifyFileEntry NetlinkSkEntry ExtFileEntry TimerfdEntry TunfileEntry NsFileEntry MmEntry VmaEntry IpcShmEntry RemapFilePathEntry MemfdInodeEntry CoreEntry CredsEntry TaskKobjIdsEntry FsEntry InventoryEntry UtsnsEntry CgroupEntry StatsEntry SeccompEntry TimensEntry UsernsEntry}
 
 /// Reads the entries of an image: as many as are whole.
 pub fn read<T: Image>(file: &ImageFile<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Located<T>> {
     let _ = (file, diagnostics);
     Vec::new()
+}
+
+/// Reads a pagemap.
+pub fn read_pagemap(
+    file: &ImageFile<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Option<Located<proto::PagemapHead>>, Vec<Located<proto::PagemapEntry>>) {
+    let _ = (file, diagnostics);
+    (None, Vec::new())
 }

@@ -1,0 +1,157 @@
+//! The table of open files (`format.md §8`): `files.img`, or the per-type images before CRIU 3.4.
+
+use std::collections::HashMap;
+
+use crate::{
+    Diagnostic, ImageDirectory,
+    proto::{self, FdTypes, FileEntry},
+};
+
+/// Why a path no longer leads to its file (`format.md §8.3`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remap {
+    /// The name is gone, the inode has others; the id of the file entry CRIU linked it to.
+    Linked(u32),
+    /// The file is gone; its content is in `ghost-file-<id in hex>.img`.
+    Ghost(u32),
+    /// A file of `/proc/PID` of a process that is gone.
+    DeadProcess(u32),
+}
+
+/// Open files by type and id, with what else is needed to name them.
+#[derive(Debug, Default)]
+pub struct FileTable {
+    entries: HashMap<(i32, u32), FileEntry>,
+    remaps: HashMap<u32, Remap>,
+    memfds: HashMap<u64, proto::MemfdInodeEntry>,
+}
+
+impl FileTable {
+    /// Reads the table with the remaps and the memfd inodes.
+    pub fn read(images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) -> Self {
+        let mut table = Self::default();
+        for entry in images.read::<FileEntry>("files.img", diagnostics) {
+            table.add(entry.value, diagnostics);
+        }
+        table.read_per_type(images, diagnostics);
+        for entry in images.read::<proto::RemapFilePathEntry>("remap-fpath.img", diagnostics) {
+            let (Some(original), Some(target)) = (entry.value.orig_id, entry.value.remap_id) else {
+                continue;
+            };
+            let remap = match entry.value.remap_type {
+                Some(0) => Remap::Linked(target),
+                Some(1) => Remap::Ghost(target),
+                Some(2) => Remap::DeadProcess(target),
+                Some(other) => {
+                    let message = format!("remap type {other} of file {original} is not known");
+                    diagnostics.push(Diagnostic::note("unknown-value", "remap-fpath.img", message));
+                    continue;
+                }
+                // Before the type was written, the top bit told ghosts.
+                None if target >> 31 == 1 => Remap::Ghost(target & 0x7fff_ffff),
+                None => Remap::Linked(target),
+            };
+            table.remaps.insert(original, remap);
+        }
+        for entry in images.read::<proto::MemfdInodeEntry>("memfd.img", diagnostics) {
+            if let Some(id) = entry.value.inode_id {
+                table.memfds.insert(id, entry.value);
+            }
+        }
+        table
+    }
+
+    fn add(&mut self, entry: FileEntry, diagnostics: &mut Vec<Diagnostic>) {
+        let key = (entry.r#type.unwrap_or(0), entry.id.unwrap_or(0));
+        if let Some(before) = self.entries.insert(key, entry)
+            && self.entries.get(&key) != Some(&before)
+        {
+            let message =
+                format!("two different files have type {} and id {}; the last is used", key.0, key.1);
+            diagnostics.push(Diagnostic::note("duplicate-id", "files.img", message));
+        }
+    }
+
+    fn read_per_type(&mut self, images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) {
+        macro_rules! per_type {
+            ($($file:literal, $message:ident, $type:ident, $member:ident;)*) => {
+                $(for entry in images.read::<proto::$message>($file, diagnostics) {
+                    let entry = FileEntry {
+                        r#type: Some(FdTypes::$type as i32),
+                        id: entry.value.id,
+                        $member: Some(entry.value),
+                        ..FileEntry::default()
+                    };
+                    self.add(entry, diagnostics);
+                })*
+            };
+        }
+        per_type! {
+            "reg-files.img", RegFileEntry, Reg, reg;
+            "pipes.img", PipeEntry, Pipe, pipe;
+            "fifo.img", FifoEntry, Fifo, fifo;
+            "inetsk.img", InetSkEntry, Inetsk, isk;
+            "unixsk.img", UnixSkEntry, Unixsk, usk;
+            "eventfd.img", EventfdFileEntry, Eventfd, efd;
+            "eventpoll.img", EventpollFileEntry, Eventpoll, epfd;
+            "inotify.img", InotifyFileEntry, Inotify, ify;
+            "signalfd.img", SignalfdEntry, Signalfd, sgfd;
+            "packetsk.img", PacketSockEntry, Packetsk, psk;
+            "tty.img", TtyFileEntry, Tty, tty;
+            "fanotify.img", FanotifyFileEntry, Fanotify, ffy;
+            "netlinksk.img", NetlinkSkEntry, Netlinksk, nlsk;
+            "ext-files.img", ExtFileEntry, Ext, ext;
+            "timerfd.img", TimerfdEntry, Timerfd, tfd;
+            "tunfile.img", TunfileEntry, Tunf, tunf;
+        }
+        for entry in images.read::<proto::NsFileEntry>("ns-files.img", diagnostics) {
+            let entry = FileEntry {
+                r#type: Some(FdTypes::Ns as i32),
+                id: entry.value.id,
+                nsf: Some(entry.value),
+                ..FileEntry::default()
+            };
+            self.add(entry, diagnostics);
+        }
+    }
+
+    /// The file of a type and id.
+    pub fn get(&self, kind: FdTypes, id: u32) -> Option<&FileEntry> {
+        self.entries.get(&(kind as i32, id))
+    }
+
+    /// The regular file, directory or device with an id.
+    pub fn regular(&self, id: u32) -> Option<&proto::RegFileEntry> {
+        self.get(FdTypes::Reg, id)?.reg.as_ref()
+    }
+
+    /// The memfd inode behind the open memfd with an id.
+    pub fn memfd(&self, id: u32) -> Option<&proto::MemfdInodeEntry> {
+        let file = self.get(FdTypes::Memfd, id)?.memfd.as_ref()?;
+        self.memfds.get(&u64::from(file.inode_id?))
+    }
+
+    /// All memfd inodes, by inode id.
+    pub fn memfds(&self) -> impl Iterator<Item = &proto::MemfdInodeEntry> {
+        let mut memfds: Vec<_> = self.memfds.values().collect();
+        memfds.sort_by_key(|inode| inode.inode_id);
+        memfds.into_iter()
+    }
+
+    /// What became of the name of a regular file.
+    pub fn remap(&self, id: u32) -> Option<Remap> {
+        self.remaps.get(&id).copied()
+    }
+
+    /// Whether the file's name was removed: `/proc` would add ` (deleted)` to it.
+    pub fn is_deleted(&self, id: u32) -> bool {
+        matches!(self.remap(id), Some(Remap::Ghost(_) | Remap::Linked(_)))
+    }
+
+    /// All entries in order of type and id.
+    pub fn entries(&self) -> impl Iterator<Item = &FileEntry> {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_by_key(|(key, _)| **key);
+        entries.into_iter().map(|(_, entry)| entry)
+    }
+}

@@ -1,0 +1,284 @@
+//! The address space of one process: for every mapped address its byte, or why it is not known.
+
+use std::borrow::Cow;
+
+use super::{
+    Content, PageRun, Pages, SharedObjects,
+    vma::{Vma, VmaKind, read_mappings},
+};
+use crate::{Diagnostic, ImageDirectory, files::FileTable, proto};
+
+/// Why bytes at an address cannot be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unavailable {
+    /// Nothing is mapped there.
+    Unmapped,
+    /// The page was not written: its bytes are only in the mapped file.
+    OnlyInFile,
+    /// Left on the source machine to be fetched at restore.
+    Lazy,
+    /// In a parent dump that is not in the evidence.
+    InMissingParent,
+    /// Compressed or encrypted in a way that is not readable yet.
+    Encoded,
+    /// The pages file is cut or missing.
+    Lost,
+    /// The pagemap says nothing of where the bytes are.
+    Unmarked,
+    /// A mapping that is never dumped, such as `[vvar]`, or a guard region.
+    NeverDumped,
+    /// What backs the mapping is not known.
+    UnknownBacking,
+}
+
+impl Unavailable {
+    /// A plain phrase for messages.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Unmapped => "not mapped",
+            Self::OnlyInFile => "only in the mapped file, which the checkpoint does not hold",
+            Self::Lazy => "left on the node for lazy migration",
+            Self::InMissingParent => "in a parent dump that was not given",
+            Self::Encoded => "compressed or encrypted",
+            Self::Lost => "lost: the pages image is cut or missing",
+            Self::Unmarked => "not marked as captured",
+            Self::NeverDumped => "never dumped by CRIU",
+            Self::UnknownBacking => "backed by something unknown",
+        }
+    }
+}
+
+/// Consecutive addresses with one answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// First address.
+    pub start: u64,
+    /// Length in bytes.
+    pub length: u64,
+    /// Captured bytes, zeros, or why neither.
+    pub content: Result<Captured<'a>, Unavailable>,
+}
+
+/// Bytes that are known.
+#[derive(Debug, Clone, Copy)]
+pub enum Captured<'a> {
+    /// In the evidence.
+    Page(PageRun<'a>),
+    /// Never written or zero: the kernel would read zeros.
+    Zero,
+}
+
+/// The address space of one process.
+#[derive(Debug)]
+pub struct AddressSpace<'a> {
+    /// The process.
+    pub pid: u32,
+    /// Mappings in order of address.
+    pub vmas: Vec<Vma>,
+    /// The process's own pages.
+    pub pages: Pages<'a>,
+    guards: Vec<(u64, u64)>,
+}
+
+impl<'a> AddressSpace<'a> {
+    /// Reads the address space of a process.
+    pub fn read(
+        images: &'a ImageDirectory,
+        pid: u32,
+        mm: &proto::MmEntry,
+        page_size: u64,
+        files: &FileTable,
+        shared: &SharedObjects<'a>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mappings = read_mappings(pid, mm, files, &shared.segments, diagnostics);
+        let pages = Pages::read(images, &format!("pagemap-{pid}.img"), page_size, diagnostics);
+        Self { pid, vmas: mappings.vmas, pages, guards: mappings.guards }
+    }
+
+    /// The mapping that holds an address.
+    pub fn vma_at(&self, address: u64) -> Option<&Vma> {
+        let index = self.vmas.partition_point(|vma| vma.end <= address);
+        self.vmas.get(index).filter(|vma| vma.contains(address))
+    }
+
+    /// What is known between two addresses, without gaps, in order.
+    pub fn runs(&self, from: u64, to: u64, shared: &SharedObjects<'a>) -> Vec<Run<'a>> {
+        let mut runs = Vec::new();
+        let mut position = from;
+        let first = self.vmas.partition_point(|vma| vma.end <= from);
+        for vma in self.vmas.get(first..).unwrap_or_default().iter().take_while(|vma| vma.start < to) {
+            let (start, end) = (vma.start.max(from), vma.end.min(to));
+            self.unmapped(position, start, &mut runs);
+            self.mapped(vma, start, end, shared, &mut runs);
+            position = end;
+        }
+        self.unmapped(position, to, &mut runs);
+        runs
+    }
+
+    /// Addresses outside every mapping; pages captured there all the same are given.
+    fn unmapped(&self, from: u64, to: u64, runs: &mut Vec<Run<'a>>) {
+        fill(self.pages.within(from, to), from, to, |_, _| Err(Unavailable::Unmapped), runs);
+    }
+
+    fn mapped(&self, vma: &Vma, from: u64, to: u64, shared: &SharedObjects<'a>, runs: &mut Vec<Run<'a>>) {
+        let own = self.pages.within(from, to);
+        match vma.kind {
+            VmaKind::Anonymous | VmaKind::Heap | VmaKind::Stack | VmaKind::Vdso => {
+                let mut plain = Vec::new();
+                fill(own, from, to, |_, _| Ok(Captured::Zero), &mut plain);
+                self.guarded(plain, runs);
+            }
+            VmaKind::Vvar | VmaKind::Vsyscall | VmaKind::SocketRing | VmaKind::Droppable => {
+                fill(own, from, to, |_, _| Err(Unavailable::NeverDumped), runs);
+            }
+            VmaKind::FilePrivate(_) | VmaKind::FileShared(_) => {
+                fill(own, from, to, |_, _| Err(Unavailable::OnlyInFile), runs);
+            }
+            VmaKind::Unknown => fill(own, from, to, |_, _| Err(Unavailable::UnknownBacking), runs),
+            VmaKind::Shared(key) | VmaKind::MemfdPrivate(key) => {
+                let mut position = from;
+                let own: Vec<_> = own.collect();
+                for run in own {
+                    object_runs(vma, key, position, run.start, shared, runs);
+                    runs.push(run_of(run));
+                    position = run.end();
+                }
+                object_runs(vma, key, position, to, shared, runs);
+            }
+        }
+    }
+
+    /// Zeros inside a guard region are no zeros: touching them kills the process.
+    fn guarded(&self, plain: Vec<Run<'a>>, runs: &mut Vec<Run<'a>>) {
+        for run in plain {
+            let end = run.start + run.length;
+            if !matches!(run.content, Ok(Captured::Zero)) {
+                runs.push(run);
+                continue;
+            }
+            let mut position = run.start;
+            for (guard_start, guard_end) in &self.guards {
+                let (start, stop) = ((*guard_start).max(position), (*guard_end).min(end));
+                if start >= stop {
+                    continue;
+                }
+                push(runs, position, start - position, Ok(Captured::Zero));
+                push(runs, start, stop - start, Err(Unavailable::NeverDumped));
+                position = stop;
+            }
+            push(runs, position, end - position, Ok(Captured::Zero));
+        }
+    }
+
+    /// Reads bytes; all of them or the reason why not. At most `limit` bytes are given.
+    ///
+    /// # Errors
+    /// The first reason met.
+    pub fn bytes(
+        &self,
+        from: u64,
+        to: u64,
+        limit: u64,
+        shared: &SharedObjects<'a>,
+    ) -> Result<Cow<'a, [u8]>, Unavailable> {
+        let to = to.min(from.saturating_add(limit));
+        let runs = self.runs(from, to, shared);
+        if let [
+            Run {
+                content: Ok(Captured::Page(PageRun { content: Content::Captured { bytes, .. }, .. })), ..
+            },
+        ] = runs.as_slice()
+        {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        let mut all = Vec::new();
+        for run in runs {
+            match run.content? {
+                Captured::Page(PageRun { content: Content::Captured { bytes, .. }, .. }) => {
+                    all.extend_from_slice(bytes);
+                }
+                _ => all.resize(all.len() + usize::try_from(run.length).unwrap_or(0), 0),
+            }
+        }
+        Ok(Cow::Owned(all))
+    }
+
+    /// Captured bytes of the process's own pages inside a mapping.
+    pub fn captured_bytes_in(&self, vma: &Vma) -> u64 {
+        self.pages
+            .within(vma.start, vma.end)
+            .filter(|run| matches!(run.content, Content::Captured { .. }))
+            .map(|run| run.length)
+            .sum()
+    }
+}
+
+fn push<'a>(runs: &mut Vec<Run<'a>>, start: u64, length: u64, content: Result<Captured<'a>, Unavailable>) {
+    if length > 0 {
+        runs.push(Run { start, length, content });
+    }
+}
+
+fn run_of(run: PageRun<'_>) -> Run<'_> {
+    let content = match run.content {
+        Content::Captured { .. } => Ok(Captured::Page(run)),
+        Content::Lazy => Err(Unavailable::Lazy),
+        Content::InMissingParent => Err(Unavailable::InMissingParent),
+        Content::Encoded => Err(Unavailable::Encoded),
+        Content::Lost => Err(Unavailable::Lost),
+        Content::Unmarked => Err(Unavailable::Unmarked),
+    };
+    Run { start: run.start, length: run.length, content }
+}
+
+/// Gives the pages, and for what lies between them what `between` says.
+fn fill<'a>(
+    pages: impl Iterator<Item = PageRun<'a>>,
+    from: u64,
+    to: u64,
+    between: impl Fn(u64, u64) -> Result<Captured<'a>, Unavailable>,
+    runs: &mut Vec<Run<'a>>,
+) {
+    let mut position = from;
+    for run in pages {
+        push(runs, position, run.start.saturating_sub(position), between(position, run.start));
+        runs.push(run_of(run));
+        position = run.end();
+    }
+    push(runs, position, to.saturating_sub(position), between(position, to));
+}
+
+/// The part of a shared object that is mapped between two addresses.
+fn object_runs<'a>(
+    vma: &Vma,
+    key: u64,
+    from: u64,
+    to: u64,
+    shared: &SharedObjects<'a>,
+    runs: &mut Vec<Run<'a>>,
+) {
+    if from >= to {
+        return;
+    }
+    let to_offset = |address: u64| (address - vma.start).checked_add(vma.offset);
+    let (Some(object), Some(first), Some(last)) = (shared.objects.get(&key), to_offset(from), to_offset(to))
+    else {
+        push(runs, from, to - from, Err(Unavailable::UnknownBacking));
+        return;
+    };
+    let mut mapped = Vec::new();
+    // Past the object's end the kernel has no page to give; the last page is zero-filled.
+    let size = object.size.and_then(|size| size.checked_next_multiple_of(4096));
+    let end = size.map_or(last, |size| size.clamp(first, last));
+    fill(object.pages.within(first, end), first, end, |_, _| Ok(Captured::Zero), &mut mapped);
+    push(&mut mapped, end, last - end, Err(Unavailable::Unmapped));
+    for mut run in mapped {
+        run.start = run.start - vma.offset + vma.start;
+        if let Ok(Captured::Page(page)) = &mut run.content {
+            page.start = run.start;
+        }
+        runs.push(run);
+    }
+}

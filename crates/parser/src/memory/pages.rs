@@ -1,0 +1,360 @@
+//! Page contents (`format.md §7`): which pages an image set holds, and where their bytes are.
+
+use crate::{
+    Diagnostic, ImageDirectory, Parent,
+    archive::Member,
+    image::{self, Located},
+    proto,
+};
+
+const PARENT: u32 = 1;
+const LAZY: u32 = 2;
+const PRESENT: u32 = 4;
+
+/// What is known of a run of pages.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// The bytes are in the evidence.
+    Captured {
+        /// The bytes.
+        bytes: &'a [u8],
+        /// The member that holds them.
+        member: &'a Member,
+        /// Their offset in the member.
+        offset: u64,
+    },
+    /// Left on the source machine to be fetched at restore; not in the evidence.
+    Lazy,
+    /// Unchanged since a parent dump that is not in the evidence, or that lacks the page.
+    InMissingParent,
+    /// Compressed or encrypted in a way that is not readable yet.
+    Encoded,
+    /// The pagemap promises bytes that are not there: the pages file is cut or missing.
+    Lost,
+    /// The pagemap says nothing of where the bytes are.
+    Unmarked,
+}
+
+/// Pages at consecutive addresses with one kind of content.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRun<'a> {
+    /// Address of the first byte (for shared memory: offset in the object).
+    pub start: u64,
+    /// Length in bytes, as the pagemap states it.
+    pub length: u64,
+    /// What is known of the bytes. Captured bytes are exactly `length` long.
+    pub content: Content<'a>,
+}
+
+impl<'a> PageRun<'a> {
+    /// First address after the run.
+    pub fn end(&self) -> u64 {
+        self.start + self.length
+    }
+
+    /// The part of the run between two addresses.
+    pub fn clip(&self, from: u64, to: u64) -> Option<Self> {
+        let start = self.start.max(from);
+        let end = self.end().min(to);
+        if start >= end {
+            return None;
+        }
+        let skip = start - self.start;
+        let content = match self.content {
+            Content::Captured { bytes, member, offset } => {
+                let first = usize::try_from(skip).ok()?;
+                let last = usize::try_from(end - self.start).ok()?;
+                Content::Captured { bytes: bytes.get(first..last)?, member, offset: offset + skip }
+            }
+            other => other,
+        };
+        Some(Self { start, length: end - start, content })
+    }
+
+    /// Whether `next` continues this run: in address, and in the file that holds the bytes.
+    fn continues_with(&self, next: &Self) -> bool {
+        if self.end() != next.start {
+            return false;
+        }
+        match (&self.content, &next.content) {
+            (
+                Content::Captured { bytes, member, offset },
+                Content::Captured { member: next_member, offset: next_offset, .. },
+            ) => std::ptr::eq(*member, *next_member) && offset + bytes.len() as u64 == *next_offset,
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        }
+    }
+}
+
+/// The pages of one pagemap, in order of address, without overlap.
+#[derive(Debug, Default)]
+pub struct Pages<'a> {
+    /// The runs; between them nothing is stated.
+    pub runs: Vec<PageRun<'a>>,
+}
+
+impl<'a> Pages<'a> {
+    /// Reads `pagemap-<name>.img` with its pages and those of the parents.
+    pub fn read(
+        images: &'a ImageDirectory,
+        name: &str,
+        page_size: u64,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let Some(file) = images.file(name) else { return Self::default() };
+        let (head, entries) = image::read_pagemap(&file, diagnostics);
+        if entries.is_empty() {
+            return Self::default();
+        }
+        let mut reader = Reader {
+            name,
+            page_size,
+            pages: PagesFile::find(images, name, head.as_ref(), &entries, file.bytes, page_size, diagnostics),
+            parent: None,
+            runs: Vec::with_capacity(entries.len()),
+            offset: 0,
+        };
+        if entries.iter().any(|entry| normalise(&entry.value).1 & PARENT != 0) {
+            match &images.parent {
+                Parent::Found(parent) => {
+                    reader.parent = Some(Self::read(parent, name, page_size, diagnostics))
+                }
+                Parent::Missing(reason) => {
+                    diagnostics.push(Diagnostic::loss("missing-parent", name, reason.clone()));
+                }
+                Parent::None => diagnostics.push(Diagnostic::loss(
+                    "missing-parent",
+                    name,
+                    "pages are only in the parent dump, which is not in the evidence; give it with --parent",
+                )),
+            }
+        }
+        for entry in &entries {
+            reader.add(entry, diagnostics);
+        }
+        Self { runs: reader.runs }
+    }
+
+    /// The parts of the runs between two addresses, in order.
+    pub fn within(&self, from: u64, to: u64) -> impl Iterator<Item = PageRun<'a>> + '_ {
+        let first = self.runs.partition_point(|run| run.end() <= from);
+        let rest = self.runs.get(first..).unwrap_or_default();
+        rest.iter().take_while(move |run| run.start < to).filter_map(move |run| run.clip(from, to))
+    }
+}
+
+/// Count and flags of an entry whatever CRIU wrote it (`format.md §7.2`).
+fn normalise(entry: &proto::PagemapEntry) -> (u64, u32) {
+    let count = entry.nr_pages.unwrap_or_else(|| u64::from(entry.compat_nr_pages.unwrap_or(0)));
+    let flags = match entry.flags {
+        _ if entry.in_parent == Some(true) => entry.flags.unwrap_or(0) | PARENT,
+        Some(flags) => flags,
+        None => PRESENT,
+    };
+    (count, flags)
+}
+
+/// Whether the pages file consumes bytes for an entry: PARENT is looked at first, but only PRESENT
+/// advances.
+fn is_stored(flags: u32) -> bool {
+    flags & PRESENT != 0
+}
+
+/// The file that a pagemap's bytes are in.
+struct PagesFile<'a> {
+    member: Option<&'a Member>,
+    /// The bytes cannot be read as pages: why is reported once.
+    encoded: bool,
+}
+
+impl<'a> PagesFile<'a> {
+    fn find(
+        images: &'a ImageDirectory,
+        name: &str,
+        head: Option<&Located<proto::PagemapHead>>,
+        entries: &[Located<proto::PagemapEntry>],
+        pagemap: &[u8],
+        page_size: u64,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let Some(id) = head.and_then(|head| head.value.pages_id) else {
+            diagnostics.push(Diagnostic::loss(
+                "bad-pagemap",
+                name,
+                "it does not say which pages file it belongs to",
+            ));
+            return Self { member: None, encoded: false };
+        };
+        let pages_name = format!("pages-{id}.img");
+        let member = images.member(&pages_name);
+        let stored: u128 = entries
+            .iter()
+            .map(|entry| normalise(&entry.value))
+            .filter(|(_, flags)| is_stored(*flags))
+            .map(|(count, _)| u128::from(count) * u128::from(page_size))
+            .sum();
+        let Some(member) = member else {
+            if stored > 0 {
+                let message = format!("{pages_name} is missing: {stored} bytes of memory are lost");
+                diagnostics.push(Diagnostic::loss("missing-pages", name, message));
+            }
+            return Self { member: None, encoded: false };
+        };
+        let length = member.bytes().len() as u128;
+        let mut file = Self { member: Some(member), encoded: false };
+        let encoded = if images.member("cipher.img").is_some() {
+            Some("the images are encrypted, which ckptfx cannot read".to_owned())
+        } else if entries.iter().any(|entry| has_unknown_fields(pagemap, entry)) {
+            Some("the pages seem to be compressed by a newer CRIU, which ckptfx cannot read yet".to_owned())
+        } else if length < stored && !member.is_cut() && !length.is_multiple_of(u128::from(page_size)) {
+            Some(format!(
+                "{pages_name} has {length} bytes where {stored} are stated and no whole number of pages: \
+                 compressed or foreign, not read"
+            ))
+        } else {
+            None
+        };
+        if let Some(message) = encoded {
+            diagnostics.push(Diagnostic::loss("encoded-pages", name, message));
+            file.encoded = true;
+        } else if length < stored {
+            let message = format!("{pages_name} ends after {length} of {stored} bytes; the rest is lost");
+            diagnostics.push(Diagnostic::loss("truncated-pages", name, message));
+        } else if length > stored {
+            let message = format!("{pages_name} has {} bytes that no pagemap entry covers", length - stored);
+            diagnostics.push(Diagnostic::note("trailing-data", name, message));
+        }
+        file
+    }
+
+    fn content(&self, offset: u64, length: u64) -> Content<'a> {
+        if self.encoded {
+            return Content::Encoded;
+        }
+        let range =
+            || Some((usize::try_from(offset).ok()?, usize::try_from(offset.checked_add(length)?).ok()?));
+        let Some((member, (start, end))) = self.member.zip(range()) else { return Content::Lost };
+        match member.bytes().get(start..end) {
+            Some(bytes) => Content::Captured { bytes, member, offset },
+            None => Content::Lost,
+        }
+    }
+
+    /// Bytes the file has from an offset on.
+    fn available(&self, offset: u64) -> u64 {
+        self.member.map_or(0, |member| (member.bytes().len() as u64).saturating_sub(offset))
+    }
+}
+
+/// Fields numbered 6 and above are not in any release (`format.md §14`).
+fn has_unknown_fields(pagemap: &[u8], entry: &Located<proto::PagemapEntry>) -> bool {
+    let range = || Some(usize::try_from(entry.body.start).ok()?..usize::try_from(entry.body.end).ok()?);
+    let Some(mut body) = range().and_then(|range| pagemap.get(range)) else { return false };
+    while !body.is_empty() {
+        let Ok((number, wire_type)) = prost::encoding::decode_key(&mut body) else { return false };
+        if number >= 6 {
+            return true;
+        }
+        let context = prost::encoding::DecodeContext::default();
+        if prost::encoding::skip_field(wire_type, number, &mut body, context).is_err() {
+            return false;
+        }
+    }
+    false
+}
+
+struct Reader<'a, 'n> {
+    name: &'n str,
+    page_size: u64,
+    pages: PagesFile<'a>,
+    parent: Option<Pages<'a>>,
+    runs: Vec<PageRun<'a>>,
+    offset: u64,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn add(&mut self, entry: &Located<proto::PagemapEntry>, diagnostics: &mut Vec<Diagnostic>) {
+        let (count, flags) = normalise(&entry.value);
+        let start = entry.value.vaddr.unwrap_or(0);
+        let file_offset = self.offset;
+        let length = count.checked_mul(self.page_size);
+        if is_stored(flags) {
+            self.offset = length.and_then(|length| self.offset.checked_add(length)).unwrap_or(u64::MAX);
+        }
+        let end = length.and_then(|length| start.checked_add(length));
+        let previous_end = self.runs.last().map_or(0, PageRun::end);
+        let wrong = if end.is_none() {
+            Some("runs past the end of the address space")
+        } else if !start.is_multiple_of(self.page_size) {
+            Some("does not begin at a page")
+        } else if start < previous_end {
+            Some("overlaps the one before it")
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            let message = format!("the entry at {start:#x} for {count} pages {wrong} and is left out");
+            diagnostics.push(Diagnostic::loss("bad-pagemap", self.name, message).at(entry.body.start));
+            return;
+        }
+        let (Some(length), Some(end)) = (length, end) else { return };
+        if flags & PARENT != 0 {
+            self.add_from_parent(start, end, diagnostics);
+        } else if is_stored(flags) {
+            // A cut file still has the first pages of the entry that the cut is in.
+            let available = self.pages.available(file_offset) / self.page_size * self.page_size;
+            let whole = if self.pages.encoded { length } else { length.min(available) };
+            self.push(start, whole, self.pages.content(file_offset, whole));
+            self.push(start + whole, length - whole, Content::Lost);
+        } else if flags & LAZY != 0 {
+            self.push(start, length, Content::Lazy);
+        } else {
+            diagnostics.push(Diagnostic::loss(
+                "unmarked-pages",
+                self.name,
+                format!("the entry at {start:#x} for {count} pages does not say where they are"),
+            ));
+            self.push(start, length, Content::Unmarked);
+        }
+    }
+
+    fn add_from_parent(&mut self, start: u64, end: u64, diagnostics: &mut Vec<Diagnostic>) {
+        let inherited: Vec<_> =
+            self.parent.as_ref().map(|parent| parent.within(start, end).collect()).unwrap_or_default();
+        let mut position = start;
+        for run in inherited {
+            self.push(position, run.start - position, Content::InMissingParent);
+            self.push(run.start, run.length, run.content);
+            position = run.end();
+        }
+        if position < end && self.parent.is_some() {
+            let message = format!("the parent dump lacks pages at {position:#x} that it should have");
+            diagnostics.push(Diagnostic::loss("missing-parent", self.name, message));
+        }
+        self.push(position, end - position, Content::InMissingParent);
+    }
+
+    /// Adds a run, joined to the one before it where it continues it.
+    fn push(&mut self, start: u64, length: u64, content: Content<'a>) {
+        if length == 0 {
+            return;
+        }
+        let run = PageRun { start, length, content };
+        if let Some(last) = self.runs.last_mut()
+            && last.continues_with(&run)
+        {
+            let joined = last.length + length;
+            if let Content::Captured { member, offset, .. } = last.content {
+                let range = || Some(usize::try_from(offset).ok()?..usize::try_from(offset + joined).ok()?);
+                let Some(bytes) = range().and_then(|range| member.bytes().get(range)) else {
+                    self.runs.push(run);
+                    return;
+                };
+                last.content = Content::Captured { bytes, member, offset };
+            }
+            last.length = joined;
+            return;
+        }
+        self.runs.push(run);
+    }
+}
