@@ -1,1 +1,27 @@
-//! placeholder
+//! Joins what the parser read into facts about processes, and makes the report structs that are
+//! ckptfx's JSON contract. No input or output happens here.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
+
+pub mod capability;
+mod case;
+pub mod clues;
+pub mod memory;
+pub mod process;
+pub mod report;
+pub mod summary;
+mod text;
+
+pub use case::Case;
+pub use text::Text;

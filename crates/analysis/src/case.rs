@@ -1,0 +1,130 @@
+//! Everything known of one checkpoint, joined once and then only read.
+
+use ckptfx_parser::{
+    Checkpoint, Diagnostic,
+    files::FileTable,
+    memory::{self, AddressSpace, SharedObjects},
+    proto::{self, core_entry::March},
+};
+
+use crate::process::{self, Process};
+
+/// Page size assumed for shared memory when no process tells one.
+const USUAL_PAGE_SIZE: u64 = 4 << 10;
+
+/// A process with its memory.
+#[derive(Debug)]
+pub struct Task<'a> {
+    /// What is reported of it.
+    pub process: Process,
+    /// Its address space; none for zombies and where the images are lost.
+    pub space: Option<AddressSpace<'a>>,
+    /// `mm-PID.img`.
+    pub mm: Option<proto::MmEntry>,
+}
+
+/// One checkpoint, joined.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// The checkpoint it was made of.
+    pub checkpoint: &'a Checkpoint,
+    /// Its inventory.
+    pub inventory: Option<proto::InventoryEntry>,
+    /// Its open files.
+    pub files: FileTable,
+    /// Its shared memory.
+    pub shared: SharedObjects<'a>,
+    /// Its processes in the order of the process tree image: parents first.
+    pub tasks: Vec<Task<'a>>,
+    /// What was noticed while reading.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Case<'a> {
+    /// Reads processes, files and memory of a checkpoint.
+    pub fn read(checkpoint: &'a Checkpoint) -> Self {
+        let images = &checkpoint.images;
+        let mut diagnostics = checkpoint.diagnostics.clone();
+        if checkpoint.is_pre_dump {
+            diagnostics.push(Diagnostic::loss(
+                "pre-dump",
+                "checkpoint",
+                "this is a pre-dump: it holds memory pages only, no processes; give it as --parent of the \
+                 checkpoint that followed",
+            ));
+        }
+        let inventory: Option<proto::InventoryEntry> = images.read_one("inventory.img", &mut diagnostics);
+        if inventory.is_none() {
+            diagnostics.push(Diagnostic::loss(
+                "missing-image",
+                "inventory.img",
+                "the inventory is missing: which namespaces are the host's is not known",
+            ));
+        }
+        let files = FileTable::read(images, &mut diagnostics);
+        let seeds = process::read_tree(images, &mut diagnostics);
+        let read: Vec<_> = seeds
+            .iter()
+            .map(|seed| {
+                let core = seed.read_core(images, &mut diagnostics);
+                let mm = (!seed.is_zombie(core.as_ref()))
+                    .then(|| memory::mm_of(checkpoint, seed.pid, &mut diagnostics))
+                    .flatten();
+                (core, mm)
+            })
+            .collect();
+        let page_size_of = |core: &Option<proto::CoreEntry>, mm: &Option<proto::MmEntry>| {
+            let machine = core.as_ref().and_then(|core| March::try_from(core.mtype?).ok());
+            memory::page_size(mm.as_ref(), machine)
+        };
+        let common = read.iter().find_map(|(core, mm)| page_size_of(core, mm));
+        let shared = SharedObjects::read(
+            checkpoint,
+            &files,
+            common.unwrap_or(USUAL_PAGE_SIZE),
+            &mut diagnostics,
+        );
+        let context = process::Context::read(images, inventory.as_ref(), &files, &mut diagnostics);
+        let mut tasks = Vec::with_capacity(seeds.len());
+        for (seed, (core, mm)) in seeds.iter().zip(read) {
+            let space = mm.as_ref().map(|mm| {
+                let page_size = page_size_of(&core, &Some(mm.clone())).or(common).unwrap_or_else(|| {
+                    diagnostics.push(Diagnostic::loss(
+                        "unknown-page-size",
+                        format!("pid {}", seed.pid),
+                        "nothing tells the page size; 4 KiB is assumed",
+                    ));
+                    USUAL_PAGE_SIZE
+                });
+                AddressSpace::read(images, seed.pid, mm, page_size, &files, &shared, &mut diagnostics)
+            });
+            if space.is_none() && !seed.is_zombie(core.as_ref()) {
+                diagnostics.push(Diagnostic::loss(
+                    "missing-image",
+                    format!("mm-{}.img", seed.pid),
+                    format!("the memory map of process {} is missing", seed.pid),
+                ));
+            }
+            let process = context.process(
+                seed,
+                core.as_ref(),
+                mm.as_ref().zip(space.as_ref()),
+                &shared,
+                images,
+                &mut diagnostics,
+            );
+            tasks.push(Task { process, space, mm });
+        }
+        Self { checkpoint, inventory, files, shared, tasks, diagnostics }
+    }
+
+    /// The task with a pid.
+    pub fn task(&self, pid: u32) -> Option<&Task<'a>> {
+        self.tasks.iter().find(|task| task.process.pid == pid)
+    }
+
+    /// Number of threads of all living processes.
+    pub fn thread_count(&self) -> usize {
+        self.tasks.iter().map(|task| task.process.threads.len()).sum()
+    }
+}

@@ -1,0 +1,560 @@
+//! Processes as `ps` reports them: tree, identity, credentials, command line, environment.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use ckptfx_parser::{
+    Diagnostic, ImageDirectory,
+    files::FileTable,
+    memory::{AddressSpace, SharedObjects},
+    proto::{self, FdTypes},
+};
+use serde::Serialize;
+
+use crate::{Text, capability, clues};
+
+/// Longest command line or environment that is read, in bytes.
+const MAX_ARGUMENTS: u64 = 4 << 20;
+/// A rewritten title is at most one page of the kernel that showed it (fs/proc/base.c).
+const MAX_TITLE: u64 = 4 << 10;
+
+/// State of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Running or sleeping.
+    Running,
+    /// Stopped by a signal.
+    Stopped,
+    /// Dead, not yet waited for.
+    Zombie,
+}
+
+/// Four ids of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Ids {
+    /// Real id.
+    pub real: Option<u32>,
+    /// Effective id.
+    pub effective: Option<u32>,
+    /// Saved id.
+    pub saved: Option<u32>,
+    /// File system id.
+    pub fs: Option<u32>,
+}
+
+/// Capability sets by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Capabilities {
+    /// Kept over execve by files that allow it.
+    pub inheritable: Vec<String>,
+    /// What the process may use.
+    pub permitted: Vec<String>,
+    /// What it uses.
+    pub effective: Vec<String>,
+    /// Upper bound for execve.
+    pub bounding: Vec<String>,
+    /// Kept over execve of ordinary files; not recorded before CRIU 4.1.
+    pub ambient: Option<Vec<String>>,
+}
+
+/// A namespace of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Namespace {
+    /// CRIU's number for it, which has meaning only inside this checkpoint.
+    pub id: u32,
+    /// Whether CRIU itself was in it, which ran on the host.
+    pub shared_with_host: Option<bool>,
+}
+
+/// A thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Thread {
+    /// Thread id inside the pid namespace.
+    pub tid: u32,
+    /// Its name; not recorded per thread before CRIU 3.11.
+    pub comm: Option<Text>,
+    /// Its state, which the images hold for the process as a whole.
+    pub state: Option<State>,
+}
+
+/// A process. `None` is "not recorded or not readable".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Process {
+    /// Process id inside the container's pid namespace.
+    pub pid: u32,
+    /// Parent; 0 when it is outside the dumped tree.
+    pub ppid: u32,
+    /// Process group.
+    pub pgid: Option<u32>,
+    /// Session.
+    pub sid: Option<u32>,
+    /// Name of the leader thread.
+    pub comm: Option<Text>,
+    /// Path of the executable, or `memfd:NAME`.
+    pub exe: Option<Text>,
+    /// Whether the executable's name is gone.
+    pub exe_deleted: Option<bool>,
+    /// Whether it was executed from a memfd.
+    pub exe_memfd: Option<bool>,
+    /// Arguments as `/proc/PID/cmdline` gives them.
+    pub cmdline: Option<Vec<Text>>,
+    /// State.
+    pub state: Option<State>,
+    /// Exit code of a zombie that exited.
+    pub exit_code: Option<u32>,
+    /// Signal that killed a zombie.
+    pub exit_signal: Option<u32>,
+    /// User ids in the process's user namespace.
+    pub uid: Option<Ids>,
+    /// Group ids in the process's user namespace.
+    pub gid: Option<Ids>,
+    /// Supplementary groups.
+    pub groups: Option<Vec<u32>>,
+    /// Capabilities of the leader thread.
+    pub capabilities: Option<Capabilities>,
+    /// Whether execve can no longer gain privileges; not recorded before CRIU 3.19.
+    pub no_new_privs: Option<bool>,
+    /// `disabled`, `strict` or `filter`.
+    pub seccomp: Option<&'static str>,
+    /// Label of the Linux security module.
+    pub lsm_label: Option<Text>,
+    /// Working directory.
+    pub cwd: Option<Text>,
+    /// Root directory.
+    pub root: Option<Text>,
+    /// File mode creation mask, in octal.
+    pub umask: Option<String>,
+    /// Nice value of the leader thread.
+    pub nice: Option<i32>,
+    /// Adjustment for the out-of-memory killer.
+    pub oom_score_adj: Option<i32>,
+    /// Audit login uid as the kernel shows it; 4294967295 means that nobody logged in.
+    pub loginuid: Option<u32>,
+    /// Namespaces by type.
+    pub namespaces: BTreeMap<&'static str, Namespace>,
+    /// `controllers:path`, as in `/proc/PID/cgroup`.
+    pub cgroups: Vec<Text>,
+    /// Threads, the leader first; none for a zombie.
+    pub threads: Vec<Thread>,
+    /// Bytes of the process's own memory that are in the evidence.
+    pub captured_bytes: Option<u64>,
+    /// Environment as `/proc/PID/environ` gives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environ: Option<Vec<Text>>,
+}
+
+impl Process {
+    /// The command as `ps` shows it: arguments joined by spaces, or `[comm]` without arguments.
+    pub fn command(&self) -> Vec<u8> {
+        match self.cmdline.as_deref() {
+            Some(arguments) if !arguments.is_empty() => {
+                arguments.iter().map(|argument| argument.0.as_slice()).collect::<Vec<_>>().join(&b' ')
+            }
+            _ => {
+                let comm = self.comm.as_ref().map_or(b"?".as_slice(), |comm| comm.0.as_slice());
+                [b"[", comm, b"]"].concat()
+            }
+        }
+    }
+}
+
+/// An entry of the process tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seed {
+    pub pid: u32,
+    ppid: u32,
+    pgid: Option<u32>,
+    sid: Option<u32>,
+    threads: Vec<u32>,
+}
+
+impl Seed {
+    pub fn read_core(
+        &self,
+        images: &ImageDirectory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<proto::CoreEntry> {
+        let name = format!("core-{}.img", self.pid);
+        let before = diagnostics.len();
+        let core = images.read_one(&name, diagnostics);
+        if core.is_none() && diagnostics.len() == before {
+            let message = format!("name, state and credentials of process {} are lost", self.pid);
+            diagnostics.push(Diagnostic::loss("missing-image", name, message));
+        }
+        core
+    }
+
+    pub fn is_zombie(&self, core: Option<&proto::CoreEntry>) -> bool {
+        core.and_then(|core| core.tc.as_ref()?.task_state) == Some(2)
+    }
+}
+
+/// Reads `pstree.img`; where it is lost, the processes that have other images. Doubled pids and parents
+/// that are not there or lead in a circle are reported.
+pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) -> Vec<Seed> {
+    let entries = images.read::<proto::PstreeEntry>("pstree.img", diagnostics);
+    let mut seeds: Vec<Seed> = Vec::new();
+    let mut seen = HashSet::new();
+    for entry in entries {
+        let Some(pid) = entry.value.pid else { continue };
+        if !seen.insert(pid) {
+            let message = format!("process {pid} is listed twice; the first entry is used");
+            diagnostics.push(Diagnostic::note("duplicate-pid", "pstree.img", message).at(entry.body.start));
+            continue;
+        }
+        seeds.push(Seed {
+            pid,
+            ppid: entry.value.ppid.unwrap_or(0),
+            pgid: entry.value.pgid,
+            sid: entry.value.sid,
+            threads: entry.value.threads,
+        });
+    }
+    let orphans: Vec<u32> = {
+        let mut pids: Vec<u32> = images
+            .files()
+            .filter_map(|(name, _)| name.strip_prefix("mm-")?.strip_suffix(".img")?.parse().ok())
+            .filter(|pid| !seen.contains(pid))
+            .collect();
+        pids.sort_unstable();
+        pids
+    };
+    for pid in orphans {
+        let message = format!("process {pid} has images but is not in the process tree; its parent is not known");
+        diagnostics.push(Diagnostic::loss("not-in-tree", "pstree.img", message));
+        seeds.push(Seed { pid, ppid: 0, pgid: None, sid: None, threads: vec![pid] });
+        seen.insert(pid);
+    }
+    check_parents(&mut seeds, diagnostics);
+    seeds
+}
+
+/// A parent that is not in the tree or a circle of parents makes the process a root of its own.
+fn check_parents(seeds: &mut [Seed], diagnostics: &mut Vec<Diagnostic>) {
+    let parents: HashMap<u32, u32> = seeds.iter().map(|seed| (seed.pid, seed.ppid)).collect();
+    for seed in seeds.iter() {
+        let mut steps = 0;
+        let mut ancestor = seed.ppid;
+        while ancestor != 0 && ancestor != seed.pid && steps <= parents.len() {
+            ancestor = parents.get(&ancestor).copied().unwrap_or(0);
+            steps += 1;
+        }
+        let problem = if ancestor == seed.pid {
+            "is its own ancestor"
+        } else if seed.ppid != 0 && !parents.contains_key(&seed.ppid) {
+            "has a parent that is not in the checkpoint"
+        } else {
+            continue;
+        };
+        let message = format!("process {} {problem} ({})", seed.pid, seed.ppid);
+        diagnostics.push(Diagnostic::note("bad-parent", "pstree.img", message));
+    }
+}
+
+/// What all processes of a checkpoint need to be described.
+pub(crate) struct Context<'c> {
+    files: &'c FileTable,
+    host: Option<&'c proto::TaskKobjIdsEntry>,
+    root_cg_set: Option<u32>,
+    cgroups: HashMap<u32, Vec<Text>>,
+    criu: clues::CriuVersion,
+}
+
+impl<'c> Context<'c> {
+    pub fn read(
+        images: &ImageDirectory,
+        inventory: Option<&'c proto::InventoryEntry>,
+        files: &'c FileTable,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut cgroups = HashMap::new();
+        if let Some(cgroup) = images.read_one::<proto::CgroupEntry>("cgroup.img", diagnostics) {
+            for set in cgroup.sets {
+                let lines = set.ctls.iter().map(|member| {
+                    let part = |bytes: &Option<Vec<u8>>| bytes.clone().unwrap_or_default();
+                    Text([part(&member.name), b":".to_vec(), part(&member.path)].concat())
+                });
+                cgroups.insert(set.id.unwrap_or(0), lines.collect());
+            }
+        }
+        Self {
+            files,
+            host: inventory.and_then(|inventory| inventory.root_ids.as_ref()),
+            root_cg_set: inventory.and_then(|inventory| inventory.root_cg_set),
+            cgroups,
+            criu: clues::criu_version(images, inventory),
+        }
+    }
+
+    pub fn process(
+        &self,
+        seed: &Seed,
+        core: Option<&proto::CoreEntry>,
+        memory: Option<(&proto::MmEntry, &AddressSpace<'_>)>,
+        shared: &SharedObjects<'_>,
+        images: &ImageDirectory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Process {
+        let pid = seed.pid;
+        let tc = core.and_then(|core| core.tc.as_ref());
+        let thread_core = core.and_then(|core| core.thread_core.as_ref());
+        let state = tc.and_then(|tc| match tc.task_state? {
+            1 => Some(State::Running),
+            2 => Some(State::Zombie),
+            3 => Some(State::Stopped),
+            _ => None,
+        });
+        let zombie = state == Some(State::Zombie);
+        let creds = if zombie { None } else { self.credentials(pid, thread_core, images, diagnostics) };
+        let creds = creds.as_ref();
+        let exit = tc.filter(|_| zombie).and_then(|tc| tc.exit_code);
+        let exe = memory.and_then(|(mm, _)| self.executable(mm.exe_file_id?));
+        let fs: Option<proto::FsEntry> =
+            (!zombie).then(|| images.read_one(&format!("fs-{pid}.img"), diagnostics)).flatten();
+        let path = |id: Option<u32>| {
+            let id = id?;
+            let mut name = self.files.regular(id)?.name.clone()?;
+            if self.files.is_deleted(id) {
+                name.extend_from_slice(b" (deleted)");
+            }
+            Some(Text(name))
+        };
+        let mut text = |from: Option<u64>, to: Option<u64>, what: &str| {
+            let (_, space) = memory?;
+            read_strings(space, from?, to?, shared, pid, what, diagnostics)
+        };
+        let environ = memory.and_then(|(mm, _)| text(mm.mm_env_start, mm.mm_env_end, "environment"));
+        let cmdline = memory.and_then(|(mm, space)| {
+            let (start, end) = (mm.mm_arg_start?, mm.mm_arg_end?);
+            match rewritten_title(mm, space, start, end, shared) {
+                Some(title) => Some(vec![Text(title)]),
+                None => text(Some(start), Some(end), "command line"),
+            }
+        });
+        let comm = tc.and_then(|tc| tc.comm.clone()).or_else(|| thread_core?.comm.clone()).map(Text);
+        Process {
+            pid,
+            ppid: seed.ppid,
+            pgid: seed.pgid,
+            sid: seed.sid,
+            exe: exe.as_ref().map(|exe| exe.path.clone()),
+            exe_deleted: exe.as_ref().map(|exe| exe.deleted),
+            exe_memfd: exe.as_ref().map(|exe| exe.memfd),
+            cmdline,
+            state,
+            exit_code: exit.filter(|status| status & 0x7f == 0).map(|status| status >> 8 & 0xff),
+            exit_signal: exit.map(|status| status & 0x7f).filter(|signal| *signal != 0),
+            uid: creds.map(|c| Ids { real: c.uid, effective: c.euid, saved: c.suid, fs: c.fsuid }),
+            gid: creds.map(|c| Ids { real: c.gid, effective: c.egid, saved: c.sgid, fs: c.fsgid }),
+            groups: creds.map(|c| c.groups.clone()),
+            capabilities: creds.map(|c| self.capabilities(c)),
+            no_new_privs: creds.and_then(|c| match c.no_new_privs {
+                Some(value) => Some(value != 0),
+                // It is written only when set, and only by CRIU 3.19 and later (format.md §3.3).
+                None => (self.criu >= clues::CriuVersion(3, 19)).then_some(false),
+            }),
+            seccomp: if zombie { None } else { core.map(|_| seccomp(tc, thread_core)) },
+            lsm_label: creds.and_then(|c| c.lsm_profile.clone()).map(Text),
+            cwd: path(fs.as_ref().and_then(|fs| fs.cwd_id)),
+            root: path(fs.as_ref().and_then(|fs| fs.root_id)),
+            umask: fs.and_then(|fs| fs.umask).map(|mask| format!("{mask:04o}")),
+            nice: thread_core.and_then(|thread| thread.sched_nice),
+            oom_score_adj: tc.and_then(|tc| tc.oom_score_adj),
+            loginuid: tc.and_then(|tc| tc.loginuid),
+            namespaces: if zombie { BTreeMap::new() } else { self.namespaces(pid, core, images, diagnostics) },
+            cgroups: self.cgroups_of(tc, thread_core),
+            threads: if zombie { Vec::new() } else { threads(seed, &comm, state, images, diagnostics) },
+            captured_bytes: memory.map(|(_, space)| space.pages.captured_bytes()),
+            comm,
+            environ,
+        }
+    }
+
+    fn credentials(
+        &self,
+        pid: u32,
+        thread_core: Option<&proto::ThreadCoreEntry>,
+        images: &ImageDirectory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<proto::CredsEntry> {
+        let inline = thread_core.and_then(|thread| thread.creds.clone());
+        // Before CRIU 2.0 they had an image of their own.
+        inline.or_else(|| images.read_one(&format!("creds-{pid}.img"), diagnostics))
+    }
+
+    fn capabilities(&self, creds: &proto::CredsEntry) -> Capabilities {
+        let recorded = !creds.cap_amb.is_empty() || self.criu >= clues::CriuVersion(4, 1);
+        Capabilities {
+            inheritable: capability::names(&creds.cap_inh),
+            permitted: capability::names(&creds.cap_prm),
+            effective: capability::names(&creds.cap_eff),
+            bounding: capability::names(&creds.cap_bnd),
+            ambient: recorded.then(|| capability::names(&creds.cap_amb)),
+        }
+    }
+
+    fn executable(&self, id: u32) -> Option<Executable> {
+        if let Some(file) = self.files.regular(id) {
+            let name = file.name.clone()?;
+            let memfd = name.strip_prefix(b"/memfd:");
+            return Some(Executable {
+                path: Text(memfd.map_or_else(|| name.clone(), |rest| [b"memfd:", rest].concat())),
+                deleted: self.files.is_deleted(id),
+                memfd: memfd.is_some(),
+            });
+        }
+        self.files.get(FdTypes::Memfd, id)?;
+        let name = self.files.memfd(id).and_then(|inode| inode.name.clone()).unwrap_or_default();
+        Some(Executable { path: Text([b"memfd:", name.as_slice()].concat()), deleted: true, memfd: true })
+    }
+
+    fn namespaces(
+        &self,
+        pid: u32,
+        core: Option<&proto::CoreEntry>,
+        images: &ImageDirectory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> BTreeMap<&'static str, Namespace> {
+        let ids: Option<proto::TaskKobjIdsEntry> = images
+            .read_one(&format!("ids-{pid}.img"), diagnostics)
+            .or_else(|| core.and_then(|core| core.ids.clone()));
+        let Some(ids) = ids else { return BTreeMap::new() };
+        type Get = fn(&proto::TaskKobjIdsEntry) -> Option<u32>;
+        let kinds: [(&'static str, Get); 8] = [
+            ("pid", |ids| ids.pid_ns_id),
+            ("net", |ids| ids.net_ns_id),
+            ("ipc", |ids| ids.ipc_ns_id),
+            ("uts", |ids| ids.uts_ns_id),
+            ("mnt", |ids| ids.mnt_ns_id),
+            ("user", |ids| ids.user_ns_id),
+            ("cgroup", |ids| ids.cgroup_ns_id),
+            ("time", |ids| ids.time_ns_id),
+        ];
+        kinds
+            .into_iter()
+            .filter_map(|(kind, get)| {
+                let id = get(&ids).filter(|id| *id != 0)?;
+                let host = self.host.and_then(get);
+                Some((kind, Namespace { id, shared_with_host: host.map(|host| host == id) }))
+            })
+            .collect()
+    }
+
+    fn cgroups_of(
+        &self,
+        tc: Option<&proto::TaskCoreEntry>,
+        thread_core: Option<&proto::ThreadCoreEntry>,
+    ) -> Vec<Text> {
+        let set = thread_core.and_then(|thread| thread.cg_set).or_else(|| tc?.cg_set);
+        // CRIU's own set is not written (format.md §12.1); its paths are not known then.
+        set.filter(|set| Some(*set) != self.root_cg_set)
+            .and_then(|set| self.cgroups.get(&set).cloned())
+            .unwrap_or_default()
+    }
+}
+
+struct Executable {
+    path: Text,
+    deleted: bool,
+    memfd: bool,
+}
+
+fn seccomp(tc: Option<&proto::TaskCoreEntry>, thread: Option<&proto::ThreadCoreEntry>) -> &'static str {
+    let mode = thread.and_then(|thread| thread.seccomp_mode).or_else(|| tc?.old_seccomp_mode);
+    match mode {
+        None | Some(0) => "disabled",
+        Some(1) => "strict",
+        Some(2) => "filter",
+        Some(_) => "unknown",
+    }
+}
+
+fn threads(
+    seed: &Seed,
+    leader: &Option<Text>,
+    state: Option<State>,
+    images: &ImageDirectory,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Thread> {
+    let mut threads = Vec::with_capacity(seed.threads.len());
+    for tid in &seed.threads {
+        if threads.iter().any(|thread: &Thread| thread.tid == *tid) {
+            continue;
+        }
+        let comm = if *tid == seed.pid {
+            leader.clone()
+        } else {
+            let name = format!("core-{tid}.img");
+            let before = diagnostics.len();
+            let core: Option<proto::CoreEntry> = images.read_one(&name, diagnostics);
+            if core.is_none() && diagnostics.len() == before {
+                let message = format!("thread {tid} of process {} is lost", seed.pid);
+                diagnostics.push(Diagnostic::loss("missing-image", name, message));
+            }
+            core.and_then(|core| core.thread_core?.comm).map(Text)
+        };
+        threads.push(Thread { tid: *tid, comm, state });
+    }
+    threads
+}
+
+/// The kernel's rule for processes that overwrote their arguments (setproctitle): when the last byte
+/// of the argument area is not NUL, the title runs from its start to the first NUL, over the end of the
+/// area into the environment, for at most a page.
+fn rewritten_title(
+    mm: &proto::MmEntry,
+    space: &AddressSpace<'_>,
+    start: u64,
+    end: u64,
+    shared: &SharedObjects<'_>,
+) -> Option<Vec<u8>> {
+    let last = end.checked_sub(1).filter(|last| *last >= start)?;
+    let byte = space.bytes(last, end, 1, shared).ok()?;
+    if byte.first() == Some(&0) {
+        return None;
+    }
+    // Only an environment that follows at once can be run into.
+    let limit = match (mm.mm_env_start, mm.mm_env_end) {
+        (Some(env_start), Some(env_end)) if env_start == end && env_end > env_start => env_end,
+        _ => end,
+    };
+    let limit = limit.min(start.saturating_add(MAX_TITLE)).max(start);
+    let bytes = space.bytes(start, limit, MAX_TITLE, shared).ok()?;
+    Some(bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec())
+}
+
+/// NUL-separated strings between two addresses, the last empty piece dropped.
+fn read_strings(
+    space: &AddressSpace<'_>,
+    from: u64,
+    to: u64,
+    shared: &SharedObjects<'_>,
+    pid: u32,
+    what: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Vec<Text>> {
+    let subject = format!("pid {pid}");
+    if to < from {
+        let message = format!("the {what} ends before it starts");
+        diagnostics.push(Diagnostic::loss("bad-bounds", subject, message));
+        return None;
+    }
+    if to - from > MAX_ARGUMENTS {
+        let message = format!("the {what} is {} bytes long; the first {MAX_ARGUMENTS} are read", to - from);
+        diagnostics.push(Diagnostic::loss("too-long", subject.clone(), message));
+    }
+    match space.bytes(from, to, MAX_ARGUMENTS, shared) {
+        Ok(bytes) => {
+            let mut strings: Vec<Text> = bytes.split(|byte| *byte == 0).map(Text::from).collect();
+            if strings.last().is_some_and(|last| last.0.is_empty()) {
+                strings.pop();
+            }
+            Some(strings)
+        }
+        Err(reason) => {
+            let message = format!("the {what} cannot be read: {}", reason.reason());
+            diagnostics.push(Diagnostic::loss("unavailable", subject, message));
+            None
+        }
+    }
+}
