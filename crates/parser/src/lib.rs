@@ -17,6 +17,7 @@ mod diagnostic;
 mod error;
 pub mod image;
 pub mod proto;
+mod wire;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use error::{Error, Result};
