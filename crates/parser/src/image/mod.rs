@@ -5,6 +5,8 @@ mod ghost;
 mod payload;
 mod read;
 pub mod registry;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 use std::ops::Range;
