@@ -23,8 +23,7 @@ pub mod files;
 pub mod image;
 pub mod memory;
 pub mod proto;
-pub mod source;
-pub mod text;
+mod wire;
 
 pub use checkpoint::{Checkpoint, ImageDirectory, Parent};
 pub use diagnostic::{Diagnostic, Severity};

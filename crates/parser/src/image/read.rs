@@ -1,0 +1,150 @@
+//! Typed reading: framing and prost together.
+
+use super::{
+    ByteOrder, Entry, Image, ImageFile, Located,
+    framing::{Framing, open_as},
+    payload::Parts,
+    registry::{Kind, Payload},
+};
+use crate::{Diagnostic, proto};
+
+/// Undecodable entries reported one by one; the others are counted.
+const MAX_REPORTED: u64 = 100;
+/// The most memory that the decoded entries of one image may take, in bytes, not counting what they point to. An
+/// entry may be empty in the file and hundreds of bytes in memory.
+const MAX_DECODED: usize = 2 << 30;
+
+/// Reads the entries of an image: as many as are whole.
+///
+/// The file name decides what the image must be; without a known name its magic does. A head message, such as the
+/// one of a pagemap, is passed over. What could not be read is told in `diagnostics`.
+pub fn read<T: Image>(file: &ImageFile<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Located<T>> {
+    read_entries(file, diagnostics, |_, _| {})
+}
+
+/// Reads a pagemap: the head, which names the pages image, and the entries (`format.md §7`).
+pub fn read_pagemap(
+    file: &ImageFile<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Option<Located<proto::PagemapHead>>, Vec<Located<proto::PagemapEntry>>) {
+    let mut head = None;
+    let entries = read_entries(file, diagnostics, |entry, diagnostics| {
+        head = decode(file.name, &entry).map_err(|problem| diagnostics.push(problem)).ok();
+    });
+    (head, entries)
+}
+
+/// Reads SysV message queues, each with its messages; the payload of a message is its text (`format.md §11.3`).
+pub fn read_message_queues(
+    file: &ImageFile<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<(Located<proto::IpcMsgEntry>, Vec<Located<proto::IpcMsg>>)> {
+    let queues = read::<proto::IpcMsgEntry>(file, diagnostics);
+    let order = open_as(file, Some(Kind::IpcnsMsg)).ok().flatten().map_or(file.order, |opened| opened.order);
+    queues
+        .into_iter()
+        .map(|queue| {
+            let messages = messages(file, &queue, order, diagnostics);
+            (queue, messages)
+        })
+        .collect()
+}
+
+fn messages(
+    file: &ImageFile<'_>,
+    queue: &Located<proto::IpcMsgEntry>,
+    order: ByteOrder,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Located<proto::IpcMsg>> {
+    let (body, payload) = (file.slice(&queue.body), file.slice(&queue.payload));
+    let Ok(parts) = Parts::new(Payload::Messages, body, payload, order) else { return Vec::new() };
+    // Damage was reported when the queue itself was read.
+    parts
+        .map_while(Result::ok)
+        .enumerate()
+        .filter_map(|(index, part)| {
+            let entry = Entry {
+                index: index as u64,
+                body: payload.get(part.body.clone())?,
+                offset: queue.payload.start.checked_add(part.body.start as u64)?,
+                payload: payload.get(part.data)?,
+                order,
+            };
+            decode(file.name, &entry).map_err(|problem| diagnostics.push(problem)).ok()
+        })
+        .collect()
+}
+
+fn read_entries<T: Image>(
+    file: &ImageFile<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+    mut on_head: impl FnMut(Entry<'_>, &mut Vec<Diagnostic>),
+) -> Vec<Located<T>> {
+    let mut found = Vec::new();
+    let opened = match open_as(file, Some(T::KIND)) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return found,
+        Err(problem) => {
+            diagnostics.push(problem);
+            return found;
+        }
+    };
+    if opened.framing == Framing::Raw || opened.descriptor.message() != T::KIND.descriptor().message() {
+        let message =
+            format!("this is {}, where {} is expected", opened.descriptor.name, T::KIND.descriptor().name);
+        diagnostics.push(Diagnostic::loss("unexpected-image", file.name, message));
+        return found;
+    }
+    let headed = opened.descriptor.head_message().is_some();
+    let room = MAX_DECODED / size_of::<Located<T>>().max(1);
+    let mut undecodable = 0_u64;
+    for entry in opened.entries() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(problem) => {
+                diagnostics.push(problem);
+                break;
+            }
+        };
+        if headed && entry.index == 0 {
+            on_head(entry, diagnostics);
+            continue;
+        }
+        if found.len() == room {
+            let message = format!("{room} entries were read; the others would not fit into memory");
+            diagnostics.push(Diagnostic::loss("too-many-entries", file.name, message).at(entry.offset));
+            break;
+        }
+        match decode(file.name, &entry) {
+            Ok(located) => found.push(located),
+            Err(problem) => {
+                undecodable += 1;
+                if undecodable <= MAX_REPORTED {
+                    diagnostics.push(problem);
+                }
+            }
+        }
+    }
+    if let Some(more @ 1..) = undecodable.checked_sub(MAX_REPORTED) {
+        let message = format!("{more} more entries cannot be decoded");
+        diagnostics.push(Diagnostic::loss("undecodable-entry", file.name, message));
+    }
+    found
+}
+
+/// Decodes one message.
+pub(super) fn decode<T: prost::Message + Default>(
+    name: &str,
+    entry: &Entry<'_>,
+) -> Result<Located<T>, Diagnostic> {
+    let value = T::decode(entry.body).map_err(|error| {
+        let message = format!("entry {} cannot be decoded: {error}", entry.index);
+        Diagnostic::loss("undecodable-entry", name, message).at(entry.offset)
+    })?;
+    let end = entry.offset.saturating_add(entry.body.len() as u64);
+    Ok(Located {
+        value,
+        body: entry.offset..end,
+        payload: end..end.saturating_add(entry.payload.len() as u64),
+    })
+}
