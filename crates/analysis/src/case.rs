@@ -78,12 +78,8 @@ impl<'a> Case<'a> {
             memory::page_size(mm.as_ref(), machine)
         };
         let common = read.iter().find_map(|(core, mm)| page_size_of(core, mm));
-        let shared = SharedObjects::read(
-            checkpoint,
-            &files,
-            common.unwrap_or(USUAL_PAGE_SIZE),
-            &mut diagnostics,
-        );
+        let shared =
+            SharedObjects::read(checkpoint, &files, common.unwrap_or(USUAL_PAGE_SIZE), &mut diagnostics);
         let context = process::Context::read(images, inventory.as_ref(), &files, &mut diagnostics);
         let mut tasks = Vec::with_capacity(seeds.len());
         for (seed, (core, mm)) in seeds.iter().zip(read) {

@@ -98,7 +98,8 @@ pub fn dump_log(member: &Member) -> DumpLog {
 /// its header so that a damaged ELF file still gives it.
 pub fn kernel_of_vdso(vdso: &[u8]) -> Option<String> {
     // namesz 6, descsz 4, type 0, "Linux\0" padded to 8, then the code.
-    let header = [&6_u32.to_le_bytes()[..], &4_u32.to_le_bytes(), &0_u32.to_le_bytes(), b"Linux\0\0\0"].concat();
+    let header =
+        [&6_u32.to_le_bytes()[..], &4_u32.to_le_bytes(), &0_u32.to_le_bytes(), b"Linux\0\0\0"].concat();
     let at = vdso.windows(header.len()).position(|window| window == header.as_slice())?;
     let code = vdso.get(at + header.len()..)?.first_chunk::<4>()?;
     let code = u32::from_le_bytes(*code);
@@ -110,14 +111,16 @@ pub fn kernel_of_vdso(vdso: &[u8]) -> Option<String> {
 /// (`format.md §11.5`). Only a container with a network namespace of its own has these images.
 pub fn netlink_time(images: &ImageDirectory) -> Option<(Timestamp, String)> {
     let stems = ["ifaddr-", "route-", "route6-", "rule-"];
-    images.files().filter(|(name, _)| stems.iter().any(|stem| name.starts_with(stem))).find_map(|(name, member)| {
-        // u32 magic, then nlmsghdr: u32 length, u16 type, u16 flags, u32 sequence.
-        let sequence = member.bytes().get(12..)?.first_chunk::<4>()?;
-        let seconds = i64::from(u32::from_le_bytes(*sequence));
-        // Between 2012, when CRIU began, and 2100.
-        (1_325_376_000..4_102_444_800).contains(&seconds).then_some(())?;
-        Some((Timestamp::from_second(seconds).ok()?, name.to_owned()))
-    })
+    images.files().filter(|(name, _)| stems.iter().any(|stem| name.starts_with(stem))).find_map(
+        |(name, member)| {
+            // u32 magic, then nlmsghdr: u32 length, u16 type, u16 flags, u32 sequence.
+            let sequence = member.bytes().get(12..)?.first_chunk::<4>()?;
+            let seconds = i64::from(u32::from_le_bytes(*sequence));
+            // Between 2012, when CRIU began, and 2100.
+            (1_325_376_000..4_102_444_800).contains(&seconds).then_some(())?;
+            Some((Timestamp::from_second(seconds).ok()?, name.to_owned()))
+        },
+    )
 }
 
 #[cfg(test)]

@@ -17,11 +17,11 @@
 pub mod capability;
 mod case;
 pub mod clues;
-pub mod memory;
+
 pub mod process;
 pub mod report;
 pub mod summary;
 mod text;
 
 pub use case::Case;
-pub use text::Text;
+pub use text::{Text, unfold};

@@ -220,7 +220,8 @@ pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnosti
         pids
     };
     for pid in orphans {
-        let message = format!("process {pid} has images but is not in the process tree; its parent is not known");
+        let message =
+            format!("process {pid} has images but is not in the process tree; its parent is not known");
         diagnostics.push(Diagnostic::loss("not-in-tree", "pstree.img", message));
         seeds.push(Seed { pid, ppid: 0, pgid: None, sid: None, threads: vec![pid] });
         seen.insert(pid);
@@ -361,7 +362,11 @@ impl<'c> Context<'c> {
             nice: thread_core.and_then(|thread| thread.sched_nice),
             oom_score_adj: tc.and_then(|tc| tc.oom_score_adj),
             loginuid: tc.and_then(|tc| tc.loginuid),
-            namespaces: if zombie { BTreeMap::new() } else { self.namespaces(pid, core, images, diagnostics) },
+            namespaces: if zombie {
+                BTreeMap::new()
+            } else {
+                self.namespaces(pid, core, images, diagnostics)
+            },
             cgroups: self.cgroups_of(tc, thread_core),
             threads: if zombie { Vec::new() } else { threads(seed, &comm, state, images, diagnostics) },
             captured_bytes: memory.map(|(_, space)| space.pages.captured_bytes()),
@@ -417,7 +422,7 @@ impl<'c> Context<'c> {
     ) -> BTreeMap<&'static str, Namespace> {
         let ids: Option<proto::TaskKobjIdsEntry> = images
             .read_one(&format!("ids-{pid}.img"), diagnostics)
-            .or_else(|| core.and_then(|core| core.ids.clone()));
+            .or_else(|| core.and_then(|core| core.ids));
         let Some(ids) = ids else { return BTreeMap::new() };
         type Get = fn(&proto::TaskKobjIdsEntry) -> Option<u32>;
         let kinds: [(&'static str, Get); 8] = [

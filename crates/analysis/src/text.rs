@@ -66,7 +66,9 @@ pub fn unfold(value: &mut serde_json::Value) {
                     Value::Array(items) => {
                         let siblings: Vec<Option<Value>> = items.iter_mut().map(take).collect();
                         siblings.iter().any(Option::is_some).then(|| {
-                            Value::Array(siblings.into_iter().map(|item| item.unwrap_or(Value::Null)).collect())
+                            Value::Array(
+                                siblings.into_iter().map(|item| item.unwrap_or(Value::Null)).collect(),
+                            )
                         })
                     }
                     _ => None,
@@ -104,7 +106,8 @@ mod tests {
             comm: Text,
             cmdline: Vec<Text>,
         }
-        let record = Record { comm: b"a\xff".as_slice().into(), cmdline: vec!["x".into(), b"\xfe".as_slice().into()] };
+        let record =
+            Record { comm: b"a\xff".as_slice().into(), cmdline: vec!["x".into(), b"\xfe".as_slice().into()] };
         let mut value = serde_json::to_value(record).unwrap();
         unfold(&mut value);
         assert_eq!(

@@ -23,6 +23,8 @@ pub mod files;
 pub mod image;
 pub mod memory;
 pub mod proto;
+pub mod source;
+pub mod text;
 mod wire;
 
 pub use checkpoint::{Checkpoint, ImageDirectory, Parent};

@@ -76,6 +76,15 @@ impl Member {
         self.kind == MemberKind::File && (self.bytes().len() as u64) < self.size
     }
 
+    /// The modification time that the archive recorded. A file of a directory has none: its time may be
+    /// that of unpacking or copying.
+    pub fn archived_mtime(&self) -> Option<i64> {
+        match self.data {
+            Data::Slice(_) => self.mtime,
+            Data::File { .. } => None,
+        }
+    }
+
     /// The path as text, for messages.
     pub fn name(&self) -> Cow<'_, str> {
         text::escape_invalid(&self.path)

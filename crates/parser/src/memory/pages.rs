@@ -94,6 +94,12 @@ pub struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
+    /// Bytes that are in the evidence.
+    pub fn captured_bytes(&self) -> u64 {
+        let captured = self.runs.iter().filter(|run| matches!(run.content, Content::Captured { .. }));
+        captured.map(|run| run.length).sum()
+    }
+
     /// Reads `pagemap-<name>.img` with its pages and those of the parents.
     pub fn read(
         images: &'a ImageDirectory,

@@ -1,0 +1,426 @@
+//! The overview of a checkpoint: `info`.
+
+use std::collections::BTreeMap;
+
+use ckptfx_parser::{
+    Parent,
+    container::Engine,
+    memory::VmaKind,
+    proto::{self, FdTypes, core_entry::March},
+    source::Compression,
+};
+use jiff::{Timestamp, Unit};
+use serde::Serialize;
+
+use crate::{Case, Text, clues, process::State, report};
+
+/// A fact with what says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sourced<T> {
+    /// The fact.
+    pub value: T,
+    /// The file it comes from.
+    pub source: String,
+}
+
+fn sourced<T>(value: T, source: &str) -> Sourced<T> {
+    Sourced { value, source: source.to_owned() }
+}
+
+/// A dated event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Time {
+    /// What happened.
+    pub what: &'static str,
+    /// When.
+    pub time: Timestamp,
+    /// What says so.
+    pub source: String,
+}
+
+/// Numbers of things.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Processes, zombies among them.
+    pub processes: usize,
+    /// Zombies.
+    pub zombies: usize,
+    /// Threads of living processes.
+    pub threads: usize,
+    /// Open sockets by kind.
+    pub sockets: BTreeMap<&'static str, usize>,
+    /// Deleted files whose content is in the checkpoint.
+    pub ghost_files: usize,
+    /// memfds, shared anonymous memory not among them.
+    pub memfds: usize,
+}
+
+/// Sizes of memory in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemorySizes {
+    /// Captured private memory of all processes.
+    pub private: u64,
+    /// Captured shared memory, each object once.
+    pub shared: u64,
+    /// Bytes of all pages images.
+    pub pages_images: u64,
+    /// Size of all mappings of all processes.
+    pub mapped: u64,
+    /// Mapped from files and never written, so only in those files.
+    pub only_in_files: u64,
+}
+
+/// A part of the archive beside the images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Member name.
+    pub member: String,
+    /// Size in bytes as stored.
+    pub bytes: u64,
+    /// Compression, told by content.
+    pub compression: Option<&'static str>,
+}
+
+/// Durations and page counts of the dump, from `stats-dump`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Statistics {
+    /// Time until all tasks stood still, in microseconds.
+    pub freezing_us: Option<u32>,
+    /// Time that tasks stood still, in microseconds.
+    pub frozen_us: Option<u32>,
+    /// Time to take the pages over, in microseconds.
+    pub memory_dump_us: Option<u32>,
+    /// Time to write them, in microseconds.
+    pub memory_write_us: Option<u32>,
+    /// Pages looked at.
+    pub pages_scanned: Option<u64>,
+    /// Pages left to the parent dump.
+    pub pages_skipped_parent: Option<u64>,
+    /// Pages written.
+    pub pages_written: Option<u64>,
+    /// Pages left for lazy migration.
+    pub pages_lazy: Option<u64>,
+}
+
+/// The overview of one checkpoint.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// The engine's longer name of the container.
+    pub engine_name: Option<String>,
+    /// Pod UID.
+    pub pod_uid: Option<String>,
+    /// Pod sandbox.
+    pub sandbox_id: Option<String>,
+    /// Image id.
+    pub image_id: Option<String>,
+    /// Configured command of the first process.
+    pub command: Vec<String>,
+    /// IP addresses the engine recorded.
+    pub addresses: Vec<String>,
+    /// Host pid of the first process.
+    pub host_pid: Option<u64>,
+    /// Whether the engine ran it privileged, if it says.
+    pub privileged: Option<bool>,
+    /// Dated events, oldest first.
+    pub times: Vec<Time>,
+    /// CRIU's version, or `>= X.Y` from the features found.
+    pub criu: Sourced<String>,
+    /// Kernel release of the node.
+    pub kernel: Option<Sourced<String>>,
+    /// Node name.
+    pub node: Option<Sourced<String>>,
+    /// Host name inside the container.
+    pub hostname: Option<Sourced<Text>>,
+    /// Processor architecture.
+    pub architecture: Option<&'static str>,
+    /// Numbers of things.
+    pub counts: Counts,
+    /// Sizes of memory.
+    pub memory: MemorySizes,
+    /// Files beside the images.
+    pub parts: Vec<Part>,
+    /// Durations and page counts of the dump.
+    pub statistics: Option<Statistics>,
+    /// Where the parent of an incremental dump is: `none`, `found` or `missing`.
+    pub parent: &'static str,
+    /// What this archive does not hold, one sentence each.
+    pub not_here: Vec<String>,
+}
+
+/// Makes the overview.
+pub fn summarise(case: &mut Case<'_>) -> Summary {
+    let checkpoint = case.checkpoint;
+    let container = &checkpoint.container;
+    let images = &checkpoint.images;
+    let log = checkpoint.engine_file("dump.log").map(clues::dump_log).unwrap_or_default();
+    let mut diagnostics = Vec::new();
+    let stats: Option<proto::StatsEntry> = checkpoint
+        .engine_file("stats-dump")
+        .map(|member| ckptfx_parser::image::ImageFile {
+            name: "stats-dump",
+            bytes: member.bytes(),
+            order: images.order,
+        })
+        .or_else(|| images.file("stats-dump"))
+        .and_then(|file| {
+            ckptfx_parser::image::read(&file, &mut diagnostics).into_iter().next().map(|entry| entry.value)
+        });
+    let hostname = hostname(case, &mut diagnostics);
+    let times = times(case, &mut diagnostics);
+    case.diagnostics.append(&mut diagnostics);
+    Summary {
+        engine_name: container.engine_name.clone(),
+        pod_uid: container.pod_uid.clone(),
+        sandbox_id: container.sandbox_id.clone(),
+        image_id: container.image_id.clone(),
+        command: container.command.clone(),
+        addresses: container.addresses.clone(),
+        host_pid: container.host_pid,
+        privileged: container.privileged,
+        times,
+        criu: match &log.criu {
+            Some(version) => sourced(version.clone(), "dump.log"),
+            None => sourced(
+                format!(">= {}", clues::criu_version(images, case.inventory.as_ref())),
+                "features found in the images",
+            ),
+        },
+        kernel: kernel(case).or_else(|| log.kernel.map(|kernel| sourced(kernel, "dump.log"))),
+        node: log.node.map(|node| sourced(node, "dump.log")),
+        hostname,
+        architecture: architecture(case),
+        counts: counts(case),
+        memory: memory(case),
+        parts: parts(case),
+        statistics: stats.and_then(|stats| stats.dump).map(|dump| Statistics {
+            freezing_us: dump.freezing_time,
+            frozen_us: dump.frozen_time,
+            memory_dump_us: dump.memdump_time,
+            memory_write_us: dump.memwrite_time,
+            pages_scanned: dump.pages_scanned,
+            pages_skipped_parent: dump.pages_skipped_parent,
+            pages_written: dump.pages_written,
+            pages_lazy: dump.pages_lazy,
+        }),
+        parent: match images.parent {
+            Parent::None => "none",
+            Parent::Found(_) => "found",
+            Parent::Missing(_) => "missing",
+        },
+        not_here: not_here(case),
+    }
+}
+
+fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> Vec<Time> {
+    let container = &case.checkpoint.container;
+    let mut times = Vec::new();
+    let mut add = |what, time: Option<Timestamp>, source: &str| {
+        times.extend(time.map(|time| Time { what, time, source: source.to_owned() }));
+    };
+    add("container created", container.created, "config.dump");
+    add("container started", container.started, "status");
+    add("container restored", container.restored, "config.dump");
+    let checkpointed = report::checkpointed(case.checkpoint);
+    if let Some((time, source)) = &checkpointed {
+        add("checkpointed", Some(*time), source);
+        let timens: Option<proto::TimensEntry> = case.checkpoint.images.read_one("timens-0.img", diagnostics);
+        let up = timens.and_then(|timens| timens.boottime?.tv_sec);
+        let boot = up.and_then(|up| {
+            let up = jiff::SignedDuration::from_secs(i64::try_from(up).ok()?);
+            time.checked_sub(up).ok()?.round(Unit::Second).ok()
+        });
+        add("node booted", boot, "timens-0.img, counted back from the checkpoint");
+    }
+    times.sort_by_key(|time| time.time);
+    times
+}
+
+fn hostname(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> Option<Sourced<Text>> {
+    let images = &case.checkpoint.images;
+    let mut names: Vec<_> =
+        images.files().map(|(name, _)| name).filter(|name| name.starts_with("utsns-")).collect();
+    names.sort_unstable();
+    let from_images = names.into_iter().find_map(|name| {
+        let uts: proto::UtsnsEntry = images.read_one(name, diagnostics)?;
+        Some(sourced(Text(uts.nodename?), name))
+    });
+    from_images
+        .or_else(|| {
+            case.checkpoint.container.hostname.as_deref().map(|name| sourced(name.into(), "spec.dump"))
+        })
+        .or_else(|| {
+            let environ = case.tasks.first()?.process.environ.as_ref()?;
+            let name = environ.iter().find_map(|variable| variable.0.strip_prefix(b"HOSTNAME="))?;
+            Some(sourced(name.into(), "environment of the first process"))
+        })
+}
+
+/// The kernel from the vDSO of the first process that has one (`format.md §2.1`).
+fn kernel(case: &Case<'_>) -> Option<Sourced<String>> {
+    let spaces = case.tasks.iter().filter_map(|task| task.space.as_ref());
+    spaces.into_iter().find_map(|space| {
+        let vdso = space.vmas.iter().find(|vma| vma.kind == VmaKind::Vdso)?;
+        let bytes = space.bytes(vdso.start, vdso.end, 1 << 16, &case.shared).ok()?;
+        Some(sourced(clues::kernel_of_vdso(&bytes)?, &format!("vDSO of process {}", space.pid)))
+    })
+}
+
+fn architecture(case: &Case<'_>) -> Option<&'static str> {
+    let mut ignored = Vec::new();
+    case.tasks.iter().find_map(|task| {
+        let name = format!("core-{}.img", task.process.pid);
+        let core: proto::CoreEntry = case.checkpoint.images.read_one(&name, &mut ignored)?;
+        Some(match March::try_from(core.mtype?).ok()? {
+            March::Unknown => return None,
+            March::X8664 => "x86_64",
+            March::Arm => "arm",
+            March::Aarch64 => "aarch64",
+            March::Ppc64 => "ppc64",
+            March::S390 => "s390x",
+            March::Mips => "mips",
+            March::Loongarch64 => "loongarch64",
+            March::Riscv64 => "riscv64",
+        })
+    })
+}
+
+fn counts(case: &Case<'_>) -> Counts {
+    let mut sockets = BTreeMap::new();
+    for entry in case.files.entries() {
+        let kind = match entry.r#type.and_then(|kind| FdTypes::try_from(kind).ok()) {
+            Some(FdTypes::Inetsk) => match entry.isk.as_ref().map(|isk| (isk.proto, isk.state)) {
+                Some((Some(6), Some(10))) => "tcp listening",
+                Some((Some(6), Some(1))) => "tcp established",
+                Some((Some(6), _)) => "tcp other",
+                Some((Some(17), _)) => "udp",
+                _ => "raw and other",
+            },
+            Some(FdTypes::Unixsk) => "unix",
+            Some(FdTypes::Netlinksk) => "netlink",
+            Some(FdTypes::Packetsk) => "packet",
+            _ => continue,
+        };
+        *sockets.entry(kind).or_default() += 1;
+    }
+    let ghosts = case.checkpoint.images.files().filter(|(name, _)| name.starts_with("ghost-file-"));
+    let memfds = case
+        .files
+        .memfds()
+        .filter(|inode| !matches!(inode.name.as_deref(), Some(b"/dev/zero" | b"/anon_hugepage")));
+    Counts {
+        processes: case.tasks.len(),
+        zombies: case.tasks.iter().filter(|task| task.process.state == Some(State::Zombie)).count(),
+        threads: case.thread_count(),
+        sockets,
+        ghost_files: ghosts.count(),
+        memfds: memfds.count(),
+    }
+}
+
+fn memory(case: &Case<'_>) -> MemorySizes {
+    let spaces = || case.tasks.iter().filter_map(|task| task.space.as_ref());
+    let is_pages = |name: &str| name.starts_with("pages-");
+    let file_vmas = spaces().flat_map(|space| space.vmas.iter().map(move |vma| (space, vma)));
+    MemorySizes {
+        private: spaces().map(|space| space.pages.captured_bytes()).sum(),
+        shared: case.shared.objects.values().map(|object| object.pages.captured_bytes()).sum(),
+        pages_images: case
+            .checkpoint
+            .images
+            .files()
+            .filter(|(name, _)| is_pages(name))
+            .map(|(_, member)| member.size)
+            .sum(),
+        mapped: spaces()
+            .flat_map(|space| &space.vmas)
+            .fold(0, |sum: u64, vma| sum.saturating_add(vma.length())),
+        only_in_files: file_vmas
+            .filter(|(_, vma)| matches!(vma.kind, VmaKind::FilePrivate(_) | VmaKind::FileShared(_)))
+            .fold(0, |sum: u64, (space, vma)| {
+                sum.saturating_add(vma.length() - space.captured_bytes_in(vma).min(vma.length()))
+            }),
+    }
+}
+
+const PARTS: [&str; 13] = [
+    "config.dump",
+    "spec.dump",
+    "status",
+    "status.dump",
+    "network.status",
+    "bind.mounts",
+    "rootfs-diff.tar",
+    "deleted.files",
+    "devshm-checkpoint.tar",
+    "dump.log",
+    "container.log",
+    "ctr.log",
+    "io.kubernetes.cri-o.LogPath",
+];
+
+fn parts(case: &Case<'_>) -> Vec<Part> {
+    let part = |name: String, member: &ckptfx_parser::archive::Member| Part {
+        member: name,
+        bytes: member.size,
+        compression: Compression::detect(member.bytes()).map(Compression::name),
+    };
+    let checkpoint = case.checkpoint;
+    let mut parts: Vec<Part> = PARTS
+        .iter()
+        .filter_map(|name| Some(part((*name).to_owned(), checkpoint.engine_file(name)?)))
+        .collect();
+    parts.extend(
+        checkpoint
+            .engine_files_in("volumes")
+            .filter(|member| member.path.ends_with(b".tar"))
+            .map(|member| part(member.name().into_owned(), member)),
+    );
+    parts
+}
+
+fn not_here(case: &Case<'_>) -> Vec<String> {
+    let checkpoint = case.checkpoint;
+    let images = &checkpoint.images;
+    let has_image = |stem: &str| images.files().any(|(name, _)| name.starts_with(stem));
+    let mut missing = Vec::new();
+    let mut say = |absent: bool, what: &str| {
+        if absent {
+            missing.push(what.to_owned());
+        }
+    };
+    say(
+        !case.tasks.is_empty(),
+        "processes outside the tree of the first one: those exec'd into the container later, or re-parented to the \
+         pod's pause process",
+    );
+    say(
+        !case.tasks.is_empty(),
+        "bytes of mapped files that were never written: they are in the image, not here",
+    );
+    say(
+        checkpoint.engine_file("rootfs-diff.tar").is_none(),
+        "changes of the root file system (no rootfs-diff.tar)",
+    );
+    say(
+        matches!(checkpoint.container.engine, Engine::Podman | Engine::CriO),
+        "modified image files that the node has no file of the same path for: Podman and CRI-O leave them out \
+         without a word",
+    );
+    say(
+        checkpoint.engine_file("dump.log").is_none() && images.member("dump.log").is_none(),
+        "CRIU's log (no dump.log): host pids and the kernel's build are not known from it",
+    );
+    say(
+        ["container.log", "ctr.log", "io.kubernetes.cri-o.LogPath"]
+            .iter()
+            .all(|name| checkpoint.engine_file(name).is_none()),
+        "the container's log",
+    );
+    say(
+        !has_image("ifaddr-"),
+        "network interfaces, addresses and routes: the network namespace is not the container's own",
+    );
+    say(!has_image("mountpoints-"), "mounts: the mount namespace is not the container's own");
+    say(matches!(images.parent, Parent::Missing(_)), "pages of the parent dump: give it with --parent");
+    missing
+}
