@@ -1,0 +1,208 @@
+//! The work of one thread: a chunk, tile by tile.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::lane::{Found, Full, Lane, Sweep};
+use crate::literal::Literals;
+use crate::region::Region;
+
+/// What both the workers and the merger need to know.
+pub(crate) struct Task<'a> {
+    pub(crate) lanes: &'a [Lane],
+    pub(crate) literals: &'a Literals,
+    pub(crate) regions: &'a [Region<'a>],
+    pub(crate) chunk: usize,
+    pub(crate) tile: usize,
+    pub(crate) most: usize,
+    pub(crate) progress: Option<&'a AtomicU64>,
+    pub(crate) cancel: Option<&'a AtomicBool>,
+    /// Raised when the scan is over, or cancelled.
+    pub(crate) stop: AtomicBool,
+}
+
+impl<'a> Task<'a> {
+    pub(crate) fn bytes(&self, region: usize) -> &'a [u8] {
+        self.regions.get(region).map_or(&[], |region| region.bytes)
+    }
+
+    /// Whether the scan goes on. Once it does not, it never does again.
+    pub(crate) fn proceeds(&self) -> bool {
+        if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn advance(&self, bytes: usize) {
+        if let Some(progress) = self.progress {
+            progress.fetch_add(count(bytes), Ordering::Relaxed);
+        }
+    }
+}
+
+/// A length as a count. Never saturates on any machine there is.
+pub(crate) fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// A stretch of one region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) region: usize,
+    pub(crate) from: usize,
+    pub(crate) border: usize,
+}
+
+/// Cuts regions into chunks of about equal size: part of a large region, or several small ones.
+pub(crate) struct Chunks<'a> {
+    regions: &'a [Region<'a>],
+    size: usize,
+    region: usize,
+    from: usize,
+}
+
+impl<'a> Chunks<'a> {
+    pub(crate) fn new(regions: &'a [Region<'a>], size: usize) -> Self {
+        Self { regions, size: size.max(1), region: 0, from: 0 }
+    }
+}
+
+impl Iterator for Chunks<'_> {
+    type Item = Vec<Piece>;
+
+    fn next(&mut self) -> Option<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        let mut room = self.size;
+        while let Some(region) = self.regions.get(self.region).filter(|_| room > 0) {
+            let border = region.bytes.len().min(self.from.saturating_add(room));
+            if border > self.from {
+                pieces.push(Piece { region: self.region, from: self.from, border });
+                room -= border - self.from;
+            }
+            if border == region.bytes.len() {
+                self.region += 1;
+                self.from = 0;
+            } else {
+                self.from = border;
+            }
+        }
+        (!pieces.is_empty()).then_some(pieces)
+    }
+}
+
+/// What a worker found in one piece, as if the scan of its region resumed at the piece's first byte.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) piece: Piece,
+    /// How far the scan came: the piece's border, or less when the buffer was full.
+    pub(crate) until: usize,
+    /// The matches are those up to here in the chunk's list.
+    pub(crate) found: usize,
+    /// Lanes whose matches are known only up to an offset, because the search window is too long.
+    pub(crate) open: Vec<(usize, usize)>,
+}
+
+/// What a worker found in one chunk. Pieces without a part are still to be scanned.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) parts: Vec<Part>,
+    /// Matches of all parts; those of one part are sorted.
+    pub(crate) found: Vec<Found>,
+}
+
+/// Scans a chunk. Stops early when the buffer is full or the scan is stopped.
+pub(crate) fn scan(task: &Task<'_>, pieces: Vec<Piece>, folded: Vec<u8>) -> (Scanned, Vec<u8>) {
+    let mut sweep = Sweep { next: vec![0; task.lanes.len()], found: Vec::new(), most: task.most, folded };
+    let mut parts = Vec::with_capacity(pieces.len());
+    for piece in &pieces {
+        if !task.proceeds() {
+            break;
+        }
+        let before = sweep.found.len();
+        sweep.next.fill(piece.from);
+        let until = scan_piece(task, *piece, &mut sweep);
+        if let Some(found) = sweep.found.get_mut(before..) {
+            // Each lane's matches are in order already.
+            found.sort();
+        }
+        let expressions = task.lanes.iter().enumerate().filter(|(_, lane)| lane.expression().is_some());
+        let open = expressions
+            .map(|(lane, _)| (lane, sweep.next_of(lane)))
+            .filter(|(_, next)| *next < until)
+            .collect();
+        parts.push(Part { piece: *piece, until, found: sweep.found.len(), open });
+        if until < piece.border {
+            break;
+        }
+    }
+    (Scanned { pieces, parts, found: sweep.found }, sweep.folded)
+}
+
+/// Scans as many tiles as there is room for; returns the border of the last.
+fn scan_piece(task: &Task<'_>, piece: Piece, sweep: &mut Sweep) -> usize {
+    let bytes = task.bytes(piece.region);
+    let mut from = piece.from;
+    let mut saved = Vec::new();
+    while from < piece.border && task.proceeds() {
+        let border = piece.border.min(from.saturating_add(task.tile));
+        let length = sweep.found.len();
+        saved.clone_from(&sweep.next);
+        // A window may reach far only where no later tile of the piece can take the matches in.
+        let limit = if border == piece.border { task.chunk } else { task.tile / 4 };
+        if scan_tile(task, bytes, from, border, limit, sweep).is_err() {
+            sweep.found.truncate(length);
+            sweep.next.clone_from(&saved);
+            break;
+        }
+        task.advance(border - from);
+        from = border;
+    }
+    from
+}
+
+fn scan_tile(
+    task: &Task<'_>,
+    bytes: &[u8],
+    from: usize,
+    border: usize,
+    limit: usize,
+    sweep: &mut Sweep,
+) -> Result<(), Full> {
+    task.literals.sweep(task.lanes, bytes, from, border, sweep)?;
+    for (at, lane) in task.lanes.iter().enumerate() {
+        if let Some(expression) = lane.expression() {
+            expression.sweep(at, bytes, border, limit, sweep)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_every_byte_once_and_in_order() {
+        let bytes = [0; 23];
+        let regions: Vec<_> = [10, 0, 1, 23, 0].iter().map(|len| Region::new(0, &bytes[..*len])).collect();
+        for size in 1..40 {
+            let chunks: Vec<_> = Chunks::new(&regions, size).collect();
+            let mut expected = Vec::new();
+            for (region, it) in regions.iter().enumerate() {
+                expected.extend((0..it.bytes.len()).map(|at| (region, at)));
+            }
+            let covered: Vec<_> = chunks
+                .iter()
+                .flatten()
+                .flat_map(|piece| (piece.from..piece.border).map(|at| (piece.region, at)))
+                .collect();
+            assert_eq!(covered, expected);
+            assert!(
+                chunks
+                    .iter()
+                    .all(|pieces| pieces.iter().map(|it| it.border - it.from).sum::<usize>() <= size)
+            );
+        }
+    }
+}

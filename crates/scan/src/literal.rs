@@ -1,0 +1,321 @@
+//! Literals: alone with memmem, in groups with the vector search of aho-corasick.
+//!
+//! A group finds candidates by the first bytes of its members. What a candidate is worth is decided by each
+//! member on its own, so that all patterns are found, also those that overlap or are equal.
+
+use aho_corasick::packed;
+use aho_corasick::{AhoCorasick, Input, MatchKind, Span, StartKind};
+use memchr::memmem;
+
+use crate::hit::Encoding;
+use crate::lane::{Full, Lane, Sweep};
+use crate::tile::{fold_into, is_word};
+
+/// Up to this many literals are searched one by one.
+const FEW: usize = 3;
+/// Most members of a group for the vector search.
+const GROUP: usize = 48;
+/// Beyond this many literals one automaton is faster than many groups.
+const MANY: usize = 8 * GROUP;
+/// Bytes of a member that its group looks at.
+const PREFIX: usize = 16;
+
+/// One literal in one encoding.
+pub(crate) struct Literal {
+    finder: memmem::Finder<'static>,
+    fold: bool,
+    word: bool,
+    encoding: Encoding,
+}
+
+impl Literal {
+    /// `needle` is already in `encoding` and not empty.
+    pub(crate) fn new(needle: &[u8], fold: bool, word: bool, encoding: Encoding) -> Self {
+        Self { finder: memmem::Finder::new(needle).into_owned(), fold, word, encoding }
+    }
+
+    pub(crate) fn needle(&self) -> &[u8] {
+        self.finder.needle()
+    }
+
+    /// The first match that starts in `from..border`.
+    pub(crate) fn next(&self, bytes: &[u8], from: usize, border: usize) -> Option<(usize, usize)> {
+        let length = self.needle().len();
+        let end = border.saturating_add(length - 1).min(bytes.len());
+        let mut from = from;
+        loop {
+            let window = bytes.get(from..end)?;
+            let start = from + self.candidate(window)?;
+            if self.confirms(bytes, start) {
+                return Some((start, start + length));
+            }
+            from = start + 1;
+        }
+    }
+
+    fn candidate(&self, window: &[u8]) -> Option<usize> {
+        if !self.fold {
+            return self.finder.find(window);
+        }
+        let last = window.len().checked_sub(self.needle().len())?;
+        let starts = window.get(..=last)?;
+        let first = self.needle().first()?;
+        memchr::memchr2(first.to_ascii_lowercase(), first.to_ascii_uppercase(), starts)
+    }
+
+    /// Whether there is a match at `start`.
+    pub(crate) fn confirms(&self, bytes: &[u8], start: usize) -> bool {
+        let needle = self.needle();
+        let Some(found) = bytes.get(start..start.saturating_add(needle.len())) else { return false };
+        let equal = match self.encoding {
+            _ if !self.fold => found == needle,
+            Encoding::Raw => found.eq_ignore_ascii_case(needle),
+            Encoding::Utf16Le | Encoding::Utf16Be => {
+                found.chunks_exact(2).zip(needle.chunks_exact(2)).all(|(found, needle)| {
+                    found == needle
+                        || matches!((self.unit(found), self.unit(needle)), (Some(found), Some(needle))
+                            if found.eq_ignore_ascii_case(&needle))
+                })
+            }
+        };
+        equal && (!self.word || self.is_whole_word(bytes, start, start + needle.len()))
+    }
+
+    /// The ASCII character in a code unit.
+    fn unit(&self, unit: &[u8]) -> Option<u8> {
+        match (self.encoding, unit) {
+            (Encoding::Utf16Le, [byte, 0]) | (Encoding::Utf16Be, [0, byte]) => {
+                Some(*byte).filter(u8::is_ascii)
+            }
+            _ => None,
+        }
+    }
+
+    fn is_whole_word(&self, bytes: &[u8], start: usize, end: usize) -> bool {
+        let (before, after) = if self.encoding == Encoding::Raw {
+            let before = start.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+            (before, bytes.get(end).copied())
+        } else {
+            let before =
+                start.checked_sub(2).and_then(|at| bytes.get(at..start)).and_then(|unit| self.unit(unit));
+            (before, bytes.get(end..end.saturating_add(2)).and_then(|unit| self.unit(unit)))
+        };
+        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    }
+}
+
+enum Search {
+    /// A single member.
+    One(memmem::Finder<'static>),
+    /// Reports the leftmost start of any member.
+    Packed(packed::Searcher),
+    /// Reports every member wherever it occurs.
+    Automaton(AhoCorasick),
+}
+
+struct Member {
+    lane: usize,
+    /// Other members that can start where this one does, because one's prefix begins with the other's.
+    kin: Vec<usize>,
+}
+
+struct Group {
+    search: Search,
+    members: Vec<Member>,
+    /// Longest prefix, in bytes.
+    reach: usize,
+}
+
+impl Group {
+    /// The groups that search `(lane, prefix)` pairs; prefixes are not empty.
+    fn build(wanted: &[(usize, Vec<u8>)]) -> Vec<Self> {
+        if wanted.len() <= FEW {
+            return wanted.iter().map(Self::alone).collect();
+        }
+        if wanted.len() > MANY {
+            return Self::automaton(wanted);
+        }
+        // One- and two-byte members would make a group report nearly every byte: keep them apart.
+        let (short, long): (Vec<_>, Vec<_>) =
+            wanted.iter().cloned().partition(|(_, prefix)| prefix.len() < 3);
+        let mut groups: Vec<Self> = short.iter().map(Self::alone).collect();
+        let size = long.len().div_ceil(long.len().div_ceil(GROUP).max(1)).max(1);
+        for part in long.chunks(size) {
+            match part {
+                [only] => groups.push(Self::alone(only)),
+                _ => groups.extend(Self::packed(part)),
+            }
+        }
+        groups
+    }
+
+    fn alone((lane, prefix): &(usize, Vec<u8>)) -> Self {
+        Self {
+            search: Search::One(memmem::Finder::new(prefix).into_owned()),
+            members: vec![Member { lane: *lane, kin: Vec::new() }],
+            reach: prefix.len(),
+        }
+    }
+
+    fn packed(wanted: &[(usize, Vec<u8>)]) -> Vec<Self> {
+        let mut config = packed::Config::new();
+        config.match_kind(packed::MatchKind::LeftmostFirst).heuristic_pattern_limits(false);
+        let mut builder = config.builder();
+        builder.extend(wanted.iter().map(|(_, prefix)| prefix));
+        let Some(searcher) = builder.build() else { return Self::automaton(wanted) };
+        let kin = |mine: usize, prefix: &[u8]| -> Vec<usize> {
+            let others = wanted.iter().enumerate().filter(|(other, _)| *other != mine);
+            let others =
+                others.filter(|(_, (_, other))| other.starts_with(prefix) || prefix.starts_with(other));
+            others.map(|(other, _)| other).collect()
+        };
+        let members = wanted.iter().enumerate();
+        let members =
+            members.map(|(at, (lane, prefix))| Member { lane: *lane, kin: kin(at, prefix) }).collect();
+        vec![Self { search: Search::Packed(searcher), members, reach: reach(wanted) }]
+    }
+
+    fn automaton(wanted: &[(usize, Vec<u8>)]) -> Vec<Self> {
+        let built = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .start_kind(StartKind::Unanchored)
+            .build(wanted.iter().map(|(_, prefix)| prefix));
+        let Ok(automaton) = built else { return wanted.iter().map(Self::alone).collect() };
+        let members = wanted.iter().map(|(lane, _)| Member { lane: *lane, kin: Vec::new() }).collect();
+        vec![Self { search: Search::Automaton(automaton), members, reach: reach(wanted) }]
+    }
+
+    /// Reports each member and offset in `text` where the member's prefix is, if the offset is less than
+    /// `border`. The offsets of one member ascend. The report answers where that member can match next.
+    fn candidates(
+        &self,
+        text: &[u8],
+        border: usize,
+        report: &mut dyn FnMut(usize, usize) -> Result<usize, Full>,
+    ) -> Result<(), Full> {
+        let end = text.len().min(border.saturating_add(self.reach.saturating_sub(1)));
+        let text = text.get(..end).unwrap_or(text);
+        match &self.search {
+            Search::One(finder) => {
+                let Some(Member { lane, .. }) = self.members.first() else { return Ok(()) };
+                let mut from = 0;
+                while let Some(at) = text.get(from..).and_then(|rest| finder.find(rest)) {
+                    let start = from + at;
+                    from = report(*lane, start)?.max(start + 1);
+                }
+            }
+            Search::Packed(searcher) => {
+                let mut from = 0;
+                while let Some(found) = searcher.find_in(text, Span { start: from, end }) {
+                    if found.start() >= border {
+                        break;
+                    }
+                    let member = self.members.get(found.pattern().as_usize());
+                    if let Some(member) = member {
+                        report(member.lane, found.start())?;
+                        for kin in member.kin.iter().filter_map(|kin| self.members.get(*kin)) {
+                            report(kin.lane, found.start())?;
+                        }
+                    }
+                    from = found.start() + 1;
+                }
+            }
+            Search::Automaton(automaton) => {
+                let Ok(found) = automaton.try_find_overlapping_iter(Input::new(text)) else { return Ok(()) };
+                for found in found.filter(|found| found.start() < border) {
+                    if let Some(member) = self.members.get(found.pattern().as_usize()) {
+                        report(member.lane, found.start())?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn reach(wanted: &[(usize, Vec<u8>)]) -> usize {
+    wanted.iter().map(|(_, prefix)| prefix.len()).max().unwrap_or(0)
+}
+
+/// The search for every literal of a plan.
+pub(crate) struct Literals {
+    /// Groups that search the bytes as they are.
+    exact: Vec<Group>,
+    /// Groups that search the bytes with capitals made small.
+    folded: Vec<Group>,
+}
+
+impl Literals {
+    pub(crate) fn new(lanes: &[Lane]) -> Self {
+        let all = lanes.iter().enumerate().filter_map(|(at, lane)| Some((at, lane.literal()?)));
+        let (folded, exact): (Vec<_>, Vec<_>) = all.partition(|(_, literal)| literal.fold);
+        let few = exact.len() <= FEW;
+        let prefix = |needle: &[u8], most: usize| needle.iter().copied().take(most).collect::<Vec<u8>>();
+        let exact: Vec<_> = exact
+            .iter()
+            .map(|(lane, it)| (*lane, prefix(it.needle(), if few { usize::MAX } else { PREFIX })))
+            .collect();
+        let folded: Vec<_> = folded
+            .iter()
+            .map(|(lane, it)| (*lane, prefix(it.needle(), PREFIX).to_ascii_lowercase()))
+            .collect();
+        Self { exact: Group::build(&exact), folded: Group::build(&folded) }
+    }
+
+    /// Adds the hits that start in `from..border`; a lane's hits start no earlier than `sweep.next` says, which
+    /// moves on with them.
+    pub(crate) fn sweep(
+        &self,
+        lanes: &[Lane],
+        bytes: &[u8],
+        from: usize,
+        border: usize,
+        sweep: &mut Sweep,
+    ) -> Result<(), Full> {
+        let Some(text) = bytes.get(from..) else { return Ok(()) };
+        let length = border.saturating_sub(from);
+        let mut fold = std::mem::take(&mut sweep.folded);
+        let result = self.tile(lanes, bytes, text, from, length, &mut fold, sweep);
+        sweep.folded = fold;
+        result
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn tile(
+        &self,
+        lanes: &[Lane],
+        bytes: &[u8],
+        text: &[u8],
+        from: usize,
+        length: usize,
+        folded: &mut Vec<u8>,
+        sweep: &mut Sweep,
+    ) -> Result<(), Full> {
+        let mut report = |lane: usize, at: usize| {
+            let start = from + at;
+            let next = sweep.next_of(lane);
+            if start < next {
+                return Ok(next - from);
+            }
+            let Some(literal) = lanes.get(lane).and_then(Lane::literal) else { return Ok(0) };
+            if literal.confirms(bytes, start) {
+                let end = start + literal.needle().len();
+                sweep.add(lane, start, end)?;
+                return Ok(end - from);
+            }
+            Ok(0)
+        };
+        for group in &self.exact {
+            group.candidates(text, length, &mut report)?;
+        }
+        if !self.folded.is_empty() {
+            let reach = self.folded.iter().map(|group| group.reach).max().unwrap_or(0);
+            let end = text.len().min(length.saturating_add(reach.saturating_sub(1)));
+            fold_into(text.get(..end).unwrap_or(text), folded);
+            for group in &self.folded {
+                group.candidates(folded, length, &mut report)?;
+            }
+        }
+        Ok(())
+    }
+}
