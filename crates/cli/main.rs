@@ -1,1 +1,41 @@
-fn main() {}
+//! The `ckptfx` program.
+
+mod args;
+mod command;
+mod evidence;
+mod progress;
+mod render;
+mod untrusted;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{args::Cli, command::Outcome};
+
+/// What the exit status of `docs/output.md` means.
+const USAGE_OR_UNREADABLE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let strict = cli.common.strict;
+    match command::run(cli) {
+        Ok(Outcome::Partly) if strict => ExitCode::from(USAGE_OR_UNREADABLE),
+        Ok(outcome) => ExitCode::from(outcome as u8),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // An error's text may hold names from the evidence.
+            eprintln!("ckptfx: {}", untrusted::show(format!("{error:#}").as_bytes()));
+            ExitCode::from(USAGE_OR_UNREADABLE)
+        }
+    }
+}
+
+/// Whoever read the output has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        io.map(std::io::Error::kind).or(json) == Some(std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -20,8 +20,9 @@ pub mod clues;
 
 pub mod process;
 pub mod report;
+pub mod search;
 pub mod summary;
 mod text;
 
-pub use case::Case;
+pub use case::{Case, Task};
 pub use text::{Text, unfold};

@@ -8,7 +8,7 @@ mod shared;
 mod vma;
 
 pub use self::{
-    address_space::{AddressSpace, Run, Unavailable},
+    address_space::{AddressSpace, Captured, Run, Unavailable},
     pages::{Content, PageRun, Pages},
     region::{Region, captured_regions},
     shared::{ObjectKind, SharedObject, SharedObjects},

@@ -1,0 +1,342 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
+#[derive(Debug, Parser)]
+#[command(name = "ckptfx", version, propagate_version = true, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const EXAMPLES: &str = "Examples:
+  ckptfx info archive.tar
+  ckptfx ps archive.tar
+  ckptfx ps -o json --env archive.tar.zst | jq '.processes[].cmdline'
+  ckptfx grep-mem 'password' archive.tar
+  ckptfx dump --pid 1 --vma heap archive.tar --out-file heap.bin
+
+Archives may be plain or compressed tars, directories, OCI images, image streams, or - for standard input.
+Nothing is extracted, and the evidence is never written.
+
+Exit status: 0 done; 1 nothing matched; 2 usage error or unreadable evidence; 3 done, but something in the
+evidence could not be read (see the warnings; --strict makes it 2).";
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Common {
+    /// Form of the result.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// Write the result to a file (mode 0600, replaced at once when complete) instead of standard output.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub out_file: Option<PathBuf>,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Do not print warnings.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say on standard error what is done and how long it takes; twice for more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Number of threads to work with, one per core by default. Without a number `ps` shows the threads
+    /// of each process.
+    #[arg(long, global = true, value_name = "N", num_args = 0..=1)]
+    pub threads: Option<Option<String>>,
+    /// Fail with exit status 2 when something in the evidence could not be read.
+    #[arg(long, global = true)]
+    pub strict: bool,
+    /// Give the SHA-256 of each evidence file in the result.
+    #[arg(long, global = true)]
+    pub hash: bool,
+    /// The parent of an incremental checkpoint, when it is not in the same evidence.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub parent: Option<PathBuf>,
+    /// Stop decompressing after this many GiB.
+    #[arg(long, global = true, default_value_t = 1024, value_name = "GIB")]
+    pub max_decompressed: u64,
+}
+
+/// Form of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON record a line, each complete in itself.
+    Jsonl,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Give an overview: container, times, versions, counts, sizes, and what is not in the archive
+    #[command(after_help = "Examples:\n  ckptfx info archive.tar\n  ckptfx info -o json --hash archive.tar")]
+    Info(InfoArgs),
+    /// Show the process tree
+    #[command(
+        visible_alias = "pstree",
+        after_help = "Examples:\n  ckptfx ps archive.tar\n  ckptfx ps --threads --env archive.tar\n  \
+                      ckptfx ps --pid 14 -o json archive.tar"
+    )]
+    Ps(PsArgs),
+    /// Search the memory of all processes
+    #[command(after_help = GREP_HELP)]
+    GrepMem(GrepArgs),
+    /// Write raw bytes of a process's memory
+    #[command(after_help = DUMP_HELP)]
+    Dump(DumpArgs),
+    /// Print a CRIU image as JSON
+    #[command(
+        after_help = "Examples:\n  ckptfx decode archive.tar checkpoint/pstree.img\n  ckptfx decode core-1.img\n  \
+                            ckptfx decode archive.tar files.img -o jsonl"
+    )]
+    Decode(DecodeArgs),
+    /// Tabulate the checkpoints of directories
+    #[command(
+        after_help = "Examples:\n  ckptfx list /var/lib/kubelet/checkpoints\n  ckptfx list -o csv cases/*"
+    )]
+    List(ListArgs),
+    /// Write man pages or shell completions
+    #[command(
+        after_help = "Examples:\n  ckptfx generate man --dir man1\n  ckptfx generate completions bash > ckptfx.bash"
+    )]
+    Generate(GenerateArgs),
+}
+
+/// What `info` takes.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+}
+
+/// Which processes are meant.
+#[derive(Debug, Clone, Args)]
+pub struct ProcessFilter {
+    /// Only these processes (comma-separated pids as seen in the container).
+    #[arg(long, value_delimiter = ',', value_name = "PID")]
+    pub pid: Vec<u32>,
+    /// Only processes of these names.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub comm: Vec<String>,
+}
+
+/// What `ps` takes.
+#[derive(Debug, Args)]
+pub struct PsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Show the environment of each process.
+    #[arg(long)]
+    pub env: bool,
+}
+
+const GREP_HELP: &str =
+    "A pattern is literal unless --regex or --hex is given. Expressions match bytes; (?u) turns Unicode on.
+Every match is reported with its process, address and mapping. Matches run over page and mapping borders as
+long as captured bytes follow one another, and never over a gap.
+
+Examples:
+  ckptfx grep-mem 'BEGIN OPENSSH PRIVATE KEY' archive.tar
+  ckptfx grep-mem -i -e passwd -e secret --encoding all archive.tar
+  ckptfx grep-mem -E 'https?://[^ ]+' -C 16 archive.tar
+  ckptfx grep-mem --hex '7f 45 4c 46 ?? 01' --perms rwx archive.tar
+  ckptfx grep-mem -c -f indicators.txt -o json archive.tar";
+
+/// What `grep-mem` takes.
+#[derive(Debug, Args)]
+pub struct GrepArgs {
+    /// The pattern, unless -e or -f give any; then archives.
+    #[arg(required = true, value_name = "PATTERN] [ARCHIVE")]
+    pub operands: Vec<PathBuf>,
+    /// A pattern; may be repeated.
+    #[arg(short = 'e', long = "pattern", value_name = "PATTERN", allow_hyphen_values = true)]
+    pub patterns: Vec<std::ffi::OsString>,
+    /// Patterns from a file, one a line; empty lines are skipped.
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Patterns are regular expressions.
+    #[arg(short = 'E', long, conflicts_with = "hex")]
+    pub regex: bool,
+    /// Patterns are bytes in hexadecimal, with ? for any half byte.
+    #[arg(long)]
+    pub hex: bool,
+    /// Ignore the case of ASCII letters.
+    #[arg(short, long)]
+    pub ignore_case: bool,
+    /// Match whole words only.
+    #[arg(short, long)]
+    pub word: bool,
+    /// How the text may be encoded in memory.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "utf-8", value_name = "ENCODING")]
+    pub encoding: Vec<EncodingArg>,
+    /// Count the matches of each process.
+    #[arg(short, long, conflicts_with = "list")]
+    pub count: bool,
+    /// Only list the processes with a match.
+    #[arg(short, long)]
+    pub list: bool,
+    /// Stop after this many matches in each archive.
+    #[arg(short, long, value_name = "N")]
+    pub max_count: Option<u64>,
+    /// Bytes shown after a match.
+    #[arg(short = 'A', long, value_name = "BYTES")]
+    pub after_context: Option<usize>,
+    /// Bytes shown before a match.
+    #[arg(short = 'B', long, value_name = "BYTES")]
+    pub before_context: Option<usize>,
+    /// Bytes shown before and after a match.
+    #[arg(short = 'C', long, value_name = "BYTES")]
+    pub context: Option<usize>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Only mappings with these permissions: `x`, `rw-`, `rwxs`; ? for any.
+    #[arg(long, value_name = "PERMS", allow_hyphen_values = true)]
+    pub perms: Option<String>,
+    /// Only matches that begin between two addresses.
+    #[arg(long, value_name = "A-B", value_parser = parse_range)]
+    pub range: Option<(u64, u64)>,
+}
+
+/// How the text may be encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EncodingArg {
+    /// ASCII, which is UTF-8.
+    Ascii,
+    /// UTF-8 and any other bytes as given.
+    #[value(name = "utf-8", alias = "utf8")]
+    Utf8,
+    /// UTF-16, low byte first.
+    #[value(name = "utf-16le", alias = "utf16le")]
+    Utf16Le,
+    /// UTF-16, high byte first.
+    #[value(name = "utf-16be", alias = "utf16be")]
+    Utf16Be,
+    /// All of them.
+    All,
+}
+
+const DUMP_HELP: &str = "Without --range or --vma the captured bytes of the whole process are written one after another; -o json lists
+which address each piece has. With them the bytes are contiguous: never-written anonymous memory is zero, and
+--missing says what to do about bytes that the checkpoint does not hold.
+
+Examples:
+  ckptfx dump --pid 1 --vma stack archive.tar | strings
+  ckptfx dump --pid 11 --range 0x7f0000000000-0x7f0000010000 archive.tar --out-file region.bin
+  ckptfx dump --pid 11 -o json archive.tar";
+
+/// What `dump` takes.
+#[derive(Debug, Args)]
+pub struct DumpArgs {
+    /// The archive, a directory, or - for standard input.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// The process.
+    #[arg(long, value_name = "PID")]
+    pub pid: u32,
+    /// Addresses to write, the second exclusive.
+    #[arg(long, value_name = "A-B", value_parser = parse_range, conflicts_with = "vma")]
+    pub range: Option<(u64, u64)>,
+    /// A mapping: heap, stack, vdso, or its index in the list that -o json gives.
+    #[arg(long, value_name = "heap|stack|INDEX")]
+    pub vma: Option<String>,
+    /// Bytes that the checkpoint does not hold.
+    #[arg(long, value_enum, default_value_t = Missing::Fail)]
+    pub missing: Missing,
+}
+
+/// What to do about bytes that are not in the checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Missing {
+    /// Write nothing and say what is missing.
+    Fail,
+    /// Write zero bytes in their place, with a warning.
+    Zero,
+    /// Leave them out, with a warning; what follows moves up.
+    Skip,
+}
+
+/// What `decode` takes.
+#[derive(Debug, Args)]
+pub struct DecodeArgs {
+    /// An image file, or an archive and the names of images in it.
+    #[arg(required = true, value_name = "IMAGE|ARCHIVE MEMBER")]
+    pub operands: Vec<PathBuf>,
+}
+
+/// What `list` takes.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Directories with archives, or archives.
+    #[arg(required = true, value_name = "DIR")]
+    pub directories: Vec<PathBuf>,
+}
+
+/// What `generate` takes.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What to write.
+    #[command(subcommand)]
+    pub what: Generate,
+}
+
+/// What can be generated.
+#[derive(Debug, Subcommand)]
+pub enum Generate {
+    /// Man pages, one per command
+    Man {
+        /// Directory to write them to.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Completions for a shell
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Two addresses, each decimal or 0x-hexadecimal.
+fn parse_range(text: &str) -> Result<(u64, u64), String> {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    let (from, to) = text.split_once('-').ok_or("two addresses with - between them are needed")?;
+    let from = number(from).map_err(|error| format!("{from}: {error}"))?;
+    let to = number(to).map_err(|error| format!("{to}: {error}"))?;
+    if from < to {
+        Ok((from, to))
+    } else {
+        Err("the second address must be greater than the first".to_owned())
+    }
+}

@@ -1,0 +1,211 @@
+//! `ckptfx dump`: raw memory.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{Case, Task, Text, report::Head, search::kind_name};
+use ckptfx_parser::{
+    Diagnostic,
+    memory::{AddressSpace, Captured, Content, PageRun, Run, Unavailable, VmaKind},
+};
+use serde::Serialize;
+
+use super::{Outcome, finish_diagnostics, no_such_process, only_checkpoint};
+use crate::{
+    args::{Common, DumpArgs, Format, Missing},
+    evidence,
+    progress::Bars,
+    render::{Collection, Output},
+};
+
+const COLLECTION: Collection = Collection {
+    name: "pieces",
+    columns: &["start", "end", "content", "file_offset", "vma", "perms", "path", "member", "member_offset"],
+};
+
+/// A piece of an address space: what `-o json` lists.
+#[derive(Debug, Serialize)]
+struct Piece {
+    /// First address.
+    start: String,
+    /// First address after it.
+    end: String,
+    /// `captured`, `zero`, or why there are no bytes.
+    content: &'static str,
+    /// Where a dump of the whole process has it.
+    file_offset: Option<u64>,
+    /// Index of the mapping, for `--vma`.
+    vma: Option<usize>,
+    perms: Option<String>,
+    path: Option<Text>,
+    kind: Option<&'static str>,
+    member: Option<String>,
+    member_offset: Option<u64>,
+}
+
+pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
+    let bars = Bars::new(common.quiet);
+    let opened = evidence::open(&args.archive, common, &bars)?;
+    let checkpoint = only_checkpoint(&opened)?;
+    let mut case = Case::read(checkpoint);
+    case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
+    let task = case.task(args.pid).with_context(|| no_such_process(args.pid, &case))?;
+    let space = task.space.as_ref().with_context(|| format!("process {} has no memory image", args.pid))?;
+    let range = range(args, task, space)?;
+    let (from, to) = range.unwrap_or((0, u64::MAX));
+    let mut output = Output::new(common, COLLECTION, false)?;
+    if common.output == Format::Table {
+        let runs = match range {
+            Some((from, to)) => space.runs(from, to, &case.shared),
+            None => everything(space, &case),
+        };
+        let missing = write_bytes(&runs, range.is_some(), args.missing, &mut output)?;
+        output.finish()?;
+        if let Some((bytes, reason)) = missing {
+            let message = format!("{bytes} bytes are not in the dump, the first are {}", reason.reason());
+            case.diagnostics.push(Diagnostic::loss("unavailable", format!("pid {}", args.pid), message));
+        }
+        let warnings = finish_diagnostics(&case.diagnostics, common);
+        let partly = warnings.iter().any(|warning| warning.partial);
+        return Ok(if partly { Outcome::Partly } else { Outcome::Done });
+    }
+    output.begin(Head::new("dump", &opened.evidence, checkpoint, opened.sha256.clone()))?;
+    let mut offset = 0;
+    for run in everything(space, &case) {
+        let end = run.start.saturating_add(run.length);
+        if end <= from || run.start >= to {
+            continue;
+        }
+        output.record(&piece(&run, space, &mut offset))?;
+    }
+    let warnings = finish_diagnostics(&case.diagnostics, common);
+    output.end(&warnings)?;
+    output.finish()?;
+    Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+}
+
+fn piece(run: &Run<'_>, space: &AddressSpace<'_>, offset: &mut u64) -> Piece {
+    let vma = space.vmas.iter().position(|vma| vma.contains(run.start));
+    let facts = vma.and_then(|index| space.vmas.get(index));
+    let captured = match run.content {
+        Ok(Captured::Page(PageRun { content: Content::Captured { member, offset, .. }, .. })) => {
+            Some((member, offset))
+        }
+        _ => None,
+    };
+    let file_offset = captured.map(|_| {
+        let here = *offset;
+        *offset += run.length;
+        here
+    });
+    Piece {
+        start: format!("{:#x}", run.start),
+        end: format!("{:#x}", run.start.saturating_add(run.length)),
+        content: match run.content {
+            Ok(Captured::Page(_)) => "captured",
+            Ok(Captured::Zero) => "zero",
+            Err(reason) => reason.reason(),
+        },
+        file_offset,
+        vma,
+        perms: facts.map(ckptfx_parser::memory::Vma::permissions),
+        path: facts.map(|vma| Text(vma.name.clone())),
+        kind: facts.map(|vma| kind_name(vma.kind)),
+        member: captured.map(|(member, _)| member.name().into_owned()),
+        member_offset: captured.map(|(_, offset)| offset),
+    }
+}
+
+/// The addresses asked for; none means the whole process.
+fn range(args: &DumpArgs, task: &Task<'_>, space: &AddressSpace<'_>) -> Result<Option<(u64, u64)>> {
+    let Some(name) = &args.vma else { return Ok(args.range) };
+    let start_stack = task.mm.as_ref().and_then(|mm| mm.mm_start_stack);
+    let mut found = match name.as_str() {
+        "heap" => space.vmas.iter().filter(|vma| vma.kind == VmaKind::Heap).collect::<Vec<_>>(),
+        "stack" => space
+            .vmas
+            .iter()
+            .filter(|vma| {
+                vma.kind == VmaKind::Stack
+                    && start_stack.is_none_or(|stack| (vma.start..=vma.end).contains(&stack))
+            })
+            .collect(),
+        "vdso" => space.vmas.iter().filter(|vma| vma.kind == VmaKind::Vdso).collect(),
+        index => {
+            let index: usize = index
+                .parse()
+                .with_context(|| format!("--vma {name}: heap, stack, vdso or an index is expected"))?;
+            let count = space.vmas.len();
+            vec![space.vmas.get(index).with_context(|| {
+                format!("process {} has {count} mappings, the last is {}", args.pid, count.saturating_sub(1))
+            })?]
+        }
+    };
+    found.sort_by_key(|vma| vma.start);
+    match (found.first(), found.last()) {
+        // A heap whose permissions were changed in part is several adjacent mappings.
+        (Some(first), Some(last)) => Ok(Some((first.start, last.end))),
+        _ => bail!("process {} has no mapping of kind {name}", args.pid),
+    }
+}
+
+/// All mappings of a process, and pages captured outside them.
+fn everything<'a>(space: &AddressSpace<'a>, case: &Case<'a>) -> Vec<Run<'a>> {
+    let mut runs = space.runs(0, u64::MAX, &case.shared);
+    runs.retain(|run| !matches!(run.content, Err(Unavailable::Unmapped)));
+    runs
+}
+
+/// Writes the runs. Of the whole process only captured bytes are written; of a range, zeros too. Gives the
+/// number of bytes that were asked for and are not there, and why the first are not.
+fn write_bytes(
+    runs: &[Run<'_>],
+    is_range: bool,
+    missing: Missing,
+    output: &mut Output,
+) -> Result<Option<(u64, Unavailable)>> {
+    let unavailable = || runs.iter().filter_map(|run| run.content.err().map(|reason| (run, reason)));
+    if is_range
+        && missing == Missing::Fail
+        && let Some((run, reason)) = unavailable().next()
+    {
+        let bytes: u64 = unavailable().map(|(run, _)| run.length).sum();
+        bail!(
+            "{bytes} of the bytes asked for cannot be given: {:#x}-{:#x} is {}; \
+             --missing zero or --missing skip gives the rest",
+            run.start,
+            run.start.saturating_add(run.length),
+            reason.reason()
+        );
+    }
+    let zeros = [0; 1 << 16];
+    let mut pad = |length: u64, output: &mut Output| -> Result<()> {
+        let mut left = length;
+        while left > 0 {
+            let count = left.min(zeros.len() as u64);
+            output.write_all(&zeros[..count as usize])?;
+            left -= count;
+        }
+        Ok(())
+    };
+    let mut lost: Option<(u64, Unavailable)> = None;
+    for run in runs {
+        match run.content {
+            Ok(Captured::Page(PageRun { content: Content::Captured { bytes, .. }, .. })) => {
+                output.write_all(bytes)?;
+            }
+            Ok(_) if is_range => pad(run.length, output)?,
+            Ok(_) => {}
+            // Of a whole process, what is only in files is not expected.
+            Err(Unavailable::OnlyInFile | Unavailable::NeverDumped) if !is_range => {}
+            Err(reason) => {
+                let before = lost.map_or(0, |(bytes, _)| bytes);
+                lost = Some((before.saturating_add(run.length), lost.map_or(reason, |(_, first)| first)));
+                if is_range && missing == Missing::Zero {
+                    pad(run.length, output)?;
+                }
+            }
+        }
+    }
+    Ok(lost)
+}

@@ -1,0 +1,455 @@
+//! `ckptfx grep-mem`: search the memory of all processes.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    io::{self, Write as _},
+    ops::ControlFlow,
+    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    sync::atomic::AtomicU64,
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    Case, Task, Text,
+    search::{self, Place, RegionFacts, SearchRegion, Source},
+};
+use ckptfx_parser::Diagnostic;
+use ckptfx_scan::{Encoding, Encodings, Hit, Options, PatternKind, Plan, Region};
+use serde::Serialize;
+
+use super::{Outcome, for_each_checkpoint};
+use crate::{
+    args::{Common, EncodingArg, GrepArgs},
+    progress::Bars,
+    render::{Collection, Output},
+    untrusted::{show, show_short},
+};
+
+const MATCHES: Collection = Collection {
+    name: "matches",
+    columns: &[
+        "pid",
+        "comm",
+        "source",
+        "address",
+        "offset",
+        "length",
+        "pattern.text",
+        "encoding",
+        "text",
+        "region.start",
+        "region.end",
+        "region.perms",
+        "region.path",
+        "region.kind",
+        "member",
+        "member_offset",
+        "shared_with",
+    ],
+};
+const COUNTS: Collection = Collection { name: "counts", columns: &["pid", "comm", "source", "count"] };
+
+/// Bytes around a match in the table when no context was asked for.
+const TABLE_CONTEXT: usize = 24;
+/// Longest text of one match in the table.
+const TABLE_TEXT: usize = 160;
+
+#[derive(Debug, Serialize)]
+struct PatternFacts<'p> {
+    index: usize,
+    text: &'p str,
+}
+
+#[derive(Debug, Serialize)]
+struct Context {
+    before: Text,
+    after: Text,
+}
+
+/// One match: the contract of `docs/output.md`.
+#[derive(Debug, Serialize)]
+struct Match<'p> {
+    pid: Option<u32>,
+    comm: Option<Text>,
+    source: Source,
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    length: usize,
+    pattern: PatternFacts<'p>,
+    encoding: &'static str,
+    text: Text,
+    bytes_b64: String,
+    context: Context,
+    region: Option<RegionFacts>,
+    member: Option<String>,
+    member_offset: Option<u64>,
+    shared_with: Vec<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct Count {
+    pid: Option<u32>,
+    comm: Option<Text>,
+    source: Source,
+    count: u64,
+}
+
+pub fn run(mut args: GrepArgs, common: &Common) -> Result<Outcome> {
+    let patterns = patterns(&mut args)?;
+    let texts: Vec<String> = patterns.iter().map(PatternKind::text).collect();
+    let plan = Plan::builder()
+        .patterns(patterns)
+        .ignore_case(args.ignore_case)
+        .word(args.word)
+        .encodings(encodings(&args.encoding))
+        .skip_unencodable(args.encoding.contains(&EncodingArg::All))
+        .build()
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    if !common.quiet {
+        for note in plan.notes() {
+            eprintln!("ckptfx: note: {}", show(note.message.as_bytes()));
+        }
+    }
+    let perms = args.perms.as_deref().map(Permissions::parse).transpose()?;
+    let search = Search { args: &args, plan: &plan, texts: &texts, perms, common };
+    let counting = args.count || args.list;
+    let collection = if counting { COUNTS } else { MATCHES };
+    let mut total = 0;
+    let outcome =
+        for_each_checkpoint(&args.operands, common, "grep-mem", collection, |case, output, bars| {
+            args.filter.check(case)?;
+            total += search.run(case, output, bars)?;
+            Ok(())
+        })?;
+    // A partial reading is told even when nothing matched: the match may be in what is missing.
+    Ok(if outcome == Outcome::Done && total == 0 { Outcome::NothingMatched } else { outcome })
+}
+
+/// The patterns from -e, -f or the first operand, which leaves only archives in `operands`.
+fn patterns(args: &mut GrepArgs) -> Result<Vec<PatternKind>> {
+    let mut patterns: Vec<OsString> = std::mem::take(&mut args.patterns);
+    for path in &args.files {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        patterns.extend(lines.filter(|line| !line.is_empty()).map(|line| OsString::from_vec(line.to_vec())));
+    }
+    if patterns.is_empty() && args.files.is_empty() {
+        patterns.push(args.operands.remove(0).into_os_string());
+    }
+    if args.operands.is_empty() {
+        bail!("an archive is needed after the pattern; see ckptfx grep-mem --help");
+    }
+    if patterns.is_empty() {
+        bail!("the pattern files hold no pattern");
+    }
+    patterns
+        .into_iter()
+        .map(|pattern| {
+            if !args.regex && !args.hex {
+                return Ok(PatternKind::Literal(pattern.into_vec()));
+            }
+            let text = pattern.into_string().map_err(|pattern| {
+                anyhow::anyhow!("the pattern {} is not UTF-8", show(pattern.as_bytes()))
+            })?;
+            Ok(if args.regex { PatternKind::Regex(text) } else { PatternKind::Hex(text) })
+        })
+        .collect()
+}
+
+fn encodings(chosen: &[EncodingArg]) -> Encodings {
+    let has = |encodings: &[EncodingArg]| chosen.iter().any(|encoding| encodings.contains(encoding));
+    Encodings {
+        raw: has(&[EncodingArg::Ascii, EncodingArg::Utf8, EncodingArg::All]),
+        utf16le: has(&[EncodingArg::Utf16Le, EncodingArg::All]),
+        utf16be: has(&[EncodingArg::Utf16Be, EncodingArg::All]),
+    }
+}
+
+/// A pattern of permissions: each letter must be set, `-` must not be, `?` is any; the fourth place is
+/// `p` or `s`. A single letter must be set, wherever it is.
+struct Permissions(Vec<char>);
+
+impl Permissions {
+    fn parse(text: &str) -> Result<Self> {
+        let letters: Vec<char> = text.chars().collect();
+        let fits = match letters.as_slice() {
+            [letter] => "rwxps".contains(*letter),
+            [rwx @ ..] if rwx.len() == 3 || rwx.len() == 4 => rwx
+                .iter()
+                .zip(["r-?", "w-?", "x-?", "ps?"])
+                .all(|(letter, allowed)| allowed.contains(*letter)),
+            _ => false,
+        };
+        if !fits {
+            bail!("--perms {text}: one letter, or three or four places as in rwx, r-x or rw-p are expected");
+        }
+        Ok(Self(letters))
+    }
+
+    fn accept(&self, permissions: &str) -> bool {
+        match self.0.as_slice() {
+            [letter] => permissions.contains(*letter),
+            letters => {
+                letters.iter().zip(permissions.chars()).all(|(wanted, is)| *wanted == '?' || *wanted == is)
+            }
+        }
+    }
+}
+
+struct Search<'s> {
+    args: &'s GrepArgs,
+    plan: &'s Plan,
+    texts: &'s [String],
+    perms: Option<Permissions>,
+    common: &'s Common,
+}
+
+impl Search<'_> {
+    /// Searches one checkpoint and writes what is found; gives the number of matches.
+    fn run(&self, case: &mut Case<'_>, output: &mut Output, bars: &Bars) -> Result<u64> {
+        let mut regions = search::regions(case).context("cannot put pages of the parent dump together")?;
+        if self.args.filter.is_set() {
+            regions.retain(|region| region.tasks(case).iter().any(|task| self.args.filter.accepts(task)));
+        }
+        let bytes: Vec<Region<'_>> = regions
+            .iter()
+            .map(|region| Region { base: region.region.start, bytes: region.region.bytes() })
+            .collect();
+        let total: u64 = bytes.iter().map(|region| region.bytes.len() as u64).sum();
+        let started = Instant::now();
+        let progress = AtomicU64::new(0);
+        let options = Options { progress: Some(&progress), ..Options::default() };
+        let mut found = 0;
+        let mut counts: BTreeMap<(Option<u32>, u8), Count> = BTreeMap::new();
+        let mut failure = None;
+        let summary = bars.watch("searching memory", total, &progress, || {
+            self.plan.scan(&bytes, &options, &mut |hit| {
+                let Some((region, scanned)) = regions.get(hit.region).zip(bytes.get(hit.region)) else {
+                    return ControlFlow::Continue(());
+                };
+                let place =
+                    region.place(case, scanned.address(hit.offset), &|task| self.args.filter.accepts(task));
+                if !self.accepts(&place) {
+                    return ControlFlow::Continue(());
+                }
+                found += 1;
+                let written = if self.args.count || self.args.list {
+                    count(&mut counts, region.source, &place);
+                    Ok(())
+                } else {
+                    self.write(&hit, region, scanned, &place, found == 1, output)
+                };
+                if let Err(error) = written {
+                    failure = Some(error);
+                    return ControlFlow::Break(());
+                }
+                match self.args.max_count {
+                    Some(limit) if found >= limit => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                }
+            })
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        if self.common.verbose > 0 {
+            eprintln!(
+                "ckptfx: searched {} bytes of {total} in {} regions in {:.1?}, {found} matches",
+                summary.bytes_scanned,
+                regions.len(),
+                started.elapsed()
+            );
+        }
+        if self.args.max_count.is_some_and(|limit| found >= limit) {
+            let message = format!("stopped after {found} matches as --max-count says; there may be more");
+            case.diagnostics.push(Diagnostic::note("max-count", "memory", message));
+        }
+        self.write_counts(&counts, output)?;
+        Ok(found)
+    }
+
+    fn accepts(&self, place: &Place<'_>) -> bool {
+        let args = self.args;
+        place.task.map_or(!args.filter.is_set(), |task| args.filter.accepts(task))
+            && self
+                .perms
+                .as_ref()
+                .is_none_or(|perms| place.vma.is_some_and(|vma| perms.accept(&vma.permissions())))
+            && args.range.is_none_or(|(from, to)| place.address.is_some_and(|at| (from..to).contains(&at)))
+    }
+
+    fn write(
+        &self,
+        hit: &Hit,
+        region: &SearchRegion<'_>,
+        scanned: &Region<'_>,
+        place: &Place<'_>,
+        first: bool,
+        output: &mut Output,
+    ) -> Result<()> {
+        let end = hit.offset + hit.length;
+        let bytes = scanned.bytes.get(hit.offset..end).unwrap_or_default();
+        let wide = if output.is_table() { TABLE_CONTEXT } else { 0 };
+        let wanted = |side: Option<usize>| side.or(self.args.context).unwrap_or(wide);
+        let before_from = hit.offset.saturating_sub(wanted(self.args.before_context));
+        let after_to = end.saturating_add(wanted(self.args.after_context)).min(scanned.bytes.len());
+        let before = scanned.bytes.get(before_from..hit.offset).unwrap_or_default();
+        let after = scanned.bytes.get(end..after_to).unwrap_or_default();
+        if output.is_table() {
+            let explicit =
+                self.args.context.or(self.args.before_context).or(self.args.after_context).is_some();
+            return write_line(bytes, (before, after), explicit, hit, place, first, output)
+                .map_err(Into::into);
+        }
+        output.record(&Match {
+            pid: place.task.map(|task| task.process.pid),
+            comm: place.task.and_then(|task| task.process.comm.clone()),
+            source: region.source,
+            address: place.address.map(|address| format!("{address:#x}")),
+            offset: place.offset,
+            length: hit.length,
+            pattern: PatternFacts {
+                index: hit.pattern,
+                text: self.texts.get(hit.pattern).map(String::as_str).unwrap_or_default(),
+            },
+            encoding: encoding_name(hit.encoding),
+            text: decode(bytes, hit.encoding),
+            bytes_b64: base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes),
+            context: Context { before: before.into(), after: after.into() },
+            region: place.facts(),
+            member: place.member.map(|(member, _)| member.name().into_owned()),
+            member_offset: place.member.and_then(|(member, offset)| member.offset.map(|_| offset)),
+            shared_with: place.shared_with.clone(),
+        })
+    }
+
+    fn write_counts(&self, counts: &BTreeMap<(Option<u32>, u8), Count>, output: &mut Output) -> Result<()> {
+        for (index, count) in counts.values().enumerate() {
+            if !output.is_table() {
+                output.record(count)?;
+                continue;
+            }
+            let pid = count.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+            let comm = count.comm.as_ref().map_or_else(|| "-".to_owned(), |comm| show(&comm.0));
+            let source = source_name(count.source);
+            if self.args.list {
+                if index == 0 {
+                    writeln!(output, "{:>7}  {:16}  SOURCE", "PID", "COMM")?;
+                }
+                writeln!(output, "{pid:>7}  {comm:16}  {source}")?;
+            } else {
+                if index == 0 {
+                    writeln!(output, "{:>7}  {:16}  {:13}  COUNT", "PID", "COMM", "SOURCE")?;
+                }
+                writeln!(output, "{pid:>7}  {comm:16}  {source:13}  {}", count.count)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count(counts: &mut BTreeMap<(Option<u32>, u8), Count>, source: Source, place: &Place<'_>) {
+    let pid = place.task.map(|task: &Task<'_>| task.process.pid);
+    let entry = counts.entry((pid, source as u8)).or_insert_with(|| Count {
+        pid,
+        comm: place.task.and_then(|task| task.process.comm.clone()),
+        source,
+        count: 0,
+    });
+    entry.count += 1;
+}
+
+/// One match as a line: where, then the text with what is around it.
+fn write_line(
+    bytes: &[u8],
+    (before, after): (&[u8], &[u8]),
+    explicit: bool,
+    hit: &Hit,
+    place: &Place<'_>,
+    first: bool,
+    output: &mut Output,
+) -> io::Result<()> {
+    if first {
+        writeln!(output, "{:>7}  {:16}  {:18}  PERM  {:32}  MATCH", "PID", "COMM", "ADDRESS", "REGION")?;
+    }
+    let pid = place.task.map_or_else(|| "-".to_owned(), |task| task.process.pid.to_string());
+    let comm = place.task.and_then(|task| task.process.comm.as_ref());
+    let comm = comm.map_or_else(|| "-".to_owned(), |comm| show(&comm.0));
+    let address = match (place.address, place.offset) {
+        (Some(address), _) => format!("{address:#x}"),
+        (None, Some(offset)) => format!("+{offset:#x}"),
+        (None, None) => "?".to_owned(),
+    };
+    let perms = place.vma.map_or_else(|| "-".to_owned(), ckptfx_parser::memory::Vma::permissions);
+    let facts = place.facts();
+    let name = facts.as_ref().map(|facts| show(&facts.path.0)).filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| facts.map_or_else(|| "-".to_owned(), |facts| facts.kind.to_owned()));
+    let text = show_short(&decode(bytes, hit.encoding).0, TABLE_TEXT);
+    let text = if output.color {
+        let strong = anstyle::AnsiColor::Red.on_default().bold();
+        format!("{strong}{text}{strong:#}")
+    } else {
+        text
+    };
+    // Without being asked for, only readable surroundings are shown, and no further than they reach.
+    let (before, after) =
+        if explicit { (before, after) } else { (readable_end(before), readable_start(after)) };
+    let (before, after) = (decode(before, hit.encoding), decode(after, hit.encoding));
+    let shared = if place.shared_with.is_empty() {
+        String::new()
+    } else {
+        let pids: Vec<String> = place.shared_with.iter().map(u32::to_string).collect();
+        format!("  (also in {})", pids.join(", "))
+    };
+    writeln!(
+        output,
+        "{pid:>7}  {comm:16}  {address:18}  {perms}  {name:32}  {}{text}{}{shared}",
+        show(&before.0),
+        show(&after.0)
+    )
+}
+
+fn is_readable(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
+}
+
+fn readable_end(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().rposition(|byte| !is_readable(*byte)).map_or(0, |last| last + 1);
+    &bytes[start..]
+}
+
+fn readable_start(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|byte| !is_readable(*byte)).unwrap_or(bytes.len());
+    &bytes[..end]
+}
+
+/// The bytes as text: UTF-16 decoded, anything else as it is.
+fn decode(bytes: &[u8], encoding: Encoding) -> Text {
+    let unit = match encoding {
+        Encoding::Raw => return bytes.into(),
+        Encoding::Utf16Le => u16::from_le_bytes,
+        Encoding::Utf16Be => u16::from_be_bytes,
+    };
+    let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair)).collect();
+    Text(String::from_utf16_lossy(&units).into_bytes())
+}
+
+fn encoding_name(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Raw => "utf-8",
+        Encoding::Utf16Le => "utf-16le",
+        Encoding::Utf16Be => "utf-16be",
+    }
+}
+
+fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Memory => "memory",
+        Source::SharedMemory => "shared-memory",
+        Source::Memfd => "memfd",
+    }
+}

@@ -1,0 +1,148 @@
+//! `ckptfx info`: the overview.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use ckptfx_analysis::{
+    Case,
+    summary::{Summary, summarise},
+};
+use ckptfx_parser::container::Container;
+
+use super::{Outcome, for_each_checkpoint};
+use crate::{
+    args::{Common, InfoArgs},
+    render::{Collection, Output, table},
+    untrusted::show,
+};
+
+const COLLECTION: Collection = Collection {
+    name: "info",
+    columns: &[
+        "engine_name",
+        "pod_uid",
+        "sandbox_id",
+        "image_id",
+        "command",
+        "addresses",
+        "host_pid",
+        "criu.value",
+        "kernel.value",
+        "node.value",
+        "hostname.value",
+        "architecture",
+        "counts.processes",
+        "counts.zombies",
+        "counts.threads",
+        "counts.ghost_files",
+        "counts.memfds",
+        "memory.private",
+        "memory.shared",
+        "memory.pages_images",
+        "parent",
+    ],
+};
+
+pub fn run(args: &InfoArgs, common: &Common) -> Result<Outcome> {
+    for_each_checkpoint(&args.archives, common, "info", COLLECTION, |case, output, _| {
+        let summary = summarise(case);
+        if output.is_table() {
+            return write_table(case, &summary, output);
+        }
+        output.record(&summary)
+    })
+}
+
+fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Result<()> {
+    let container = &case.checkpoint.container;
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    let mut add = |label, value: Option<String>| lines.extend(value.map(|value| (label, value)));
+    describe_container(container, summary, &mut add);
+    for time in &summary.times {
+        add(time.what, Some(format!("{:.0}  ({})", time.time, show(time.source.as_bytes()))));
+    }
+    let with_source =
+        |value: &str, source: &str| format!("{}  ({})", show(value.as_bytes()), show(source.as_bytes()));
+    add("CRIU", Some(with_source(&summary.criu.value, &summary.criu.source)));
+    add("kernel", summary.kernel.as_ref().map(|kernel| with_source(&kernel.value, &kernel.source)));
+    add("node", summary.node.as_ref().map(|node| with_source(&node.value, &node.source)));
+    add("host name", summary.hostname.as_ref().map(|name| with_source(&name.value.escaped(), &name.source)));
+    add("architecture", summary.architecture.map(str::to_owned));
+    let counts = &summary.counts;
+    add(
+        "processes",
+        Some(format!("{} ({} zombies), {} threads", counts.processes, counts.zombies, counts.threads)),
+    );
+    let sockets: Vec<String> = counts.sockets.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    add("sockets", (!sockets.is_empty()).then(|| sockets.join(", ")));
+    add("deleted files kept", (counts.ghost_files > 0).then(|| counts.ghost_files.to_string()));
+    add("memfds", (counts.memfds > 0).then(|| counts.memfds.to_string()));
+    let memory = &summary.memory;
+    add(
+        "memory captured",
+        Some(format!("{} private, {} shared", table::size(memory.private), table::size(memory.shared))),
+    );
+    add(
+        "memory mapped",
+        Some(format!(
+            "{}, of which {} only in files",
+            table::size(memory.mapped),
+            table::size(memory.only_in_files)
+        )),
+    );
+    let parts: Vec<String> = summary
+        .parts
+        .iter()
+        .map(|part| {
+            let compression = part.compression.map(|name| format!(", {name}")).unwrap_or_default();
+            format!("{} ({}{compression})", show(part.member.as_bytes()), table::size(part.bytes))
+        })
+        .collect();
+    add("other parts", (!parts.is_empty()).then(|| parts.join(", ")));
+    if let Some(statistics) = &summary.statistics {
+        let milliseconds = |time: Option<u32>| {
+            time.map_or_else(|| "?".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000))
+        };
+        let pages = statistics.pages_written.map_or_else(|| "?".to_owned(), |pages| pages.to_string());
+        add(
+            "dump",
+            Some(format!(
+                "frozen {}, memory dumped in {}, {pages} pages written",
+                milliseconds(statistics.frozen_us),
+                milliseconds(statistics.memory_dump_us),
+            )),
+        );
+    }
+    add("parent dump", (summary.parent != "none").then(|| summary.parent.to_owned()));
+    for (index, sentence) in summary.not_here.iter().enumerate() {
+        add(if index == 0 { "not in this archive" } else { "" }, Some(format!("- {sentence}")));
+    }
+    let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    for (label, value) in lines {
+        writeln!(output, "{label:width$}  {value}")?;
+    }
+    Ok(())
+}
+
+fn describe_container(
+    container: &Container,
+    summary: &Summary,
+    add: &mut impl FnMut(&'static str, Option<String>),
+) {
+    let text = |value: &Option<String>| value.as_deref().map(|value| show(value.as_bytes()));
+    add("engine", Some(container.engine.name().to_owned()));
+    add("container", text(&container.name));
+    add("container id", text(&container.id));
+    add("pod", text(&container.pod));
+    add("namespace", text(&container.namespace));
+    add("pod uid", text(&container.pod_uid));
+    add("image", text(&container.image));
+    add("image digest", text(&container.image_digest));
+    add("image id", text(&container.image_id));
+    add("runtime", text(&container.runtime));
+    let list = |items: &[String]| (!items.is_empty()).then(|| show(items.join(" ").as_bytes()));
+    add("command", list(&summary.command));
+    add("addresses", list(&summary.addresses));
+    add("host pid", summary.host_pid.map(|pid| pid.to_string()));
+    add("privileged", summary.privileged.map(|yes| if yes { "yes" } else { "no" }.to_owned()));
+}

@@ -1,0 +1,163 @@
+//! `ckptfx list`: many checkpoints, one line each.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use ckptfx_analysis::{
+    Case,
+    report::{EvidenceHead, Head},
+};
+use ckptfx_parser::Severity;
+use serde::Serialize;
+
+use super::Outcome;
+use crate::{
+    args::{Common, ListArgs},
+    evidence,
+    progress::Bars,
+    render::{Collection, Output, table},
+    untrusted::show,
+};
+
+const COLLECTION: Collection = Collection {
+    name: "checkpoints",
+    columns: &[
+        "evidence.name",
+        "evidence.format",
+        "evidence.bytes",
+        "container.engine",
+        "container.namespace",
+        "container.pod",
+        "container.name",
+        "container.image",
+        "container.checkpointed",
+        "processes",
+        "captured_bytes",
+        "warnings",
+    ],
+};
+
+/// One checkpoint.
+#[derive(Debug, Serialize)]
+struct Row {
+    evidence: EvidenceHead,
+    container: ckptfx_analysis::report::ContainerHead,
+    processes: usize,
+    captured_bytes: u64,
+    warnings: usize,
+    #[serde(skip)]
+    partly: bool,
+}
+
+pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
+    let bars = Bars::new(common.quiet);
+    let mut output = Output::new(common, COLLECTION, false)?;
+    let mut rows = Vec::new();
+    let mut outcome = Outcome::Done;
+    for path in args.directories.iter().map(|path| candidates(path)).collect::<Result<Vec<_>>>()?.concat() {
+        let opened = match evidence::open(&path, common, &bars) {
+            Ok(opened) => opened,
+            Err(error) => {
+                if !common.quiet {
+                    eprintln!("ckptfx: note: {}", show(format!("{error:#}").as_bytes()));
+                }
+                continue;
+            }
+        };
+        for checkpoint in &opened.evidence.checkpoints {
+            let case = Case::read(checkpoint);
+            let head = Head::new("list", &opened.evidence, checkpoint, opened.sha256.clone());
+            let all = || opened.evidence.diagnostics.iter().chain(&case.diagnostics);
+            rows.push(Row {
+                evidence: head.evidence,
+                container: head.container,
+                processes: case.tasks.len(),
+                captured_bytes: case.tasks.iter().filter_map(|task| task.process.captured_bytes).sum(),
+                warnings: all().count(),
+                partly: all().any(|diagnostic| diagnostic.severity == Severity::Loss),
+            });
+        }
+    }
+    if rows.iter().any(|row| row.partly) {
+        outcome = Outcome::Partly;
+    }
+    if output.is_table() {
+        write_table(&rows, &mut output)?;
+    } else {
+        output.begin_collection("list")?;
+        for row in &rows {
+            output.record(row)?;
+        }
+        output.end(&[])?;
+    }
+    output.finish()?;
+    Ok(outcome)
+}
+
+/// What may be a checkpoint: the entries of a directory that is none itself, in order of name.
+fn candidates(path: &Path) -> Result<Vec<PathBuf>> {
+    let is_evidence = [
+        "index.json",
+        "config.dump",
+        "spec.dump",
+        "inventory.img",
+        "pstree.img",
+        "checkpoint",
+        "pre-checkpoint",
+    ]
+    .iter()
+    .any(|name| path.join(name).exists());
+    if !path.is_dir() || is_evidence {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let context = || format!("cannot read {}", path.display());
+    let entries = std::fs::read_dir(path).with_context(context)?;
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(context)?;
+    paths.retain(|path| path.is_file() || path.is_dir());
+    paths.sort();
+    Ok(paths)
+}
+
+fn write_table(rows: &[Row], output: &mut Output) -> Result<()> {
+    let header = [
+        "EVIDENCE",
+        "FORMAT",
+        "SIZE",
+        "ENGINE",
+        "POD",
+        "CONTAINER",
+        "CHECKPOINTED",
+        "PROCS",
+        "CAPTURED",
+        "WARNINGS",
+    ];
+    let mut plain = table::Plain::new(&header).right(&[2, 7, 8, 9]);
+    let text = |value: &Option<String>| {
+        value.as_deref().map_or_else(|| "-".to_owned(), |text| show(text.as_bytes()))
+    };
+    for row in rows {
+        let pod = match (&row.container.namespace, &row.container.pod) {
+            (Some(namespace), Some(pod)) => show(format!("{namespace}/{pod}").as_bytes()),
+            (_, pod) => text(pod),
+        };
+        let part = row.evidence.part.as_deref().map(|part| format!(" [{part}]")).unwrap_or_default();
+        plain.row([
+            show(format!("{}{part}", row.evidence.name).as_bytes()),
+            row.evidence.format.clone(),
+            table::size(row.evidence.bytes),
+            row.container.engine.to_owned(),
+            pod,
+            text(&row.container.name),
+            row.container.checkpointed.map_or_else(|| "-".to_owned(), |time| format!("{time:.0}")),
+            row.processes.to_string(),
+            table::size(row.captured_bytes),
+            row.warnings.to_string(),
+        ]);
+    }
+    let color = output.color;
+    plain.write(output, color)?;
+    Ok(())
+}

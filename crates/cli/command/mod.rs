@@ -1,0 +1,183 @@
+//! One file per command.
+
+mod decode;
+mod dump;
+mod generate;
+mod grep_mem;
+mod info;
+mod list;
+mod ps;
+
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    Case, Task,
+    report::{Head, Warning},
+};
+use ckptfx_parser::{Checkpoint, Diagnostic, Severity};
+
+use crate::{
+    args::{Cli, Command, Common, ProcessFilter},
+    evidence::{self, Opened},
+    progress::Bars,
+    render::{Collection, Output},
+    untrusted::show,
+};
+
+/// How a command ended; the number is the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// All is said.
+    Done = 0,
+    /// Nothing matched.
+    NothingMatched = 1,
+    /// Some of the evidence could not be read.
+    Partly = 3,
+}
+
+/// Runs what the command line says.
+pub fn run(cli: Cli) -> Result<Outcome> {
+    let common = cli.common;
+    // `ps --threads` without a number shows threads; what follows it may be an archive.
+    let (threads, operand) = match &common.threads {
+        Some(Some(text)) => match text.parse::<usize>() {
+            Ok(count) => (count, None),
+            Err(_) => (0, Some(text.clone())),
+        },
+        _ => (0, None),
+    };
+    if threads > 0 {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    let show_threads = matches!(&common.threads, Some(None)) || operand.is_some();
+    if show_threads && !matches!(cli.command, Command::Ps(_)) {
+        bail!("--threads needs a number");
+    }
+    match cli.command {
+        Command::Info(args) => info::run(&args, &common),
+        Command::Ps(mut args) => {
+            args.archives.splice(0..0, operand.map(Into::into));
+            ps::run(&args, show_threads, &common)
+        }
+        Command::GrepMem(args) => grep_mem::run(args, &common),
+        Command::Dump(args) => dump::run(&args, &common),
+        Command::Decode(args) => decode::run(&args, &common),
+        Command::List(args) => list::run(&args, &common),
+        Command::Generate(args) => generate::run(&args),
+    }
+}
+
+/// Opens each archive and gives its checkpoints to `work`, which writes records and may notice more.
+fn for_each_checkpoint(
+    archives: &[std::path::PathBuf],
+    common: &Common,
+    name: &str,
+    collection: Collection,
+    mut work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
+) -> Result<Outcome> {
+    let bars = Bars::new(common.quiet);
+    let mut outcome = Outcome::Done;
+    let opened: Option<Opened> = match archives {
+        [] => bail!("an archive is needed; see ckptfx {name} --help"),
+        [only] => Some(evidence::open(only, common, &bars)?),
+        _ => None,
+    };
+    let several =
+        archives.len() > 1 || opened.as_ref().is_some_and(|opened| opened.evidence.checkpoints.len() > 1);
+    let mut output = Output::new(common, collection, several)?;
+    let mut first = opened;
+    for path in archives {
+        let opened = match first.take() {
+            Some(opened) => Ok(opened),
+            None => evidence::open(path, common, &bars),
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            // One unreadable archive of several costs itself only.
+            Err(error) if several => {
+                eprintln!("ckptfx: {}", show(format!("{error:#}").as_bytes()));
+                outcome = outcome.max(Outcome::Partly);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for checkpoint in &opened.evidence.checkpoints {
+            let mut case = Case::read(checkpoint);
+            case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
+            output.begin(Head::new(name, &opened.evidence, checkpoint, opened.sha256.clone()))?;
+            work(&mut case, &mut output, &bars)?;
+            let warnings = finish_diagnostics(&case.diagnostics, common);
+            output.end(&warnings)?;
+            if warnings.iter().any(|warning| warning.partial) {
+                outcome = outcome.max(Outcome::Partly);
+            }
+        }
+    }
+    output.finish()?;
+    Ok(outcome)
+}
+
+/// Warnings for the result, each once; on standard error too unless `--quiet`.
+fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = Vec::new();
+    for diagnostic in diagnostics {
+        let warning = Warning::from(diagnostic);
+        if warnings.contains(&warning) {
+            continue;
+        }
+        if !common.quiet {
+            let kind = if diagnostic.severity == Severity::Loss { "warning" } else { "note" };
+            let at = diagnostic.offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default();
+            eprintln!(
+                "ckptfx: {kind}: {}{at}: {} [{}]",
+                show(diagnostic.subject.as_bytes()),
+                show(diagnostic.message.as_bytes()),
+                diagnostic.code
+            );
+        }
+        warnings.push(warning);
+    }
+    warnings
+}
+
+impl ProcessFilter {
+    /// Whether a process is meant.
+    fn accepts(&self, task: &Task<'_>) -> bool {
+        (self.pid.is_empty() || self.pid.contains(&task.process.pid))
+            && (self.comm.is_empty()
+                || self
+                    .comm
+                    .iter()
+                    .any(|name| task.process.comm.as_ref().is_some_and(|comm| comm.0 == name.as_bytes())))
+    }
+
+    /// Whether any process is left out.
+    fn is_set(&self) -> bool {
+        !self.pid.is_empty() || !self.comm.is_empty()
+    }
+
+    /// Fails when a pid was asked for that is in no checkpoint.
+    fn check(&self, case: &Case<'_>) -> Result<()> {
+        for pid in &self.pid {
+            case.task(*pid).with_context(|| no_such_process(*pid, case))?;
+        }
+        Ok(())
+    }
+}
+
+fn no_such_process(pid: u32, case: &Case<'_>) -> String {
+    let pids: Vec<String> = case.tasks.iter().take(40).map(|task| task.process.pid.to_string()).collect();
+    format!(
+        "there is no process {pid} in the checkpoint; there are {} (pids as seen in the container)",
+        pids.join(", ")
+    )
+}
+
+/// The one checkpoint of evidence that must hold only one.
+fn only_checkpoint(opened: &Opened) -> Result<&Checkpoint> {
+    match opened.evidence.checkpoints.as_slice() {
+        [checkpoint] => Ok(checkpoint),
+        several => {
+            bail!("{} holds {} checkpoints; give one of them by itself", opened.evidence.name, several.len())
+        }
+    }
+}

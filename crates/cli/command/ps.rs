@@ -1,0 +1,205 @@
+//! `ckptfx ps`: the process tree.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write as _,
+};
+
+use anyhow::Result;
+use ckptfx_analysis::{Case, Task, Text, process::State};
+
+use super::{Outcome, for_each_checkpoint};
+use crate::{
+    args::{Common, PsArgs},
+    render::{Collection, Output, table},
+    untrusted::show,
+};
+
+const COLLECTION: Collection = Collection {
+    name: "processes",
+    columns: &[
+        "pid",
+        "ppid",
+        "pgid",
+        "sid",
+        "comm",
+        "exe",
+        "exe_deleted",
+        "exe_memfd",
+        "cmdline",
+        "state",
+        "exit_code",
+        "uid.real",
+        "uid.effective",
+        "uid.saved",
+        "uid.fs",
+        "gid.real",
+        "gid.effective",
+        "gid.saved",
+        "gid.fs",
+        "groups",
+        "capabilities.effective",
+        "capabilities.permitted",
+        "capabilities.inheritable",
+        "capabilities.bounding",
+        "capabilities.ambient",
+        "no_new_privs",
+        "seccomp",
+        "lsm_label",
+        "cwd",
+        "root",
+        "umask",
+        "nice",
+        "oom_score_adj",
+        "loginuid",
+        "cgroups",
+        "captured_bytes",
+    ],
+};
+
+pub fn run(args: &PsArgs, show_threads: bool, common: &Common) -> Result<Outcome> {
+    for_each_checkpoint(&args.archives, common, "ps", COLLECTION, |case, output, _| {
+        args.filter.check(case)?;
+        if output.is_table() {
+            return write_table(case, args, show_threads, output);
+        }
+        for task in case.tasks.iter().filter(|task| args.filter.accepts(task)) {
+            let mut process = task.process.clone();
+            if !args.env {
+                process.environ = None;
+            }
+            output.record(&process)?;
+        }
+        Ok(())
+    })
+}
+
+/// One line of the tree: what stands before the command, and the task.
+struct Line<'c, 'a> {
+    branch: String,
+    task: &'c Task<'a>,
+}
+
+/// Orders the tasks as a tree, children by pid, without recursion. Tasks whose parents lead nowhere or in
+/// a circle become roots.
+fn tree<'c, 'a>(case: &'c Case<'a>) -> Vec<Line<'c, 'a>> {
+    let pids: HashSet<u32> = case.tasks.iter().map(|task| task.process.pid).collect();
+    let mut children: HashMap<u32, Vec<&Task<'a>>> = HashMap::new();
+    let mut roots = Vec::new();
+    for task in &case.tasks {
+        let ppid = task.process.ppid;
+        if pids.contains(&ppid) && ppid != task.process.pid {
+            children.entry(ppid).or_default().push(task);
+        } else {
+            roots.push(task);
+        }
+    }
+    for list in children.values_mut() {
+        list.sort_by_key(|task| task.process.pid);
+    }
+    let mut lines = Vec::new();
+    let mut seen = HashSet::new();
+    let mut pending: Vec<(&Task<'a>, String, bool)> =
+        roots.into_iter().rev().map(|task| (task, String::new(), true)).collect();
+    let mut rest = case.tasks.iter();
+    loop {
+        while let Some((task, indent, last)) = pending.pop() {
+            if !seen.insert(task.process.pid) {
+                continue;
+            }
+            let is_root = indent.is_empty();
+            let branch = match (is_root, last) {
+                (true, _) => String::new(),
+                (false, true) => format!("{}\\_ ", &indent[1..]),
+                (false, false) => format!("{}|_ ", &indent[1..]),
+            };
+            let deeper = match (is_root, last) {
+                (true, _) => " ".to_owned(),
+                (false, true) => format!("{indent}   "),
+                (false, false) => format!("{indent}|  "),
+            };
+            let below = children.get(&task.process.pid).map(Vec::as_slice).unwrap_or_default();
+            for (index, child) in below.iter().enumerate().rev() {
+                pending.push((child, deeper.clone(), index + 1 == below.len()));
+            }
+            lines.push(Line { branch, task });
+        }
+        // What is still not seen is in a circle of parents.
+        match rest.find(|task| !seen.contains(&task.process.pid)) {
+            Some(task) => pending.push((task, String::new(), true)),
+            None => return lines,
+        }
+    }
+}
+
+fn write_table(case: &Case<'_>, args: &PsArgs, show_threads: bool, output: &mut Output) -> Result<()> {
+    let header = ["PID", "PPID", "UID", "STATE", "THREADS", "CAPTURED", "EXE", "COMMAND"];
+    let mut plain = table::Plain::new(&header).right(&[0, 1, 2, 4, 5]);
+    let mut below: Vec<(usize, String)> = Vec::new();
+    let mut rows = 0;
+    for line in tree(case) {
+        let process = &line.task.process;
+        if !args.filter.accepts(line.task) {
+            continue;
+        }
+        plain.row([
+            process.pid.to_string(),
+            process.ppid.to_string(),
+            process.uid.and_then(|uid| uid.effective).map_or_else(|| "?".to_owned(), |uid| uid.to_string()),
+            state(process.state, process.exit_code, process.exit_signal),
+            process.threads.len().to_string(),
+            process.captured_bytes.map_or_else(|| "-".to_owned(), table::size),
+            executable(line.task),
+            format!("{}{}", line.branch, show(&process.command())),
+        ]);
+        rows += 1;
+        if show_threads {
+            below.extend(process.threads.iter().skip(1).map(|thread| {
+                let comm = thread.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
+                (rows, format!("        thread {} {comm}", thread.tid))
+            }));
+        }
+        if args.env {
+            match &process.environ {
+                Some(environ) => below.extend(
+                    environ
+                        .iter()
+                        .filter(|entry| !entry.0.is_empty())
+                        .map(|Text(entry)| (rows, format!("        {}", show(entry)))),
+                ),
+                None => below.push((rows, "        (environment not available)".to_owned())),
+            }
+        }
+    }
+    let mut text = Vec::new();
+    plain.write(&mut text, output.color)?;
+    let mut below = below.into_iter().peekable();
+    for (index, line) in String::from_utf8_lossy(&text).lines().enumerate() {
+        writeln!(output, "{line}")?;
+        while let Some((_, extra)) = below.next_if(|(row, _)| *row == index) {
+            writeln!(output, "{extra}")?;
+        }
+    }
+    Ok(())
+}
+
+fn state(state: Option<State>, code: Option<u32>, signal: Option<u32>) -> String {
+    match (state, code, signal) {
+        (Some(State::Zombie), Some(code), _) => format!("zombie, exit {code}"),
+        (Some(State::Zombie), _, Some(signal)) => format!("zombie, signal {signal}"),
+        (Some(State::Zombie), ..) => "zombie".to_owned(),
+        (Some(State::Running), ..) => "running".to_owned(),
+        (Some(State::Stopped), ..) => "stopped".to_owned(),
+        (None, ..) => "?".to_owned(),
+    }
+}
+
+/// The executable with what is odd about it.
+fn executable(task: &Task<'_>) -> String {
+    let process = &task.process;
+    let Some(exe) = &process.exe else {
+        return if process.state == Some(State::Zombie) { "-".to_owned() } else { "?".to_owned() };
+    };
+    let deleted = process.exe_deleted == Some(true) && process.exe_memfd != Some(true);
+    format!("{}{}", show(&exe.0), if deleted { " (deleted)" } else { "" })
+}

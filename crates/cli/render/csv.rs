@@ -1,0 +1,37 @@
+//! Comma-separated values.
+
+use std::io::Write;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::untrusted::csv_cell;
+
+pub(super) fn header(out: &mut dyn Write, columns: &[&str]) -> Result<()> {
+    let mut writer = ::csv::Writer::from_writer(out);
+    writer.write_record(columns)?;
+    writer.flush()?;
+    Ok(())
+}
+
+pub(super) fn row(out: &mut dyn Write, record: &Value, columns: &[&str]) -> Result<()> {
+    let mut writer = ::csv::Writer::from_writer(out);
+    writer.write_record(columns.iter().map(|column| cell(record, column)))?;
+    writer.flush()?;
+    Ok(())
+}
+
+/// The value at a dotted path: a list of plain values joined by spaces, anything deeper as JSON.
+fn cell(record: &Value, path: &str) -> String {
+    let value = path.split('.').try_fold(record, |value, key| value.get(key));
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => csv_cell(text),
+        Some(Value::Array(items)) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            let text = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+            csv_cell(&items.iter().map(text).collect::<Vec<_>>().join(" "))
+        }
+        Some(value @ (Value::Array(_) | Value::Object(_))) => csv_cell(&value.to_string()),
+        Some(value) => value.to_string(),
+    }
+}
