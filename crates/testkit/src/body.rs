@@ -178,8 +178,8 @@ fn generate(flavor: Flavor, seed: u64, page: &mut [u8]) {
         Flavor::Pointers => {
             for word in page.chunks_mut(8) {
                 let value = match rng.below(4) {
-                    0 => 0x5555_5600_0000 | (rng.next() & 0xff_fff8),
-                    1 => 0x7f12_3400_0000 | (rng.next() & 0xfff_fff8),
+                    0 => 0x5555_5600_0000 | (rng.word() & 0xff_fff8),
+                    1 => 0x7f12_3400_0000 | (rng.word() & 0xfff_fff8),
                     2 => rng.below(4096),
                     _ => 0,
                 };
@@ -259,7 +259,7 @@ fn code(rng: &mut Rng, page: &mut [u8]) {
     text(page, |line| {
         let operation = rng.pick(OPERATIONS);
         line.extend_from_slice(operation);
-        let operand = (rng.next() & rng.next()) as u32;
+        let operand = (rng.word() & rng.word()) as u32;
         let width = rng.below(5) as usize;
         line.extend_from_slice(&operand.to_le_bytes()[..width.min(4)]);
     });

@@ -88,6 +88,12 @@ pub struct NetDevice {
     pub address: Option<([u8; 4], u8)>,
 }
 
+/// Type and bytes of a SysV message.
+pub type SysvMessage = (u64, Vec<u8>);
+
+/// Path, mode and bytes of a file on a tmpfs.
+pub type TmpfsFile = (String, u32, Vec<u8>);
+
 /// A filter in `seccomp.img`.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -127,13 +133,13 @@ pub struct Checkpoint {
     /// 0 none, 1 SELinux, 2 AppArmor.
     pub lsm: u32,
     /// SysV message queues: key, id, messages.
-    pub messages: Vec<(u32, u32, Vec<(u64, Vec<u8>)>)>,
+    pub messages: Vec<(u32, u32, Vec<SysvMessage>)>,
     /// SysV semaphore sets: key, id, values.
     pub semaphores: Vec<(u32, u32, Vec<u16>)>,
     /// File locks: pid, fd, flag, type, start, length.
     pub locks: Vec<(i64, i64, u32, u32, i64, i64)>,
     /// tmpfs content by device number: path, mode, bytes.
-    pub tmpfs: Vec<(u32, Vec<(String, u32, Vec<u8>)>)>,
+    pub tmpfs: Vec<(u32, Vec<TmpfsFile>)>,
     /// Plugins that took part.
     pub plugins: Vec<String>,
     /// Target of the `parent` symlink.

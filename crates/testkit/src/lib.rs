@@ -25,30 +25,35 @@ mod body;
 mod catalog;
 mod checkpoint;
 mod compress;
+pub mod damage;
 mod emit;
 mod engine;
 mod file;
 mod image;
+mod large;
 mod member;
 mod memory;
 mod process;
 mod rng;
+mod stream;
 mod version;
 mod wire;
 
 pub use body::{Body, Cell, Flavor};
 pub use catalog::{RECIPES, Recipe, incremental, rich, rich_old};
-pub use checkpoint::{Checkpoint, Filter, Mount, NetDevice};
+pub use checkpoint::{Checkpoint, Filter, Mount, NetDevice, SysvMessage, TmpfsFile};
 pub use compress::Outer;
 pub use engine::*;
 pub use file::{File, FileKind, Ghost, Inet, Remap, Tty, Unix};
 pub use image::{Framing, Images, Style, file_name, magic};
+pub use large::Large;
 pub use member::{Dialect, Kind, Member, Members};
 pub use memory::{
     Backing, Contents, LAZY, PARENT, PRESENT, Shared, SharedKind, Storage, Vma, entry as pagemap_entry,
 };
 pub use process::{Creds, DEFAULT_CAPS, Namespaces, Process, Registers, StackPages, State, Thread};
 pub use rng::Rng;
+pub use stream::Stream;
 pub use version::{Arch, Criu};
 pub use wire::{Message, put_varint};
 

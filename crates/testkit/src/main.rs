@@ -1,6 +1,9 @@
 //! Command line of the test kit: ready-made archives and big ones for benchmarks.
 
+use ckptfx_testkit::Large;
 use clap::{Parser, Subcommand};
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 #[derive(Parser)]
@@ -26,6 +29,27 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Write a big checkpoint; prints where the needles are, as JSON.
+    Large {
+        /// Bytes of memory, such as `512MiB` or `2GiB`.
+        #[arg(long, default_value = "64MiB", value_parser = size)]
+        size: u64,
+        /// Number of processes.
+        #[arg(long, default_value_t = 8)]
+        processes: u32,
+        /// String to plant.
+        #[arg(long, default_value = "ckptfx-needle-5d1e0c")]
+        needle: String,
+        /// How often to plant it.
+        #[arg(long, default_value_t = 16)]
+        count: u32,
+        /// Seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// File to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Print the names of the ready-made archives.
     List,
 }
@@ -43,6 +67,14 @@ fn main() -> std::io::Result<()> {
             std::fs::create_dir_all(&out)?;
             ckptfx_testkit::RECIPES.iter().try_for_each(|(name, make)| std::fs::write(out.join(name), make()))
         }
+        Command::Large { size, processes, needle, count, seed, out } => {
+            let large = Large { size, processes, needle: needle.into_bytes(), count, seed };
+            let mut file = BufWriter::with_capacity(1 << 20, File::create(out)?);
+            let truth = large.write(&mut file)?;
+            file.flush()?;
+            println!("{truth:#}");
+            Ok(())
+        }
         Command::List => {
             for (name, _) in ckptfx_testkit::RECIPES {
                 println!("{name}");
@@ -50,4 +82,18 @@ fn main() -> std::io::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Parses a number of bytes with an optional unit.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "B" => 0,
+        "K" | "KiB" => 10,
+        "M" | "MiB" => 20,
+        "G" | "GiB" => 30,
+        other => return Err(format!("unknown unit {other:?}")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("not a number: {digits:?}"))?;
+    number.checked_mul(1 << unit).ok_or_else(|| "too large".to_owned())
 }

@@ -201,6 +201,11 @@ impl Members {
         out
     }
 
+    /// The header blocks of one member.
+    pub fn header_bytes(&self, index: usize) -> Vec<u8> {
+        self.headers(&self.list[index])
+    }
+
     /// Offsets at which members begin, and where the end marker begins.
     pub fn borders(&self) -> Vec<u64> {
         let mut at = 0;
@@ -260,7 +265,8 @@ impl Members {
             let named = records.iter().any(|(key, _)| key == "path");
             let plain = member.path.is_ascii() && !member.path.contains(&0);
             let fits = prefix.len() + name.len() + usize::from(!prefix.is_empty()) == member.path.len();
-            if !named && !(fits && plain) {
+            let stored = named || (fits && plain);
+            if !stored {
                 records.push(("path".to_owned(), member.path.clone()));
             }
             if target.len() > 100 || !target.is_ascii() {

@@ -54,7 +54,7 @@ impl Contents {
                 }
                 Edit::Generated(offset, length, flavor, seed) => {
                     for number in span(*offset, *length) {
-                        let seed = seed.wrapping_mul(0x1000_0000_1b3).wrapping_add(number);
+                        let seed = seed.wrapping_mul(0x0100_0000_01b3).wrapping_add(number);
                         let page = pages.entry(number).or_insert_with(Page::blank);
                         page.cell = Cell::Generated(*flavor, seed);
                     }

@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::image::Images;
 use crate::process::{Creds, Layout, Process, Registers, State};
-use crate::version::Arch;
+use crate::version::{Arch, Criu};
 use crate::wire::Message;
 
 /// The core images of a process and its threads, and what older releases wrote beside them.
@@ -23,7 +23,7 @@ pub(crate) fn tasks(checkpoint: &Checkpoint, process: &Process, images: &mut Ima
         if registers.tls == 0 {
             registers.tls = layout.data + u64::from(tid % 0x1000) * 8;
         }
-        thread_info(checkpoint.arch, &registers)
+        thread_info(checkpoint.arch, &registers, criu)
     };
     let (field, info) = registers(&process.registers, process.pid);
     let thread = thread_core(
@@ -64,7 +64,7 @@ pub(crate) fn tasks(checkpoint: &Checkpoint, process: &Process, images: &mut Ima
         images.add("creds", process.pid, &creds(checkpoint, &process.creds));
     }
     if !criu.since(3, 1) {
-        for action in sigactions(process) {
+        for action in sigactions(process, criu) {
             images.add("sigacts", process.pid, &action);
         }
     }
@@ -120,12 +120,17 @@ fn rlimits(process: &Process) -> Vec<Message> {
         .collect()
 }
 
-fn sigactions(process: &Process) -> Vec<Message> {
+fn sigactions(process: &Process, criu: Criu) -> Vec<Message> {
     (1..=64)
         .filter(|signal| *signal != 9 && *signal != 19)
         .map(|signal| {
             let ignored = u32::from(process.ignored.contains(&signal));
-            zeros([]).uint(1, ignored).uint(2, 0_u32).uint(3, 0_u32).uint(4, 0_u32).flag(5, false)
+            zeros([])
+                .uint(1, ignored)
+                .uint(2, 0_u32)
+                .uint(3, 0_u32)
+                .uint(4, 0_u32)
+                .when(criu.since(3, 0), |action| action.flag(5, false))
         })
         .collect()
 }
@@ -166,11 +171,11 @@ fn task(checkpoint: &Checkpoint, process: &Process) -> Message {
             .when(!criu.since(3, 18), |task| task.uint(9, process.cg_set))
             .message(10, &Message::new().messages(1, &signals))
     })
-    .when(!criu.since(3, 10) && process.seccomp_filter.is_some(), |task| {
+    .when(criu.since(1, 8) && !criu.since(3, 10) && process.seccomp_filter.is_some(), |task| {
         task.uint(11, 2_u32).uint(12, process.seccomp_filter.unwrap_or(0))
     })
     .when(criu.since(2, 0), |task| task.uint(13, process.loginuid).int(14, process.oom_score_adj))
-    .when(criu.since(3, 1), |task| task.messages(15, &sigactions(process)))
+    .when(criu.since(3, 1), |task| task.messages(15, &sigactions(process, criu)))
     .when(criu.since(3, 13), |task| task.flag(18, false))
     .when(criu.since(3, 18), |task| task.maybe(stop_signal, |task, signal| task.uint(21, signal)))
     .raw(process.extra_tc.as_bytes())
@@ -226,14 +231,14 @@ fn creds(checkpoint: &Checkpoint, creds: &Creds) -> Message {
 }
 
 /// Field number and message of the register block.
-fn thread_info(arch: Arch, registers: &Registers) -> (u32, Message) {
+fn thread_info(arch: Arch, registers: &Registers, criu: Criu) -> (u32, Message) {
     let ip = registers.ip.unwrap_or(0);
     let sp = registers.sp.unwrap_or(0);
     let (args, result, tls) = (registers.args, registers.result, registers.tls);
     let call = registers.syscall;
     let none: [u64; 0] = [];
     match arch {
-        Arch::X86_64 | Arch::X86Compat => (2, x86(arch, registers, ip, sp)),
+        Arch::X86_64 | Arch::X86Compat => (2, x86(arch, registers, criu)),
         Arch::Arm => {
             let mut values = [0; 18];
             values[..6].copy_from_slice(&args);
@@ -313,7 +318,8 @@ fn thread_info(arch: Arch, registers: &Registers) -> (u32, Message) {
     }
 }
 
-fn x86(arch: Arch, registers: &Registers, ip: u64, sp: u64) -> Message {
+fn x86(arch: Arch, registers: &Registers, criu: Criu) -> Message {
+    let (ip, sp) = (registers.ip.unwrap_or(0), registers.sp.unwrap_or(0));
     let compat = arch == Arch::X86Compat;
     let [di, si, dx, r10, r8, r9] = registers.args;
     let mut values = [0; 27];
@@ -336,7 +342,8 @@ fn x86(arch: Arch, registers: &Registers, ip: u64, sp: u64) -> Message {
     ] {
         set(&mut values, field, value);
     }
-    let general = fields((1..).zip(values)).uint(28, if compat { 2_u32 } else { 1 });
+    let general = fields((1..).zip(values))
+        .when(criu.since(3, 0), |registers| registers.uint(28, if compat { 2_u32 } else { 1 }));
     let float = fields([(1, 895), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 8064), (8, 0x2_ffff)])
         .repeated(9, [0_u32; 32])
         .repeated(10, [0_u32; 64]);

@@ -4,6 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::file::{File, FileKind, Ghost, Inet, Remap, Tty, Unix};
 use crate::image::Images;
 use crate::memory::{Shared, SharedKind};
+use crate::version::Criu;
 use crate::wire::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -223,7 +224,7 @@ impl<'a> Files<'a> {
             FileKind::Tty(tty) => {
                 let info = 2 * tty.index + u32::from(tty.master);
                 if ttys.insert(info) {
-                    terminal(images, info, tty, criu.since(2, 6));
+                    terminal(images, info, tty, criu);
                 }
                 let companion = self.companion(id, file, images);
                 head.uint(2, info)
@@ -259,7 +260,7 @@ impl<'a> Files<'a> {
                         .uint(4, 0_u32)
                         .uint(5, 50_u32)
                         .uint(6, *wd)
-                        .message(7, &handle(*ino, path));
+                        .message(7, &handle(*ino, if criu.since(1, 2) { path } else { "" }));
                     if inline {
                         entry = entry.message(5, &watch);
                     } else {
@@ -444,7 +445,7 @@ impl<'a> Files<'a> {
             .message(13, &fown())
             .message(14, &options())
             .when(v6, |entry| entry.flag(15, false))
-            .when(criu.since(1, 8), |entry| entry.message(16, &Message::new().uint(5, 64_u32)))
+            .when(criu.since(4, 0), |entry| entry.message(16, &Message::new().uint(7, 64_u32)))
             .when(criu.since(3, 8), |entry| entry.uint(18, 10_u32))
             .when(criu.since(4, 0), |entry| entry.message(20, &Message::new()))
     }
@@ -457,7 +458,7 @@ impl<'a> Files<'a> {
             let packet = Message::new()
                 .uint(1, id)
                 .uint(2, bytes.len() as u32)
-                .when(!in_flight.is_empty(), |packet| packet.message(4, &scm));
+                .when(criu.since(3, 6) && !in_flight.is_empty(), |packet| packet.message(4, &scm));
             images.add_with("sk-queues", "", &packet, bytes);
         }
         Message::new()
@@ -503,7 +504,7 @@ fn handle(ino: u64, path: &str) -> Message {
         .when(!path.is_empty(), |handle| handle.bytes(4, path))
 }
 
-fn terminal(images: &mut Images, info: u32, tty: &Tty, owner: bool) {
+fn terminal(images: &mut Images, info: u32, tty: &Tty, criu: Criu) {
     let termios = [1280_u32, 5, 191, 35387, 0, 15, 15]
         .into_iter()
         .zip(1..)
@@ -523,9 +524,9 @@ fn terminal(images: &mut Images, info: u32, tty: &Tty, owner: bool) {
         .message(10, &termios)
         .message(11, &size)
         .message(12, &Message::new().uint(1, tty.index))
-        .when(owner, |entry| entry.uint(13, 66_u32).uint(14, 0_u32).uint(15, 5_u32));
+        .when(criu.since(2, 6), |entry| entry.uint(13, 66_u32).uint(14, 0_u32).uint(15, 5_u32));
     images.add("tty-info", "", &entry);
-    if !tty.pending.is_empty() {
+    if !tty.pending.is_empty() && criu.since(2, 3) {
         images.add("tty-data", "", &Message::new().uint(1, info).bytes(2, &tty.pending));
     }
 }

@@ -143,7 +143,7 @@ pub(crate) fn namespaces(checkpoint: &Checkpoint, images: &mut Images, files: &F
                 Message::new()
                     .bytes(1, &filter.program)
                     .maybe(filter.prev, |entry, prev| entry.uint(2, prev))
-                    .when(filter.flags != 0, |entry| entry.uint(3, filter.flags))
+                    .when(criu.since(3, 10) && filter.flags != 0, |entry| entry.uint(3, filter.flags))
             })
             .collect();
         images.add("seccomp", "", &Message::new().messages(1, &filters));
@@ -151,7 +151,7 @@ pub(crate) fn namespaces(checkpoint: &Checkpoint, images: &mut Images, files: &F
     if criu.since(1, 3)
         && let Some(path) = &checkpoint.cgroup
     {
-        images.add("cgroup", "", &cgroup(path));
+        images.add("cgroup", "", &cgroup(path, criu));
     }
     for (pid, fd, flag, kind, start, length) in &checkpoint.locks {
         let entry = Message::new()
@@ -201,13 +201,18 @@ fn mount_entry(mount: &Mount, criu: Criu) -> Message {
         })
 }
 
-fn cgroup(path: &str) -> Message {
+fn cgroup(path: &str, criu: Criu) -> Message {
     let member = |name: &str| Message::new().bytes(1, name).bytes(2, path);
     let set = Message::new().uint(1, 2_u32).messages(2, &["", "memory", "pids"].map(member));
     let permissions = Message::new().uint(1, 0o100_644_u32).uint(2, 0_u32).uint(3, 0_u32);
-    let property = Message::new().bytes(1, "pids.max").bytes(2, "max").message(3, &permissions);
-    let directory =
-        Message::new().bytes(1, path.trim_start_matches('/')).message(3, &property).message(4, &permissions);
+    let property = Message::new()
+        .bytes(1, "pids.max")
+        .bytes(2, "max")
+        .when(criu.since(2, 0), |entry| entry.message(3, &permissions));
+    let directory = Message::new()
+        .bytes(1, path.trim_start_matches('/'))
+        .message(3, &property)
+        .when(criu.since(2, 0), |entry| entry.message(4, &permissions));
     let controller = Message::new().bytes(1, "pids").message(2, &directory);
     Message::new().message(1, &set).message(2, &controller)
 }
@@ -272,7 +277,7 @@ fn inline(object: &Shared, checkpoint: &Checkpoint) -> Vec<u8> {
 
 fn network(checkpoint: &Checkpoint, ns: u32, images: &mut Images) {
     if checkpoint.devices.is_empty() {
-        if checkpoint.criu.since(1, 6) {
+        if checkpoint.criu.since(3, 11) {
             images.add("netns", ns, &Message::new().bytes(8, "extRootNetNS"));
         }
         return;
