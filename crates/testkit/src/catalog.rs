@@ -92,6 +92,10 @@ fn container() -> Container {
     container
 }
 
+fn pod() -> [Container; 2] {
+    [container(), Container::sample().with(|it| it.name = "sidecar".to_owned())]
+}
+
 fn machine(arch: Arch) -> Vec<u8> {
     let plain = Checkpoint::new().arch(arch).process(
         Process::new(1)
@@ -142,8 +146,8 @@ pub const RECIPES: &[Recipe] = &[
     ("podman5-gzip-members", || Outer::GzipMembers(3).pack(&container().podman(PodmanVersion::V5).to_tar())),
     ("pre-checkpoint", || previous().0.to_tar()),
     ("with-previous", || previous().1.to_tar()),
-    ("pod-array", || pod_archive(&[container(), Container::sample()], PodOptions::Array).to_tar()),
-    ("pod-map", || pod_archive(&[container(), Container::sample()], PodOptions::Map).to_tar()),
+    ("pod-array", || pod_archive(&pod(), PodOptions::Array).to_tar()),
+    ("pod-map", || pod_archive(&pod(), PodOptions::Map).to_tar()),
     ("runc", || container().runc_directory().to_tar()),
     ("docker", || container().docker_directory().to_tar()),
     ("chain", || raw::chain(&incremental()).to_tar()),

@@ -1,6 +1,6 @@
 //! Command line of the test kit: ready-made archives and big ones for benchmarks.
 
-use ckptfx_testkit::Large;
+use ckptfx_testkit::{Container, CrioVersion, Large, Stream, damage};
 use clap::{Parser, Subcommand};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -25,6 +25,12 @@ enum Command {
     },
     /// Write every ready-made archive into a directory.
     All {
+        /// Directory to write to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Write hostile, cut and sharded archives into a directory.
+    Hostile {
         /// Directory to write to.
         #[arg(long)]
         out: PathBuf,
@@ -66,6 +72,23 @@ fn main() -> std::io::Result<()> {
         Command::All { out } => {
             std::fs::create_dir_all(&out)?;
             ckptfx_testkit::RECIPES.iter().try_for_each(|(name, make)| std::fs::write(out.join(name), make()))
+        }
+        Command::Hostile { out } => {
+            std::fs::create_dir_all(&out)?;
+            let members = Container::sample().crio(CrioVersion::V1_29);
+            for (name, archive) in damage::hostile(&members, false) {
+                let name = format!("hostile-{}.tar", name.replace(' ', "-"));
+                std::fs::write(out.join(name), archive.to_tar())?;
+            }
+            for (number, bytes) in damage::cuts(&members).iter().enumerate() {
+                std::fs::write(out.join(format!("cut-{number:03}.tar")), bytes)?;
+            }
+            let images = Container::sample().docker_directory();
+            for (number, shard) in Stream::shards(3).write(&images).iter().enumerate() {
+                std::fs::write(out.join(format!("img-{number}.stream")), shard)?;
+            }
+            std::fs::write(out.join("bomb.tar.zst"), damage::bomb(1 << 30))?;
+            std::fs::write(out.join("many.tar"), damage::many_members(100_000).to_tar())
         }
         Command::Large { size, processes, needle, count, seed, out } => {
             let large = Large { size, processes, needle: needle.into_bytes(), count, seed };
