@@ -349,7 +349,7 @@ impl Checkpoint {
     pub fn all_processes(&self) -> Vec<Process> {
         let mut out = Vec::new();
         for process in &self.processes {
-            process.flatten(0, &mut out);
+            process.flatten(0, process.pid, &mut out);
         }
         out
     }

@@ -455,15 +455,17 @@ impl Process {
     }
 
     /// The process and its descendants, parents first, with parent ids filled in.
-    pub(crate) fn flatten(&self, parent: u32, out: &mut Vec<Process>) {
+    pub(crate) fn flatten(&self, parent: u32, root: u32, out: &mut Vec<Process>) {
         let mut own = self.clone();
         own.children.clear();
+        own.pgid.get_or_insert(root);
+        own.sid.get_or_insert(root);
         if parent != 0 {
             own.ppid = parent;
         }
         out.push(own);
         for child in &self.children {
-            child.flatten(self.pid, out);
+            child.flatten(self.pid, root, out);
         }
     }
 }

@@ -57,8 +57,8 @@ pub(crate) fn pstree(process: &Process, images: &mut Images) {
     let entry = Message::new()
         .uint(1, process.pid)
         .uint(2, process.ppid)
-        .uint(3, process.pgid.unwrap_or(1))
-        .uint(4, process.sid.unwrap_or(1))
+        .uint(3, process.pgid.unwrap_or(process.pid))
+        .uint(4, process.sid.unwrap_or(process.pid))
         .repeated(5, threads);
     images.add("pstree", "", &entry);
 }
