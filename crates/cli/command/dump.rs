@@ -179,7 +179,7 @@ fn write_bytes(
         );
     }
     let zeros = [0; 1 << 16];
-    let mut pad = |length: u64, output: &mut Output| -> Result<()> {
+    let pad = |length: u64, output: &mut Output| -> Result<()> {
         let mut left = length;
         while left > 0 {
             let count = left.min(zeros.len() as u64);
