@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(out.join("criu.bin"), compiler.encode_file_descriptor_set())?;
 
     let mut types = compiler.include_source_info(true).file_descriptor_set();
-    types.file.retain(|file| file.package() == "criu");
+    types.file.retain(|file| file.package() != "google.protobuf");
     prost_build::Config::new().enable_type_names().compile_fds(types)?;
     Ok(())
 }

@@ -14,6 +14,7 @@
 )]
 
 mod diagnostic;
+pub mod dynamic;
 mod error;
 pub mod image;
 pub mod proto;
