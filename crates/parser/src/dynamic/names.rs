@@ -560,6 +560,7 @@ const TASK: Bits = &[
     (0x100, "PF_SUPERPRIV"),
     (0x200, "PF_DUMPCORE"),
     (0x400, "PF_SIGNALED"),
+    (0x40_0000, "PF_RANDOMIZE"),
 ];
 
 const VMA_STATUS: Bits = &[
