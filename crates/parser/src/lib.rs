@@ -1,4 +1,5 @@
 //! Reads container checkpoint archives: members, CRIU images, address spaces.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![cfg_attr(
     not(test),
     deny(

@@ -1,4 +1,5 @@
 //! Holds the schemas and the registry against the tables of facts in `proto/`, so that neither can drift.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 

@@ -89,7 +89,7 @@ fn numbers_of_every_encoding() {
     let bytes = image(Kind::FileLocks, ByteOrder::Little, &[(lock.encode_to_vec(), b"")]);
     let entry = &decoded("filelocks.img", &bytes).0[0];
     assert_eq!((&entry["pid"], &entry["start"]), (&json!(-1), &json!(i64::MIN)));
-    // -1 in five bytes, in ten and zig-zag; packed and not.
+    // Not packed and packed.
     for threads in [&[0x28, 1, 0x28, 0x80, 2][..], &[0x2a, 3, 1, 0x80, 2]] {
         let bytes = image(Kind::Pstree, ByteOrder::Little, &[(threads.to_vec(), b"")]);
         assert_eq!(decoded("pstree.img", &bytes).0[0]["threads"], json!([1, 256]));
