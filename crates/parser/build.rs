@@ -2,8 +2,6 @@
 
 use std::{env, fs, path::PathBuf};
 
-use prost::Message as _;
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let proto = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     println!("cargo:rerun-if-changed={}", proto.display());
@@ -12,9 +10,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "proto"));
     files.sort();
 
-    let descriptors = protox::compile(&files, [&proto])?;
+    let mut compiler = protox::Compiler::new([&proto])?;
+    compiler.include_imports(true).open_files(&files)?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("criu.bin"), descriptors.encode_to_vec())?;
-    prost_build::Config::new().compile_fds(descriptors)?;
+    // Only this encoding keeps the options that presentation.proto adds.
+    fs::write(out.join("criu.bin"), compiler.encode_file_descriptor_set())?;
+
+    let mut types = compiler.include_source_info(true).file_descriptor_set();
+    types.file.retain(|file| file.package() != "google.protobuf");
+    prost_build::Config::new().enable_type_names().compile_fds(types)?;
     Ok(())
 }

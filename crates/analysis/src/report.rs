@@ -85,13 +85,31 @@ impl From<&Diagnostic> for Warning {
     }
 }
 
-/// Everything around the records of a result.
+/// What begins a result that is about no single checkpoint.
 #[derive(Debug, Clone, Serialize)]
-pub struct Head {
+pub struct DocumentHead {
     /// `ckptfx.<command>.v1`.
     pub schema: String,
     /// Who made it.
     pub tool: Tool,
+}
+
+impl DocumentHead {
+    /// The head of a command's result.
+    pub fn new(command: &str) -> Self {
+        Self {
+            schema: format!("ckptfx.{command}.v1"),
+            tool: Tool { name: "ckptfx", version: env!("CARGO_PKG_VERSION") },
+        }
+    }
+}
+
+/// Everything around the records of a result.
+#[derive(Debug, Clone, Serialize)]
+pub struct Head {
+    /// Schema and tool.
+    #[serde(flatten)]
+    pub document: DocumentHead,
     /// Of what.
     pub evidence: EvidenceHead,
     /// Of which container.
@@ -103,8 +121,7 @@ impl Head {
     pub fn new(command: &str, evidence: &Evidence, checkpoint: &Checkpoint, sha256: Option<String>) -> Self {
         let container = &checkpoint.container;
         Self {
-            schema: format!("ckptfx.{command}.v1"),
-            tool: Tool { name: "ckptfx", version: env!("CARGO_PKG_VERSION") },
+            document: DocumentHead::new(command),
             evidence: EvidenceHead {
                 name: evidence.name.clone(),
                 format: evidence.format.clone(),

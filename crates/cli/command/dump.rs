@@ -69,7 +69,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
         let partly = warnings.iter().any(|warning| warning.partial);
         return Ok(if partly { Outcome::Partly } else { Outcome::Done });
     }
-    output.begin(Head::new("dump", &opened.evidence, checkpoint, opened.sha256.clone()))?;
+    output.begin(&Head::new("dump", &opened.evidence, checkpoint, opened.sha256.clone()))?;
     let mut offset = 0;
     for run in everything(space, &case) {
         let end = run.start.saturating_add(run.length);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     Case,
-    report::{EvidenceHead, Head},
+    report::{DocumentHead, EvidenceHead, Head},
 };
 use ckptfx_parser::Severity;
 use serde::Serialize;
@@ -84,7 +84,7 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     if output.is_table() {
         write_table(&rows, &mut output)?;
     } else {
-        output.begin_collection("list")?;
+        output.begin_document(&DocumentHead::new("list"))?;
         for row in &rows {
             output.record(row)?;
         }

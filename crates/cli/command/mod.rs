@@ -103,7 +103,7 @@ fn for_each_checkpoint(
         for checkpoint in &opened.evidence.checkpoints {
             let mut case = Case::read(checkpoint);
             case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
-            output.begin(Head::new(name, &opened.evidence, checkpoint, opened.sha256.clone()))?;
+            output.begin(&Head::new(name, &opened.evidence, checkpoint, opened.sha256.clone()))?;
             work(&mut case, &mut output, &bars)?;
             let warnings = finish_diagnostics(&case.diagnostics, common);
             output.end(&warnings)?;

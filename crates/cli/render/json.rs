@@ -3,10 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use ckptfx_analysis::{
-    report::{Head, Warning},
-    unfold,
-};
+use ckptfx_analysis::{report::Warning, unfold};
 use serde::Serialize;
 use serde_json::{Value, ser::Formatter};
 
@@ -86,15 +83,10 @@ pub fn to_value(record: &impl Serialize) -> Result<Value> {
     Ok(value)
 }
 
-pub(super) fn begin_collection(out: &mut dyn Write, command: &str, collection: &str) -> Result<()> {
-    let tool = format!("{{\"name\": \"ckptfx\", \"version\": \"{}\"}}", env!("CARGO_PKG_VERSION"));
-    write!(out, "{{\n  \"schema\": \"ckptfx.{command}.v1\",\n  \"tool\": {tool},\n  \"{collection}\": [")?;
-    Ok(())
-}
-
+/// Begins a document: the fields of its head, then the collection.
 pub(super) fn begin(
     out: &mut dyn Write,
-    head: &Head,
+    head: &impl Serialize,
     collection: &str,
     several: bool,
     first: bool,
@@ -127,15 +119,18 @@ pub(super) fn end(out: &mut dyn Write, warnings: &[Warning], empty: bool) -> Res
 }
 
 /// A line that stands alone: the record with schema, evidence and container.
-pub(super) fn line(out: &mut dyn Write, head: Option<&Head>, record: &impl Serialize) -> Result<()> {
+pub(super) fn line(out: &mut dyn Write, head: Option<&Value>, record: &impl Serialize) -> Result<()> {
     let mut line = serde_json::Map::new();
-    if let Some(head) = head {
-        line.insert("schema".to_owned(), Value::String(head.schema.clone()));
-        line.insert("evidence".to_owned(), to_value(&head.evidence)?);
-        line.insert("container".to_owned(), to_value(&head.container)?);
+    if let Some(Value::Object(head)) = head {
+        line.extend(
+            head.iter().filter(|(key, _)| *key != "tool").map(|(key, value)| (key.clone(), value.clone())),
+        );
     }
-    if let Value::Object(fields) = to_value(record)? {
-        line.extend(fields);
+    match to_value(record)? {
+        Value::Object(fields) => line.extend(fields),
+        other => {
+            line.insert("value".to_owned(), other);
+        }
     }
     write_compact(out, &Value::Object(line))?;
     out.write_all(b"\n")?;

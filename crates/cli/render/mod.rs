@@ -41,7 +41,7 @@ pub struct Output {
     several: bool,
     documents: usize,
     records: usize,
-    head: Option<Head>,
+    head: Option<serde_json::Value>,
 }
 
 impl Output {
@@ -84,34 +84,28 @@ impl Output {
     }
 
     /// Begins the result about one checkpoint.
-    pub fn begin(&mut self, head: Head) -> Result<()> {
-        let (format, collection, several) = (self.format, self.collection, self.several);
+    pub fn begin(&mut self, head: &Head) -> Result<()> {
+        if self.format == Format::Table && self.several {
+            let blank = if self.documents == 0 { "" } else { "\n" };
+            let name = crate::untrusted::show(head.evidence.name.as_bytes());
+            let part = head.evidence.part.as_deref().map(|part| crate::untrusted::show(part.as_bytes()));
+            let part = part.map(|part| format!(" [{part}]")).unwrap_or_default();
+            writeln!(self, "{blank}==> {name}{part} <==")?;
+        }
+        self.begin_document(head)
+    }
+
+    /// Begins a document with any head; its fields come before the collection, and in each JSON line.
+    pub fn begin_document(&mut self, head: &impl Serialize) -> Result<()> {
+        let (collection, several) = (self.collection, self.several);
         let first = self.documents == 0;
         self.documents += 1;
         self.records = 0;
-        match format {
-            Format::Json => json::begin(self, &head, collection.name, several, first)?,
-            Format::Csv if first => csv::header(self, collection.columns)?,
-            Format::Table if several => {
-                let blank = if first { "" } else { "\n" };
-                let name = crate::untrusted::show(head.evidence.name.as_bytes());
-                let part = head.evidence.part.as_deref().map(|part| crate::untrusted::show(part.as_bytes()));
-                let part = part.map(|part| format!(" [{part}]")).unwrap_or_default();
-                writeln!(self, "{blank}==> {name}{part} <==")?;
-            }
-            _ => {}
-        }
-        self.head = Some(head);
-        Ok(())
-    }
-
-    /// Begins a result that is about no single checkpoint.
-    pub fn begin_collection(&mut self, command: &str) -> Result<()> {
-        let collection = self.collection;
         match self.format {
-            Format::Json => json::begin_collection(self, command, collection.name)?,
-            Format::Csv => csv::header(self, collection.columns)?,
-            Format::Table | Format::Jsonl => {}
+            Format::Json => json::begin(self, head, collection.name, several, first)?,
+            Format::Csv if first => csv::header(self, collection.columns)?,
+            Format::Jsonl => self.head = Some(to_value(head)?),
+            Format::Csv | Format::Table => {}
         }
         Ok(())
     }
@@ -124,8 +118,9 @@ impl Output {
             Format::Table => {}
             Format::Json => json::record(self, record, first)?,
             Format::Jsonl => {
-                let head = self.head.clone();
+                let head = self.head.take();
                 json::line(self, head.as_ref(), record)?;
+                self.head = head;
             }
             Format::Csv => {
                 let columns = self.collection.columns;

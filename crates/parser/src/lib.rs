@@ -1,4 +1,5 @@
 //! Reads container checkpoint archives: members, CRIU images, address spaces.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![cfg_attr(
     not(test),
     deny(
@@ -17,6 +18,7 @@ pub mod archive;
 mod checkpoint;
 pub mod container;
 mod diagnostic;
+pub mod dynamic;
 mod error;
 pub mod evidence;
 pub mod files;

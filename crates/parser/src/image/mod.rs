@@ -2,7 +2,7 @@
 
 pub mod framing;
 mod ghost;
-mod payload;
+pub(crate) mod payload;
 mod read;
 pub mod registry;
 #[cfg(test)]
@@ -45,6 +45,15 @@ impl ByteOrder {
             Self::Little => u64::from_le_bytes(bytes),
             Self::Big => u64::from_be_bytes(bytes),
         }
+    }
+
+    /// The 16-bit number at `offset`, if there is one.
+    pub(crate) fn half(self, bytes: &[u8], offset: usize) -> Option<u16> {
+        let bytes = *bytes.get(offset..)?.first_chunk()?;
+        Some(match self {
+            Self::Little => u16::from_le_bytes(bytes),
+            Self::Big => u16::from_be_bytes(bytes),
+        })
     }
 
     /// The 32-bit number at `offset`, if there is one.

@@ -94,7 +94,7 @@ fn inventory_and_services() {
 
 #[test]
 fn plugin_images_have_long_sizes() {
-    let message = proto::CriuDmabufNode { gem_handle: Some(7), ..Default::default() };
+    let message = proto::CriuDmabufNode { gem_handle: Some(7) };
     let mut image = Writer::new(ByteOrder::Little, &[]);
     image.bytes.extend((message.encoded_len() as u64).to_le_bytes());
     image.bytes.extend(message.encode_to_vec());

@@ -14,6 +14,9 @@ macro_rules! images {
         $(impl Image for proto::$message {
             const KIND: Kind = Kind::$kind;
         })+
+
+        #[cfg(test)]
+        const NAMES: &[(&str, Kind)] = &[$((<proto::$message as prost::Name>::NAME, Kind::$kind)),+];
     };
 }
 
@@ -88,4 +91,19 @@ images! {
     CriuKfd => AmdgpuKfd,
     CriuRenderNode => AmdgpuRender,
     CriuDmabufNode => AmdgpuDmabuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_of_the_registry_has_its_type() {
+        for (name, kind) in NAMES {
+            assert_eq!(kind.descriptor().message(), Some(*name));
+        }
+        for message in Kind::ALL.iter().filter_map(|kind| kind.descriptor().message()) {
+            assert_eq!(NAMES.iter().filter(|(name, _)| *name == message).count(), 1, "{message}");
+        }
+    }
 }
