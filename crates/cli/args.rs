@@ -120,6 +120,23 @@ pub enum Command {
         after_help = "Examples:\n  ckptfx list /var/lib/kubelet/checkpoints\n  ckptfx list -o csv cases/*"
     )]
     List(ListArgs),
+    /// Show the environment of each process
+    #[command(
+        visible_alias = "envars",
+        after_help = "Examples:\n  ckptfx env archive.tar\n  ckptfx env --pid 1 archive.tar | grep -i token"
+    )]
+    Env(ViewArgs),
+    /// Show the resource limits of each process
+    #[command(
+        after_help = "Examples:\n  ckptfx limits archive.tar\n  ckptfx limits --comm nginx -o json archive.tar"
+    )]
+    Limits(ViewArgs),
+    /// Show host and domain name of each UTS namespace
+    #[command(after_help = "Examples:\n  ckptfx uts archive.tar")]
+    Uts(ViewArgs),
+    /// Print the JSON Schema of a command's result
+    #[command(after_help = "Examples:\n  ckptfx schema ps\n  ckptfx schema --all --dir docs/schema")]
+    Schema(SchemaArgs),
     /// Write man pages or shell completions
     #[command(
         after_help = "Examples:\n  ckptfx generate man --dir man1\n  ckptfx generate completions bash > ckptfx.bash"
@@ -144,6 +161,19 @@ pub struct ProcessFilter {
     /// Only processes of these names.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub comm: Vec<String>,
+    /// Only processes of these executables: a full path, or its last part.
+    #[arg(long, value_delimiter = ',', value_name = "EXE")]
+    pub exe: Vec<String>,
+}
+
+/// What commands take that show something of each process.
+#[derive(Debug, Args)]
+pub struct ViewArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
 }
 
 /// What `ps` takes.
@@ -298,6 +328,20 @@ pub struct ListArgs {
     /// Directories with archives, or archives.
     #[arg(required = true, value_name = "DIR")]
     pub directories: Vec<PathBuf>,
+}
+
+/// What `schema` takes.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The command whose result is meant.
+    #[arg(required_unless_present = "all", value_name = "COMMAND")]
+    pub command: Option<String>,
+    /// All of them.
+    #[arg(long, requires = "dir")]
+    pub all: bool,
+    /// Write `<command>.json` files to this directory.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// What `generate` takes.

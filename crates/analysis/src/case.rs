@@ -19,6 +19,8 @@ pub struct Task<'a> {
     pub process: Process,
     /// Its address space; none for zombies and where the images are lost.
     pub space: Option<AddressSpace<'a>>,
+    /// `core-PID.img`.
+    pub core: Option<proto::CoreEntry>,
     /// `mm-PID.img`.
     pub mm: Option<proto::MmEntry>,
 }
@@ -109,7 +111,7 @@ impl<'a> Case<'a> {
                 images,
                 &mut diagnostics,
             );
-            tasks.push(Task { process, space, mm });
+            tasks.push(Task { process, space, core, mm });
         }
         Self { checkpoint, inventory, files, shared, tasks, diagnostics }
     }

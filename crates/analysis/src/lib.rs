@@ -17,12 +17,15 @@
 pub mod capability;
 mod case;
 pub mod clues;
+pub mod environment;
+pub mod limits;
 
 pub mod process;
 pub mod report;
 pub mod search;
 pub mod summary;
 mod text;
+pub mod uts;
 
 pub use case::{Case, Task};
 pub use text::{Text, unfold};

@@ -8,6 +8,7 @@ use ckptfx_parser::{
     memory::{AddressSpace, SharedObjects},
     proto::{self, FdTypes},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Text, capability, clues};
@@ -18,7 +19,7 @@ const MAX_ARGUMENTS: u64 = 4 << 20;
 const MAX_TITLE: u64 = 4 << 10;
 
 /// State of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Running or sleeping.
@@ -30,7 +31,7 @@ pub enum State {
 }
 
 /// Four ids of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ids {
     /// Real id.
     pub real: Option<u32>,
@@ -43,7 +44,7 @@ pub struct Ids {
 }
 
 /// Capability sets by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Capabilities {
     /// Kept over execve by files that allow it.
     pub inheritable: Vec<String>,
@@ -58,7 +59,7 @@ pub struct Capabilities {
 }
 
 /// A namespace of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Namespace {
     /// CRIU's number for it, which has meaning only inside this checkpoint.
     pub id: u32,
@@ -67,7 +68,7 @@ pub struct Namespace {
 }
 
 /// A thread.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Thread {
     /// Thread id inside the pid namespace.
     pub tid: u32,
@@ -78,7 +79,7 @@ pub struct Thread {
 }
 
 /// A process. `None` is "not recorded or not readable".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Process {
     /// Process id inside the container's pid namespace.
     pub pid: u32,

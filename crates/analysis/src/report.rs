@@ -2,12 +2,13 @@
 
 use ckptfx_parser::{Checkpoint, Diagnostic, Severity, evidence::Evidence};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clues;
 
 /// Who made the report.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Tool {
     /// Always `ckptfx`.
     pub name: &'static str,
@@ -16,7 +17,7 @@ pub struct Tool {
 }
 
 /// What the report is about.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EvidenceHead {
     /// File or directory name, without path.
     pub name: String,
@@ -33,7 +34,7 @@ pub struct EvidenceHead {
 }
 
 /// The container, in short.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ContainerHead {
     /// `podman`, `cri-o`, `containerd`, `docker` or `unknown`.
     pub engine: &'static str,
@@ -52,13 +53,15 @@ pub struct ContainerHead {
     /// OCI runtime or handler.
     pub runtime: Option<String>,
     /// Creation time.
+    #[schemars(with = "Option<String>")]
     pub created: Option<Timestamp>,
     /// Time of the checkpoint; see [`checkpointed`].
+    #[schemars(with = "Option<String>")]
     pub checkpointed: Option<Timestamp>,
 }
 
 /// Something the reader must know about the result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Warning {
     /// Stable kebab-case name.
     pub code: &'static str,
@@ -86,7 +89,7 @@ impl From<&Diagnostic> for Warning {
 }
 
 /// What begins a result that is about no single checkpoint.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DocumentHead {
     /// `ckptfx.<command>.v1`.
     pub schema: String,
@@ -105,7 +108,7 @@ impl DocumentHead {
 }
 
 /// Everything around the records of a result.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Head {
     /// Schema and tool.
     #[serde(flatten)]

@@ -6,12 +6,13 @@ use ckptfx_parser::{
     archive::Member,
     memory::{ObjectKind, Region, Vma, VmaKind, captured_regions},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Case, Text, case::Task};
 
 /// What kind of memory a hit is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// A process's own memory.
@@ -41,7 +42,7 @@ enum Owner {
 }
 
 /// The mapping that a hit is in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RegionFacts {
     /// First address.
     pub start: String,

@@ -10,12 +10,13 @@ use ckptfx_parser::{
     source::Compression,
 };
 use jiff::{Timestamp, Unit};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Case, Text, clues, process::State, report};
 
 /// A fact with what says so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sourced<T> {
     /// The fact.
     pub value: T,
@@ -28,18 +29,19 @@ fn sourced<T>(value: T, source: &str) -> Sourced<T> {
 }
 
 /// A dated event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Time {
     /// What happened.
     pub what: &'static str,
     /// When.
+    #[schemars(with = "String")]
     pub time: Timestamp,
     /// What says so.
     pub source: String,
 }
 
 /// Numbers of things.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
     /// Processes, zombies among them.
     pub processes: usize,
@@ -56,7 +58,7 @@ pub struct Counts {
 }
 
 /// Sizes of memory in bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MemorySizes {
     /// Captured private memory of all processes.
     pub private: u64,
@@ -71,7 +73,7 @@ pub struct MemorySizes {
 }
 
 /// A part of the archive beside the images.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Part {
     /// Member name.
     pub member: String,
@@ -82,7 +84,7 @@ pub struct Part {
 }
 
 /// Durations and page counts of the dump, from `stats-dump`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Statistics {
     /// Time until all tasks stood still, in microseconds.
     pub freezing_us: Option<u32>,
@@ -103,7 +105,7 @@ pub struct Statistics {
 }
 
 /// The overview of one checkpoint.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Summary {
     /// The engine's longer name of the container.
     pub engine_name: Option<String>,

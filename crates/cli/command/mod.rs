@@ -2,11 +2,16 @@
 
 mod decode;
 mod dump;
+mod env;
 mod generate;
 mod grep_mem;
 mod info;
+mod limits;
 mod list;
 mod ps;
+mod schema;
+mod uts;
+mod view;
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
@@ -62,6 +67,10 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Dump(args) => dump::run(&args, &common),
         Command::Decode(args) => decode::run(&args, &common),
         Command::List(args) => list::run(&args, &common),
+        Command::Env(args) => env::run(&args, &common),
+        Command::Limits(args) => limits::run(&args, &common),
+        Command::Uts(args) => uts::run(&args, &common),
+        Command::Schema(args) => schema::run(&args),
         Command::Generate(args) => generate::run(&args),
     }
 }
@@ -142,17 +151,24 @@ fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Warnin
 impl ProcessFilter {
     /// Whether a process is meant.
     fn accepts(&self, task: &Task<'_>) -> bool {
-        (self.pid.is_empty() || self.pid.contains(&task.process.pid))
+        let process = &task.process;
+        let is_named = |name: &String, bytes: &[u8]| name.as_bytes() == bytes;
+        (self.pid.is_empty() || self.pid.contains(&process.pid))
             && (self.comm.is_empty()
-                || self
+                || process
                     .comm
-                    .iter()
-                    .any(|name| task.process.comm.as_ref().is_some_and(|comm| comm.0 == name.as_bytes())))
+                    .as_ref()
+                    .is_some_and(|comm| self.comm.iter().any(|name| is_named(name, &comm.0))))
+            && (self.exe.is_empty()
+                || process.exe.as_ref().is_some_and(|exe| {
+                    let last = exe.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+                    self.exe.iter().any(|name| is_named(name, &exe.0) || is_named(name, last))
+                }))
     }
 
     /// Whether any process is left out.
     fn is_set(&self) -> bool {
-        !self.pid.is_empty() || !self.comm.is_empty()
+        !self.pid.is_empty() || !self.comm.is_empty() || !self.exe.is_empty()
     }
 
     /// Fails when a pid was asked for that is in no checkpoint.

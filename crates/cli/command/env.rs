@@ -1,0 +1,31 @@
+//! `ckptfx env`: the environment of each process.
+
+use anyhow::Result;
+use ckptfx_analysis::environment::{self, Variable};
+
+use super::{
+    Outcome,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, ViewArgs},
+    render::Collection,
+    untrusted::show,
+};
+
+pub const VIEW: View<Variable> = View {
+    name: "env",
+    collection: Collection { name: "variables", columns: &["pid", "comm", "name", "value"] },
+    table: &[
+        Column::right("PID", |variable| variable.pid.to_string()),
+        Column::left("COMM", |variable| view::text(variable.comm.as_ref())),
+        Column::left("VARIABLE", |variable| {
+            let name = show(&variable.name.0);
+            variable.value.as_ref().map_or(name.clone(), |value| format!("{name}={}", show(&value.0)))
+        }),
+    ],
+};
+
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
+    view::run(&VIEW, args, common, |case, wanted| Ok(environment::variables(case, wanted)))
+}

@@ -1,0 +1,95 @@
+//! Commands that list one kind of fact: they differ in what they list and in their columns.
+
+use anyhow::Result;
+use ckptfx_analysis::{Case, Task};
+use serde::Serialize;
+
+use super::{Outcome, for_each_checkpoint};
+use crate::{
+    args::{Common, ProcessFilter, ViewArgs},
+    render::{Collection, table},
+};
+
+/// A column of the table.
+pub struct Column<R> {
+    /// Heading.
+    pub header: &'static str,
+    /// Whether it is aligned to the right.
+    pub right: bool,
+    /// The cell, fit to be shown: text from the evidence went through `untrusted::show`.
+    pub cell: fn(&R) -> String,
+}
+
+impl<R> Column<R> {
+    /// A column aligned to the left.
+    pub const fn left(header: &'static str, cell: fn(&R) -> String) -> Self {
+        Self { header, right: false, cell }
+    }
+
+    /// A column aligned to the right, for numbers.
+    pub const fn right(header: &'static str, cell: fn(&R) -> String) -> Self {
+        Self { header, right: true, cell }
+    }
+}
+
+/// How a command's records are shown.
+pub struct View<R: 'static> {
+    /// Name of the command, which is also that of its schema.
+    pub name: &'static str,
+    /// Collection and CSV columns.
+    pub collection: Collection,
+    /// Columns of the table.
+    pub table: &'static [Column<R>],
+}
+
+/// Runs a command that lists records.
+pub fn run<R: Serialize>(
+    view: &View<R>,
+    args: &ViewArgs,
+    common: &Common,
+    mut records: impl FnMut(&mut Case<'_>, &dyn Fn(&Task<'_>) -> bool) -> Result<Vec<R>>,
+) -> Result<Outcome> {
+    run_filtered(view, &args.archives, &args.filter, common, &mut records)
+}
+
+/// As [`run`], for commands with options of their own.
+pub fn run_filtered<R: Serialize>(
+    view: &View<R>,
+    archives: &[std::path::PathBuf],
+    filter: &ProcessFilter,
+    common: &Common,
+    records: &mut dyn FnMut(&mut Case<'_>, &dyn Fn(&Task<'_>) -> bool) -> Result<Vec<R>>,
+) -> Result<Outcome> {
+    for_each_checkpoint(archives, common, view.name, view.collection, |case, output, _| {
+        filter.check(case)?;
+        let records = records(case, &|task| filter.accepts(task))?;
+        if !output.is_table() {
+            return records.iter().try_for_each(|record| output.record(record));
+        }
+        let headers: Vec<&str> = view.table.iter().map(|column| column.header).collect();
+        let right: Vec<usize> = view
+            .table
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| column.right)
+            .map(|(index, _)| index)
+            .collect();
+        let mut plain = table::Plain::new(&headers).right(&right);
+        for record in &records {
+            plain.row(view.table.iter().map(|column| (column.cell)(record)));
+        }
+        let color = output.color;
+        plain.write(output, color)?;
+        Ok(())
+    })
+}
+
+/// A number or `-`.
+pub fn number<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// Text from the evidence or `-`.
+pub fn text(value: Option<&ckptfx_analysis::Text>) -> String {
+    value.map_or_else(|| "-".to_owned(), |text| crate::untrusted::show(&text.0))
+}
