@@ -120,6 +120,70 @@ pub enum Command {
         after_help = "Examples:\n  ckptfx list /var/lib/kubelet/checkpoints\n  ckptfx list -o csv cases/*"
     )]
     List(ListArgs),
+    /// List every open file: descriptors, working directories, executables, mapped files
+    #[command(
+        visible_alias = "lsof",
+        after_help = "Examples:\n  ckptfx files archive.tar\n  ckptfx files archive.tar | grep deleted\n  ckptfx files --pid 14 -o json archive.tar"
+    )]
+    Files(FilesArgs),
+    /// List sockets with their peers, queues and holders
+    #[command(visible_aliases = ["ss", "sockstat"], after_help = "Examples:\n  ckptfx sockets archive.tar\n  ckptfx ss -o json archive.tar | jq '.sockets[] | select(.state == \"LISTEN\")'")]
+    Sockets(SocketsArgs),
+    /// Show bytes that nobody had read yet: pipes, sockets, terminals, message queues
+    #[command(after_help = "Examples:\n  ckptfx queues archive.tar\n  ckptfx queues -o json archive.tar")]
+    Queues(QueuesArgs),
+    /// List the mappings of each process
+    #[command(
+        after_help = "Examples:\n  ckptfx maps --pid 14 archive.tar\n  ckptfx maps --anomalies archive.tar"
+    )]
+    Maps(MapsArgs),
+    /// Show where each thread was, with its registers
+    #[command(
+        after_help = "Examples:\n  ckptfx threads archive.tar\n  ckptfx threads --pid 14 -o json archive.tar"
+    )]
+    Threads(ThreadsArgs),
+    /// Show credentials, capabilities, seccomp filters and security labels
+    #[command(after_help = "Examples:\n  ckptfx creds archive.tar")]
+    Creds(CredsArgs),
+    /// Show signal handlers, blocked and pending signals
+    #[command(after_help = "Examples:\n  ckptfx signals --pid 1 archive.tar")]
+    Signals(SignalsArgs),
+    /// Show interval and POSIX timers
+    #[command(after_help = "Examples:\n  ckptfx timers archive.tar")]
+    Timers(TimersArgs),
+    /// Write an ELF core file of a process
+    #[command(after_help = "Examples:\n  ckptfx core --pid 14 archive.tar --out-file 14.core")]
+    Core(CoreArgs),
+    /// Show the mount tree
+    #[command(after_help = "Examples:\n  ckptfx mounts archive.tar")]
+    Mounts(MountsArgs),
+    /// List namespaces and tell which are the host's
+    #[command(after_help = "Examples:\n  ckptfx ns archive.tar")]
+    Ns(NsArgs),
+    /// Show interfaces, addresses, routes, rules, firewall and sysctls
+    #[command(after_help = "Examples:\n  ckptfx net archive.tar")]
+    Net(NetArgs),
+    /// Show System V shared memory, semaphores and message queues
+    #[command(after_help = "Examples:\n  ckptfx ipc archive.tar")]
+    Ipc(IpcArgs),
+    /// Show control groups and their limits
+    #[command(after_help = "Examples:\n  ckptfx cgroups archive.tar")]
+    Cgroups(CgroupsArgs),
+    /// Show the container's log and CRIU's
+    #[command(after_help = "Examples:\n  ckptfx logs archive.tar\n  ckptfx logs --source dump archive.tar")]
+    Logs(LogsArgs),
+    /// Show durations and page counts of the dump
+    #[command(after_help = "Examples:\n  ckptfx stats archive.tar")]
+    Stats(StatsArgs),
+    /// List what changed in the root file system
+    #[command(after_help = "Examples:\n  ckptfx rootfs archive.tar")]
+    Rootfs(RootfsArgs),
+    /// List or write deleted files, memfds and executables that exist only in memory
+    #[command(after_help = "Examples:\n  ckptfx recover archive.tar")]
+    Recover(RecoverArgs),
+    /// List mapped executables and libraries
+    #[command(visible_alias = "librarylist", after_help = "Examples:\n  ckptfx sbom archive.tar")]
+    Sbom(SbomArgs),
     /// Show the environment of each process
     #[command(
         visible_alias = "envars",
@@ -328,6 +392,196 @@ pub struct ListArgs {
     /// Directories with archives, or archives.
     #[arg(required = true, value_name = "DIR")]
     pub directories: Vec<PathBuf>,
+}
+
+/// What `files` takes.
+#[derive(Debug, Args)]
+pub struct FilesArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `sockets` takes.
+#[derive(Debug, Args)]
+pub struct SocketsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `queues` takes.
+#[derive(Debug, Args)]
+pub struct QueuesArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `maps` takes.
+#[derive(Debug, Args)]
+pub struct MapsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `threads` takes.
+#[derive(Debug, Args)]
+pub struct ThreadsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `creds` takes.
+#[derive(Debug, Args)]
+pub struct CredsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `signals` takes.
+#[derive(Debug, Args)]
+pub struct SignalsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `timers` takes.
+#[derive(Debug, Args)]
+pub struct TimersArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `core` takes.
+#[derive(Debug, Args)]
+pub struct CoreArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `mounts` takes.
+#[derive(Debug, Args)]
+pub struct MountsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `ns` takes.
+#[derive(Debug, Args)]
+pub struct NsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `net` takes.
+#[derive(Debug, Args)]
+pub struct NetArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `ipc` takes.
+#[derive(Debug, Args)]
+pub struct IpcArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `cgroups` takes.
+#[derive(Debug, Args)]
+pub struct CgroupsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `logs` takes.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `stats` takes.
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `rootfs` takes.
+#[derive(Debug, Args)]
+pub struct RootfsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `recover` takes.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// What `sbom` takes.
+#[derive(Debug, Args)]
+pub struct SbomArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
 }
 
 /// What `schema` takes.

@@ -1,15 +1,34 @@
 //! One file per command.
 
+mod cgroups;
+mod core;
+mod creds;
 mod decode;
 mod dump;
 mod env;
+mod files;
 mod generate;
 mod grep_mem;
 mod info;
+mod ipc;
 mod limits;
 mod list;
+mod logs;
+mod maps;
+mod mounts;
+mod net;
+mod ns;
 mod ps;
+mod queues;
+mod recover;
+mod rootfs;
+mod sbom;
 mod schema;
+mod signals;
+mod sockets;
+mod stats;
+mod threads;
+mod timers;
 mod uts;
 mod view;
 
@@ -67,6 +86,25 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Dump(args) => dump::run(&args, &common),
         Command::Decode(args) => decode::run(&args, &common),
         Command::List(args) => list::run(&args, &common),
+        Command::Files(args) => files::run(&args, &common),
+        Command::Sockets(args) => sockets::run(&args, &common),
+        Command::Queues(args) => queues::run(&args, &common),
+        Command::Maps(args) => maps::run(&args, &common),
+        Command::Threads(args) => threads::run(&args, &common),
+        Command::Creds(args) => creds::run(&args, &common),
+        Command::Signals(args) => signals::run(&args, &common),
+        Command::Timers(args) => timers::run(&args, &common),
+        Command::Core(args) => core::run(&args, &common),
+        Command::Mounts(args) => mounts::run(&args, &common),
+        Command::Ns(args) => ns::run(&args, &common),
+        Command::Net(args) => net::run(&args, &common),
+        Command::Ipc(args) => ipc::run(&args, &common),
+        Command::Cgroups(args) => cgroups::run(&args, &common),
+        Command::Logs(args) => logs::run(&args, &common),
+        Command::Stats(args) => stats::run(&args, &common),
+        Command::Rootfs(args) => rootfs::run(&args, &common),
+        Command::Recover(args) => recover::run(&args, &common),
+        Command::Sbom(args) => sbom::run(&args, &common),
         Command::Env(args) => env::run(&args, &common),
         Command::Limits(args) => limits::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
