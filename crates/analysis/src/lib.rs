@@ -17,12 +17,16 @@
 pub mod capability;
 mod case;
 pub mod clues;
+pub mod descriptor;
 pub mod environment;
+pub mod file;
 pub mod limits;
 
 pub mod process;
+pub mod queue;
 pub mod report;
 pub mod search;
+pub mod socket;
 pub mod summary;
 mod text;
 pub mod uts;

@@ -3,7 +3,7 @@
 use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{environment, limits, process, report, summary, uts};
+use ckptfx_analysis::{environment, file, limits, process, queue, report, socket, summary, uts};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
 use super::Outcome;
@@ -15,9 +15,12 @@ type Record = fn(&mut SchemaGenerator) -> Schema;
 /// Command, collection and record of each result.
 const RESULTS: &[(&str, &str, Record)] = &[
     ("env", "variables", of::<environment::Variable>),
+    ("files", "files", of::<file::OpenFile>),
     ("info", "info", of::<summary::Summary>),
     ("limits", "limits", of::<limits::Limit>),
     ("ps", "processes", of::<process::Process>),
+    ("queues", "queues", of::<queue::Queue>),
+    ("sockets", "sockets", of::<socket::Socket>),
     ("uts", "uts", of::<uts::Uts>),
 ];
 
