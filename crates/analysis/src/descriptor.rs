@@ -89,7 +89,8 @@ impl Descriptors {
             let descriptors = by_table.entry(table).or_insert_with(|| {
                 let name = format!("fdinfo-{table}.img");
                 let entries = images.read::<proto::FdinfoEntry>(&name, diagnostics);
-                let mut found: Vec<_> = entries.into_iter().filter_map(|entry| entry.value.try_into().ok()).collect();
+                let mut found: Vec<_> =
+                    entries.into_iter().filter_map(|entry| entry.value.try_into().ok()).collect();
                 found.sort_by_key(|descriptor: &Descriptor| descriptor.fd);
                 found.into()
             });
@@ -115,8 +116,7 @@ impl Descriptors {
                 packets.entry(receiver).or_default().push(packet(entry));
             }
         }
-        let march =
-            |task: &Task<'_>| task.core.as_ref().and_then(|core| March::try_from(core.mtype?).ok());
+        let march = |task: &Task<'_>| task.core.as_ref().and_then(|core| March::try_from(core.mtype?).ok());
         let numbering = case.tasks.iter().find_map(march).map(Numbering::of).unwrap_or_default();
         Self { tables, holders, by_id, packets, numbering }
     }
@@ -171,10 +171,7 @@ fn packet(entry: Located<proto::SkPacketEntry>) -> Packet {
     /// `SCM_RIGHTS`.
     const RIGHTS: u32 = 1;
     let rights = entry.value.scm.iter().filter(|scm| scm.r#type == Some(RIGHTS));
-    Packet {
-        rights: rights.flat_map(|scm| scm.rights.iter().copied()).collect(),
-        payload: entry.payload,
-    }
+    Packet { rights: rights.flat_map(|scm| scm.rights.iter().copied()).collect(), payload: entry.payload }
 }
 
 pub(crate) fn is_zombie(task: &Task<'_>) -> bool {

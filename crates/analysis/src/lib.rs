@@ -21,7 +21,6 @@ pub mod descriptor;
 pub mod environment;
 pub mod file;
 pub mod limits;
-
 pub mod process;
 pub mod queue;
 pub mod report;

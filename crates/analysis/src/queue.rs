@@ -32,7 +32,7 @@ pub enum Kind {
     Fifo,
     /// A unix socket.
     Unix,
-    /// Any other socket whose messages CRIU saves.
+    /// Another socket, or one that is not in the checkpoint.
     Socket,
     /// A TCP connection.
     Tcp,
@@ -311,8 +311,12 @@ impl Reader<'_> {
                 self.unix(key, unix, &view);
             } else if let (Some(FdTypes::Inetsk), Some(inet)) = (kind, &file.isk) {
                 self.tcp(key, inet, &view, diagnostics);
-            } else if matches!(kind, Some(FdTypes::Netlinksk | FdTypes::Packetsk)) {
-                self.packets(key, Kind::Socket, false);
+            }
+        }
+        // CRIU saves the queues of unix sockets; ids are unique within a type only before CRIU 3.4.
+        for receiver in descriptors.receivers() {
+            if case.files.get(FdTypes::Unixsk, receiver).is_none() {
+                self.packets((FdTypes::Netlinksk as i32, receiver), Kind::Socket, false);
             }
         }
     }
@@ -344,8 +348,7 @@ impl Reader<'_> {
     fn unix(&mut self, key: FileKey, unix: &proto::UnixSkEntry, view: &socket::View<'_>) {
         let count = self.packets(key, Kind::Unix, socket::is_stream(unix, self.descriptors.numbering));
         let senders = unix.ino.map(|inode| view.unix_senders(inode)).unwrap_or_default();
-        let writers: BTreeSet<u32> =
-            senders.iter().flat_map(|key| self.descriptors.pids(*key)).collect();
+        let writers: BTreeSet<u32> = senders.iter().flat_map(|key| self.descriptors.pids(*key)).collect();
         for queue in self.list.iter_mut().rev().take(count) {
             queue.id = unix.ino;
             queue.path = socket::unix_path(unix);
@@ -390,7 +393,9 @@ impl Reader<'_> {
         const IMAGE: &str = "tty-data.img";
         let mut ends: HashMap<u32, Ends> = HashMap::new();
         for file in self.case.files.entries() {
-            let Some((tty, id)) = file.tty.as_ref().and_then(|tty| Some((tty, tty.tty_info_id?))) else { continue };
+            let Some((tty, id)) = file.tty.as_ref().and_then(|tty| Some((tty, tty.tty_info_id?))) else {
+                continue;
+            };
             let ends = ends.entry(id).or_default();
             ends.readers.extend(self.descriptors.pids(key_of(file).0));
             let named = tty.regf_id.or(tty.id).and_then(|id| self.case.files.regular(id));

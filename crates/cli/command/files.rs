@@ -89,7 +89,10 @@ fn more(details: &Details) -> Option<String> {
         Details::Pipe { unread_bytes, .. } => format!("({unread_bytes} bytes unread)"),
         Details::Socket(socket) => {
             let protocol = socket.protocol.as_deref().or(socket.family).unwrap_or("?");
-            let mut text = protocol.to_owned();
+            let mut text = match socket.family {
+                Some("packet") => format!("packet {protocol}"),
+                _ => protocol.to_owned(),
+            };
             if let Some(path) = &socket.path {
                 text = format!("{text} {}", show(&path.0));
             }

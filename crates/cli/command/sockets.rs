@@ -71,7 +71,8 @@ pub fn address(endpoint: &Endpoint) -> String {
 
 fn netid(socket: &Socket) -> String {
     match (socket.family, socket.r#type) {
-        (Some("unix"), Some(kind)) => format!("u_{}", &kind.get(..3).unwrap_or(kind)),
+        (Some("unix"), Some(kind)) => format!("u_{}", kind.get(..3).unwrap_or(kind)),
+        (Some("unix"), None) => "unix".to_owned(),
         (Some("netlink"), _) => "nl".to_owned(),
         (Some("packet"), kind) => format!("p_{}", kind.map_or("?", |kind| kind.get(..3).unwrap_or(kind))),
         (_, Some("raw")) => format!("raw {}", socket.protocol.as_deref().unwrap_or("?")),

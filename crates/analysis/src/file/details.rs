@@ -251,7 +251,9 @@ pub(super) fn special(facts: &Facts<'_>, kind: FdTypes, entry: &FileEntry) -> Op
         FdTypes::Eventpoll => {
             let inline = entry.epfd.as_ref()?.tfd.iter();
             let old = facts.targets.get(&entry.id?).into_iter().flatten();
-            Some(Details::Eventpoll { targets: inline.chain(old).map(|target| epoll(facts, target)).collect() })
+            Some(Details::Eventpoll {
+                targets: inline.chain(old).map(|target| epoll(facts, target)).collect(),
+            })
         }
         FdTypes::Inotify => {
             let inline = entry.ify.as_ref()?.wd.iter();
@@ -352,7 +354,9 @@ fn tty(facts: &Facts<'_>, id: u32) -> Option<Details> {
         foreground_group: info.pgrp,
         rows: info.winsize.as_ref().and_then(|size| size.ws_row),
         columns: info.winsize.as_ref().and_then(|size| size.ws_col),
-        device: info.rdev.map(|rdev| format!("{}:{}", rdev >> 8 & 0xfff, rdev & 0xff | rdev >> 12 & 0xf_ff00)),
+        device: info
+            .rdev
+            .map(|rdev| format!("{}:{}", rdev >> 8 & 0xfff, rdev & 0xff | rdev >> 12 & 0xf_ff00)),
     })
 }
 

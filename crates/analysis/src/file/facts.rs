@@ -48,8 +48,14 @@ pub(crate) struct Facts<'c> {
 impl<'c> Facts<'c> {
     pub fn read(case: &'c Case<'_>, numbering: Numbering, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let images = &case.checkpoint.images;
-        let mut pipes = by_key(images, "pipes-data.img", |entry: &proto::PipeDataEntry| entry.pipe_id, diagnostics);
-        pipes.extend(by_key(images, "fifo-data.img", |entry: &proto::PipeDataEntry| entry.pipe_id, diagnostics));
+        let mut pipes =
+            by_key(images, "pipes-data.img", |entry: &proto::PipeDataEntry| entry.pipe_id, diagnostics);
+        pipes.extend(by_key(
+            images,
+            "fifo-data.img",
+            |entry: &proto::PipeDataEntry| entry.pipe_id,
+            diagnostics,
+        ));
         Self {
             files: &case.files,
             host: case.inventory.as_ref().and_then(|inventory| inventory.root_ids.as_ref()),
@@ -57,11 +63,26 @@ impl<'c> Facts<'c> {
             order: images.order,
             ttys: by_key(images, "tty-info.img", |entry: &proto::TtyInfoEntry| entry.id, diagnostics),
             pipes,
-            maps: by_key(images, "bpfmap-data.img", |entry: &proto::BpfmapDataEntry| entry.map_id, diagnostics),
+            maps: by_key(
+                images,
+                "bpfmap-data.img",
+                |entry: &proto::BpfmapDataEntry| entry.map_id,
+                diagnostics,
+            ),
             // Before CRIU 1.4 what a file watches was in images of its own.
-            targets: lists(images, "eventpoll-tfd.img", |entry: &proto::EventpollTfdEntry| entry.id, diagnostics),
+            targets: lists(
+                images,
+                "eventpoll-tfd.img",
+                |entry: &proto::EventpollTfdEntry| entry.id,
+                diagnostics,
+            ),
             watches: lists(images, "inotify-wd.img", |entry: &proto::InotifyWdEntry| entry.id, diagnostics),
-            marks: lists(images, "fanotify-mark.img", |entry: &proto::FanotifyMarkEntry| entry.id, diagnostics),
+            marks: lists(
+                images,
+                "fanotify-mark.img",
+                |entry: &proto::FanotifyMarkEntry| entry.id,
+                diagnostics,
+            ),
             objects: &case.shared.objects,
             mounts: mounts(images, diagnostics),
             locks: locks(images, numbering, diagnostics),
@@ -146,10 +167,8 @@ impl<'c> Facts<'c> {
         };
         let mode = entry.mode.or_else(|| ghost?.mode);
         file.kind = mode.and_then(kind_of_mode).or_else(|| {
-            let is_directory = self
-                .flag_names(entry.flags.unwrap_or(0))
-                .iter()
-                .any(|name| name == "O_DIRECTORY");
+            let is_directory =
+                self.flag_names(entry.flags.unwrap_or(0)).iter().any(|name| name == "O_DIRECTORY");
             is_directory.then_some(Kind::Directory)
         });
         let name = entry.name.clone().unwrap_or_default();
@@ -209,7 +228,9 @@ impl<'c> Facts<'c> {
         file.inode = inode.map(u64::from).or(file.inode);
         file.link = match kind {
             FdTypes::Pipe => inode.map(|inode| format!("pipe:[{inode}]")),
-            FdTypes::Inetsk | FdTypes::Unixsk | FdTypes::Netlinksk => inode.map(|inode| format!("socket:[{inode}]")),
+            FdTypes::Inetsk | FdTypes::Unixsk | FdTypes::Netlinksk => {
+                inode.map(|inode| format!("socket:[{inode}]"))
+            }
             FdTypes::Eventfd => Some("anon_inode:[eventfd]".to_owned()),
             FdTypes::Eventpoll => Some("anon_inode:[eventpoll]".to_owned()),
             FdTypes::Inotify => Some("anon_inode:inotify".to_owned()),
@@ -410,7 +431,11 @@ fn locks(
     found
 }
 
-fn ghosts(files: &FileTable, images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) -> HashMap<u32, Ghost> {
+fn ghosts(
+    files: &FileTable,
+    images: &ImageDirectory,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> HashMap<u32, Ghost> {
     let mut found = HashMap::new();
     let regular = files.entries().filter_map(|entry| entry.reg.as_ref()?.id);
     let mut ids: Vec<u32> = regular

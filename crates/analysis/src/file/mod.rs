@@ -15,9 +15,7 @@ use ckptfx_parser::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use self::details::{
-    Details, EpollTarget, FanotifyMark, InotifyWatch, Regular, SocketFacts, TimeValue,
-};
+pub use self::details::{Details, EpollTarget, FanotifyMark, InotifyWatch, Regular, SocketFacts, TimeValue};
 pub(crate) use self::facts::Facts;
 use crate::{
     Case, Task, Text,

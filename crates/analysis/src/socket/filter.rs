@@ -2,7 +2,11 @@
 
 /// The instructions, each from `code << 48 | jt << 40 | jf << 32 | k` (`format.md §9.1`).
 pub(super) fn instructions(words: &[u64]) -> Vec<String> {
-    words.iter().enumerate().map(|(index, word)| format!("({index:03}) {}", instruction(*word, index))).collect()
+    words
+        .iter()
+        .enumerate()
+        .map(|(index, word)| format!("({index:03}) {}", instruction(*word, index)))
+        .collect()
 }
 
 /// One instruction. The names are those of `linux/bpf_common.h` in lower case.
@@ -13,7 +17,8 @@ fn instruction(word: u64, index: usize) -> String {
         return format!("unknown {word:#018x}");
     }
     let jump = |distance: u32| (index as u64).saturating_add(1).saturating_add(u64::from(distance));
-    let source = |name: &str| if code & 0x08 != 0 { format!("{name:<8} x") } else { format!("{name:<8} #{k:#x}") };
+    let source =
+        |name: &str| if code & 0x08 != 0 { format!("{name:<8} x") } else { format!("{name:<8} #{k:#x}") };
     match code & 0x07 {
         class @ (0 | 1) => load(class == 1, code, k),
         2 => format!("{:<8} M[{k}]", "st"),

@@ -3,7 +3,10 @@
 mod filter;
 mod options;
 
-use std::{collections::{BTreeMap, HashMap}, net::{IpAddr, Ipv4Addr, Ipv6Addr}};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use ckptfx_parser::{
     Diagnostic,
@@ -230,7 +233,8 @@ impl<'c> View<'c> {
             netlink.opts.as_ref()
         };
         let number = type_of(entry);
-        socket.r#type = number.and_then(|number| type_name(number, numbering));
+        let is_stand_in = socket.family == Some("unix") && socket.state.is_none();
+        socket.r#type = number.filter(|_| !is_stand_in).and_then(|number| type_name(number, numbering));
         if let Some(opts) = opts {
             options::common(&mut socket.options, opts);
             socket.filter = (!opts.so_filter.is_empty()).then(|| filter::instructions(&opts.so_filter));
@@ -279,11 +283,15 @@ impl<'c> View<'c> {
             socket.peer_path = unix_path(peer);
         }
         options::unix(&mut socket.options, unix);
-        if socket.state == Some("LISTEN") {
+        if unix.uflags.unwrap_or(0) & EXTERN != 0 && socket.holders.is_empty() {
+            // CRIU writes such an entry in the place of a socket outside, with a type and state of its own.
+            socket.state = None;
+        } else if socket.state == Some("LISTEN") {
             socket.backlog = unix.backlog;
-        } else if unix.uflags.unwrap_or(0) & EXTERN == 0 {
+        } else {
             let waiting = unix.id.map(|id| self.descriptors.packets(id)).unwrap_or_default();
-            let bytes = waiting.iter().map(|packet| packet.payload.end.saturating_sub(packet.payload.start)).sum();
+            let bytes =
+                waiting.iter().map(|packet| packet.payload.end.saturating_sub(packet.payload.start)).sum();
             socket.receive_queue = Some(QueueSize { bytes });
             // The kernel reports what is queued to be sent in the place of the backlog, and CRIU keeps it there.
             socket.send_queue = unix.backlog.map(|bytes| QueueSize { bytes: u64::from(bytes) });
@@ -306,14 +314,8 @@ impl<'c> View<'c> {
 
 /// What `files` shows of a socket; none if the entry is no socket.
 pub(crate) fn short(entry: &FileEntry, order: ByteOrder, numbering: Numbering) -> Option<SocketFacts> {
-    let mut facts = SocketFacts {
-        family: None,
-        protocol: None,
-        state: None,
-        local: None,
-        remote: None,
-        path: None,
-    };
+    let mut facts =
+        SocketFacts { family: None, protocol: None, state: None, local: None, remote: None, path: None };
     if let Some(inet) = &entry.isk {
         facts.family = match inet.family {
             Some(2) => Some("inet"),
@@ -339,8 +341,7 @@ pub(crate) fn short(entry: &FileEntry, order: ByteOrder, numbering: Numbering) -
             number_name(Show::NetlinkProtocol, u64::from(number), numbering)
                 .map_or_else(|| number.to_string(), |name| format!("NETLINK_{name}"))
         });
-        facts.state =
-            netlink.state.map(|state| if state == CONNECTED { "ESTABLISHED" } else { "UNCONN" });
+        facts.state = netlink.state.map(|state| if state == CONNECTED { "ESTABLISHED" } else { "UNCONN" });
         facts.local = netlink.portid.map(|port| Endpoint { address: None, port: Some(port) });
         let peer = netlink.dst_portid.filter(|port| *port != 0);
         facts.remote = peer.map(|port| Endpoint { address: None, port: Some(port) });
