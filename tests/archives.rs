@@ -270,6 +270,11 @@ fn recipes_of_the_same_processes_say_the_same() {
                 "umask",
                 "seccomp",
             ] {
+                // Seccomp was not looked at.
+                if key == "seccomp" && ["criu-1.1", "criu-1.5"].contains(name) {
+                    assert_eq!(process[key], Value::Null);
+                    continue;
+                }
                 assert_eq!(process[key], other[key], "{key} of {} of {name}", process["pid"]);
             }
         }

@@ -7,6 +7,8 @@ use std::{
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 use ckptfx_testkit::{Kind, Member, Members};
@@ -131,6 +133,9 @@ pub fn on(words: &str, path: impl AsRef<OsStr>) -> Ended {
     ckptfx(arguments)
 }
 
+/// Longest that the program may work on a small file; it is a hundred times what a slow machine needs.
+const LIMIT: Duration = Duration::from_secs(120);
+
 /// Runs a command with bytes on its standard input.
 pub fn finish(command: &mut Command, input: &[u8]) -> Ended {
     let mut child = command
@@ -140,15 +145,32 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Ended {
         .spawn()
         .expect("the program starts");
     let mut stdin = child.stdin.take().expect("piped");
-    let output = std::thread::scope(|scope| {
+    let mut stdout = child.stdout.take().expect("piped");
+    let mut stderr = child.stderr.take().expect("piped");
+    let (sender, receiver) = mpsc::channel();
+    let (output, errors) = std::thread::scope(|scope| {
         // It may end before it has read everything.
         scope.spawn(move || stdin.write_all(input).is_ok());
-        child.wait_with_output().expect("the program ends")
+        let errors = scope.spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).map(|_| text)
+        });
+        scope.spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stdout.read_to_end(&mut bytes).map(|_| bytes);
+            sender.send(read).is_ok()
+        });
+        let output = receiver.recv_timeout(LIMIT);
+        if output.is_err() {
+            child.kill().expect("the program can be stopped");
+        }
+        (output, errors.join().expect("joined"))
     });
+    let status = child.wait().expect("the program ends");
     Ended {
-        status: output.status.code(),
-        stdout: output.stdout,
-        stderr: String::from_utf8(output.stderr).expect("UTF-8 on standard error"),
+        status: status.code(),
+        stdout: output.expect("the program takes too long").expect("readable"),
+        stderr: errors.expect("UTF-8 on standard error"),
     }
 }
 

@@ -114,7 +114,7 @@ pub struct Process {
     pub capabilities: Option<Capabilities>,
     /// Whether execve can no longer gain privileges; not recorded before CRIU 3.19.
     pub no_new_privs: Option<bool>,
-    /// `disabled`, `strict` or `filter`.
+    /// `disabled`, `strict` or `filter`; not recorded before CRIU 1.6.
     pub seccomp: Option<&'static str>,
     /// Label of the Linux security module.
     pub lsm_label: Option<Text>,
@@ -354,7 +354,11 @@ impl<'c> Context<'c> {
                 // It is written only when set, and only by CRIU 3.19 and later (format.md §3.3).
                 None => (self.criu >= clues::CriuVersion(3, 19)).then_some(false),
             }),
-            seccomp: if zombie { None } else { core.map(|_| seccomp(tc, thread_core)) },
+            // Releases that wrote the first image format did not look at it.
+            seccomp: core.filter(|_| !zombie).and_then(|_| {
+                seccomp(tc, thread_core)
+                    .or_else(|| (self.criu >= clues::CriuVersion(1, 6)).then_some("disabled"))
+            }),
             lsm_label: creds.and_then(|c| c.lsm_profile.clone()).map(Text),
             cwd: path(fs.as_ref().and_then(|fs| fs.cwd_id)),
             root: path(fs.as_ref().and_then(|fs| fs.root_id)),
@@ -464,14 +468,17 @@ struct Executable {
     memfd: bool,
 }
 
-fn seccomp(tc: Option<&proto::TaskCoreEntry>, thread: Option<&proto::ThreadCoreEntry>) -> &'static str {
+fn seccomp(
+    tc: Option<&proto::TaskCoreEntry>,
+    thread: Option<&proto::ThreadCoreEntry>,
+) -> Option<&'static str> {
     let mode = thread.and_then(|thread| thread.seccomp_mode).or_else(|| tc?.old_seccomp_mode);
-    match mode {
-        None | Some(0) => "disabled",
-        Some(1) => "strict",
-        Some(2) => "filter",
-        Some(_) => "unknown",
-    }
+    Some(match mode? {
+        0 => "disabled",
+        1 => "strict",
+        2 => "filter",
+        _ => "unknown",
+    })
 }
 
 fn threads(

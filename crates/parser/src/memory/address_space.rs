@@ -270,7 +270,7 @@ fn object_runs<'a>(
     };
     let mut mapped = Vec::new();
     // Past the object's end the kernel has no page to give; the last page is zero-filled.
-    let size = object.size.and_then(|size| size.checked_next_multiple_of(4096));
+    let size = object.size.and_then(|size| size.checked_next_multiple_of(shared.page_size));
     let end = size.map_or(last, |size| size.clamp(first, last));
     fill(object.pages.within(first, end), first, end, |_, _| Ok(Captured::Zero), &mut mapped);
     push(&mut mapped, end, last - end, Err(Unavailable::Unmapped));
