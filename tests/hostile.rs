@@ -1,6 +1,8 @@
 //! Damage and malice cost what is damaged. (This is the beginning; fuzzing goes further.)
 
-use ckptfx_testkit::{Body, Checkpoint, Container, CrioVersion, PodmanVersion, Process, damage, rich};
+use ckptfx_testkit::{
+    Body, Checkpoint, Container, CrioVersion, Members, PodmanVersion, Process, Vma, damage, rich,
+};
 use serde_json::Value;
 
 use crate::support::{Ended, Scratch, by_pid, codes, command, finish, fixture, members, on, on_bytes, plain};
@@ -52,7 +54,7 @@ fn a_cut_archive_says_so_and_gives_what_came_before() {
     let pages = tar.windows(21).position(|window| window == b"checkpoint/pages-6.im").expect("a member");
     let ended = on_bytes("ps -o json", &tar[..pages + 100_000]).status(3);
     let document = ended.json();
-    assert!(codes(&document, true).contains(&"truncated-archive"), "{document}");
+    assert!(codes(&document, true).contains(&"truncated-member"), "{document}");
     let processes = by_pid(&document);
     assert_eq!(processes[&14]["comm"], "[kworker/0:1]");
     // The memory of the first process lies before the cut, that of the last behind it.
@@ -178,12 +180,46 @@ fn a_missing_core_image_costs_its_warning_only() {
 #[test]
 fn any_missing_image_is_survived_and_told() {
     let members = Container::new(rich()).podman(PodmanVersion::V5);
-    for image in ["pstree.img", "inventory.img", "files.img", "mm-7.img", "pages-2.img", "core-8.img"] {
+    for image in [
+        "pstree.img",
+        "inventory.img",
+        "files.img",
+        "mm-7.img",
+        "pages-2.img",
+        "core-8.img",
+        "fs-7.img",
+        "pagemap-7.img",
+    ] {
         let tar = damage::without(members.clone(), &format!("checkpoint/{image}")).to_tar();
         let document = on_bytes("ps -o json", &tar).status(3).json();
         assert!(!codes(&document, true).is_empty(), "{image}");
         assert!(by_pid(&document).contains_key(&7), "{image}");
     }
+}
+
+/// Memory of which nothing is known is not zero.
+#[test]
+fn memory_without_a_whole_pagemap_is_not_made_up() {
+    let vma = Vma::anonymous(0x7f00_0000_0000, 0x4000).bytes(0, "a").bytes(0x2000, "b");
+    let dump = Checkpoint::new().process(Process::new(1).bare().memory(vma));
+    let members = Container::new(dump).podman(PodmanVersion::V5);
+    let pagemap = "checkpoint/pagemap-1.img";
+    let read = |members: &Members, page: u64| {
+        let start = 0x7f00_0000_0000 + page * 0x1000;
+        on_bytes(&format!("dump --pid 1 --range {start:#x}-{:#x}", start + 0x1000), members.to_tar())
+    };
+    assert_eq!(read(&members, 1).status(0).stdout, [0; 0x1000]);
+    let length = members.find(pagemap).expect("an image").body.len();
+    let cut = damage::shorten(members.clone(), pagemap, usize::try_from(length).expect("small") - 2);
+    assert_eq!(read(&cut, 0).status(3).stdout[0], b'a');
+    for page in [1, 2, 3] {
+        let ended = read(&cut, page);
+        assert!(ended.stdout.is_empty(), "page {page} is made up");
+        ended.status(2);
+    }
+    let without = damage::without(members, pagemap);
+    let ended = read(&without, 1).status(2);
+    assert!(ended.stdout.is_empty());
 }
 
 #[test]

@@ -310,8 +310,12 @@ impl<'c> Context<'c> {
         let creds = creds.as_ref();
         let exit = tc.filter(|_| zombie).and_then(|tc| tc.exit_code);
         let exe = memory.and_then(|(mm, _)| self.executable(mm.exe_file_id?));
-        let fs: Option<proto::FsEntry> =
-            (!zombie).then(|| images.read_one(&format!("fs-{pid}.img"), diagnostics)).flatten();
+        let fs_name = format!("fs-{pid}.img");
+        let fs: Option<proto::FsEntry> = (!zombie).then(|| images.read_one(&fs_name, diagnostics)).flatten();
+        if !zombie && core.is_some() && images.member(&fs_name).is_none() {
+            let message = format!("working directory, root and umask of process {pid} are lost");
+            diagnostics.push(Diagnostic::loss("missing-image", fs_name, message));
+        }
         let path = |id: Option<u32>| {
             let id = id?;
             let mut name = self.files.regular(id)?.name.clone()?;

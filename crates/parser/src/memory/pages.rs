@@ -1,7 +1,7 @@
 //! Page contents (`format.md §7`): which pages an image set holds, and where their bytes are.
 
 use crate::{
-    Diagnostic, ImageDirectory, Parent,
+    Diagnostic, ImageDirectory, Parent, Severity,
     archive::Member,
     image::{self, Located},
     proto,
@@ -91,6 +91,8 @@ impl<'a> PageRun<'a> {
 pub struct Pages<'a> {
     /// The runs; between them nothing is stated.
     pub runs: Vec<PageRun<'a>>,
+    /// From this address on the pagemap is not readable: that it states nothing means nothing there.
+    pub lost_from: Option<u64>,
 }
 
 impl<'a> Pages<'a> {
@@ -98,6 +100,11 @@ impl<'a> Pages<'a> {
     pub fn captured_bytes(&self) -> u64 {
         let captured = self.runs.iter().filter(|run| matches!(run.content, Content::Captured { .. }));
         captured.map(|run| run.length).sum()
+    }
+
+    /// The pages of a process whose pagemap is not there: nothing is known.
+    pub fn missing() -> Self {
+        Self { runs: Vec::new(), lost_from: Some(0) }
     }
 
     /// Reads `pagemap-<name>.img` with its pages and those of the parents.
@@ -108,9 +115,12 @@ impl<'a> Pages<'a> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let Some(file) = images.file(name) else { return Self::default() };
+        let before = diagnostics.len();
         let (head, entries) = image::read_pagemap(&file, diagnostics);
+        let is_damaged =
+            diagnostics.iter().skip(before).any(|diagnostic| diagnostic.severity == Severity::Loss);
         if entries.is_empty() {
-            return Self::default();
+            return Self { runs: Vec::new(), lost_from: is_damaged.then_some(0) };
         }
         let mut reader = Reader {
             name,
@@ -118,6 +128,7 @@ impl<'a> Pages<'a> {
             pages: PagesFile::find(images, name, head.as_ref(), &entries, file.bytes, page_size, diagnostics),
             parent: None,
             runs: Vec::with_capacity(entries.len()),
+            lost_from: None,
             offset: 0,
         };
         if entries.iter().any(|entry| normalise(&entry.value).1 & PARENT != 0) {
@@ -138,7 +149,10 @@ impl<'a> Pages<'a> {
         for entry in &entries {
             reader.add(entry, diagnostics);
         }
-        Self { runs: reader.runs }
+        if is_damaged && reader.lost_from.is_none() {
+            reader.lost_from = Some(reader.runs.last().map_or(0, PageRun::end));
+        }
+        Self { runs: reader.runs, lost_from: reader.lost_from }
     }
 
     /// The parts of the runs between two addresses, in order.
@@ -275,6 +289,7 @@ struct Reader<'a, 'n> {
     pages: PagesFile<'a>,
     parent: Option<Pages<'a>>,
     runs: Vec<PageRun<'a>>,
+    lost_from: Option<u64>,
     offset: u64,
 }
 
@@ -301,6 +316,7 @@ impl<'a> Reader<'a, '_> {
         if let Some(wrong) = wrong {
             let message = format!("the entry at {start:#x} for {count} pages {wrong} and is left out");
             diagnostics.push(Diagnostic::loss("bad-pagemap", self.name, message).at(entry.body.start));
+            self.lost_from.get_or_insert(previous_end);
             return;
         }
         let (Some(length), Some(end)) = (length, end) else { return };
