@@ -119,7 +119,7 @@ fn malicious() -> Vec<u8> {
         .environ([format!("EVIL={evil}")])
         .exe(&format!("/tmp/{evil}"))
         .cwd(&format!("/srv/{evil}"))
-        .fd(3, File::regular(&format!("/tmp/{evil}")))
+        .fd(3, File::regular(format!("/tmp/{evil}")))
         .memory(Vma::anonymous(0x7f00_0000_0000, 0x1000).bytes(0, format!("{evil} needle {evil}")))
         .child(Process::new(2).comm("=2+5").cmdline(["=HYPERLINK(\"x\")"]))
         .child(Process::new(3).comm(b"\xff\xfe\x80".to_vec()).cmdline([b"\xff\x1b".to_vec()]))
@@ -308,6 +308,6 @@ fn man_pages_and_completions() {
     }
     for shell in ["bash", "zsh", "fish"] {
         let script = ckptfx(["generate", "completions", shell]).status(0).text();
-        assert!(script.contains("grep-mem") && script.contains("--pid"), "{shell}");
+        assert!(script.contains("grep-mem") && script.contains("pid"), "{shell}");
     }
 }
