@@ -574,3 +574,38 @@ fn read_strings(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ckptfx_testkit::{Checkpoint, Process as Description};
+
+    use super::*;
+
+    /// The title when the argument area is `length` bytes long and the environment begins `gap` after it.
+    fn title(length: u64, gap: u64) -> Option<String> {
+        let process = Description::new(1).cmdline(["worker: idle", "-x"]).environ(["PATH=/bin", "A=1"]);
+        crate::tests::with_case(Checkpoint::new().process(process), |case| {
+            let task = &case.tasks[0];
+            let mut mm = task.mm.clone().unwrap();
+            let start = mm.mm_arg_start.unwrap();
+            let end = start + length;
+            mm.mm_arg_end = Some(end);
+            mm.mm_env_start = Some(end + gap);
+            assert!(mm.mm_env_end > mm.mm_env_start);
+            let title = rewritten_title(&mm, task.space.as_ref().unwrap(), start, end, &case.shared);
+            title.map(|title| String::from_utf8(title).unwrap())
+        })
+    }
+
+    #[test]
+    fn a_title_is_what_does_not_end_with_nul() {
+        // "worker: idle\0-x\0": an untouched area ends with NUL.
+        assert_eq!(title(16, 0), None);
+        assert_eq!(title(13, 0), None);
+        // The area ends inside the text, which runs on into the environment up to a NUL.
+        assert_eq!(title(6, 0).as_deref(), Some("worker: idle"));
+        // An environment elsewhere is not run into.
+        assert_eq!(title(6, 8).as_deref(), Some("worker"));
+        assert_eq!(title(0, 0), None);
+    }
+}
