@@ -8,6 +8,7 @@ mod decode;
 mod grep;
 mod hostile;
 mod memory;
+mod open_files;
 mod snapshot;
 mod support;
 mod truth;

@@ -46,11 +46,11 @@ mod tests {
     use super::*;
 
     /// Writes a dump as an archive, reads it, and gives what was read.
-    pub(crate) fn with_case<T>(dump: Checkpoint, look: impl FnOnce(&Case<'_>) -> T) -> T {
+    pub(crate) fn with_case<T>(dump: Checkpoint, look: impl FnOnce(&mut Case<'_>) -> T) -> T {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&Container::new(dump).podman(PodmanVersion::V5).to_tar()).unwrap();
         let options = OpenOptions { parent: None, decompressed_limit: 1 << 30, progress: &Silent };
         let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
-        look(&Case::read(&evidence.checkpoints[0]))
+        look(&mut Case::read(&evidence.checkpoints[0]))
     }
 }

@@ -433,3 +433,55 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ckptfx_testkit::{Criu, rich, rich_old};
+
+    use super::*;
+    use crate::tests::with_case;
+
+    #[test]
+    fn everything_unread_with_who_wrote_it_for_whom() {
+        let list = with_case(rich(), |case| queues(case, &|_| true));
+        let shown: Vec<_> = list
+            .iter()
+            .map(|queue| {
+                let pids = (queue.writers.as_slice(), queue.readers.as_slice());
+                (queue.number, queue.kind.name(), queue.direction, pids, queue.text.trim_matches('\0'))
+            })
+            .collect();
+        let (worker, shell): (&[u32], &[u32]) = (&[7], &[20]);
+        assert_eq!(
+            shown,
+            [
+                (1, "pipe", None, (worker, worker), "pipe data"),
+                (2, "fifo", None, (worker, worker), "fifo data"),
+                (3, "tcp", Some(Direction::Received), (&[][..], worker), "unread"),
+                (4, "tcp", Some(Direction::Sent), (worker, &[][..]), "unsent"),
+                (5, "unix", None, (worker, worker), "hello"),
+                (6, "tty", Some(Direction::Typed), (shell, shell), "id; cat /etc/shadow\n"),
+                (7, "tty", Some(Direction::Screen), (shell, shell), "root# "),
+                (8, "sysv-message", None, (&[][..], &[][..]), "message"),
+                (9, "sysv-message", None, (&[][..], &[][..]), ""),
+            ]
+        );
+        assert_eq!(list[3].unsent_bytes, Some(3));
+        assert_eq!((list[4].in_flight_fds, list[4].id), (1, Some(501)));
+        assert_eq!((list[7].id, list[7].message_type, list[7].message), (Some(3), Some(1), Some(0)));
+        assert_eq!(list[8].bytes, 17, "padding is no part of a message");
+        let of_shell = with_case(rich(), |case| queues(case, &|task| task.process.pid == 20));
+        assert_eq!(of_shell.iter().map(|queue| queue.number).collect::<Vec<_>>(), [6, 7]);
+    }
+
+    #[test]
+    fn old_images_say_the_same() {
+        for criu in [Criu::V3_3, Criu::V2_12, Criu::V1_5, Criu::V1_1] {
+            let list = with_case(rich_old(criu), |case| queues(case, &|_| true));
+            let texts: Vec<&str> = list.iter().map(|queue| queue.text.as_str()).collect();
+            let terminals = if criu.since(2, 3) { 2 } else { 0 };
+            assert_eq!(texts.len(), 7 + terminals, "{texts:?}");
+            assert_eq!(texts[..5], ["pipe data", "fifo data", "unread", "unsent", "hello"]);
+        }
+    }
+}
