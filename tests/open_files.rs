@@ -34,7 +34,7 @@ fn records(command: &str, collection: &str, name: &str) -> Vec<Value> {
 /// A field of `/proc/PID/fdinfo/N`.
 fn field<'t>(truth: &'t Value, name: &str) -> &'t str {
     let lines = truth["info"].as_str().expect("info").lines();
-    lines.filter_map(|line| line.split_once(":\t")).find(|(key, _)| *key == name).expect("a field").1
+    lines.filter_map(|line| line.split_once(':')).find(|(key, _)| *key == name).expect("a field").1.trim()
 }
 
 fn processes(truth: &Value) -> &Vec<Value> {
@@ -94,7 +94,7 @@ fn descriptor_equals(file: &Value, kernel: &Value) {
     let deleted = kernel["link"].as_str().expect("link").ends_with(" (deleted)");
     assert_eq!(file["deleted"].as_bool().unwrap_or(false), deleted);
     if kind == "eventfd" {
-        let count = field(kernel, "eventfd-count").trim();
+        let count = field(kernel, "eventfd-count");
         assert_eq!(file["details"]["count"], u64::from_str_radix(count, 16).expect("hexadecimal"));
     }
 }
