@@ -104,7 +104,7 @@ pub enum Command {
     )]
     Ps(PsArgs),
     /// Search the memory of all processes
-    #[command(after_help = GREP_HELP)]
+    #[command(override_usage = "ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE...", after_help = GREP_HELP)]
     GrepMem(GrepArgs),
     /// Write raw bytes of a process's memory
     #[command(after_help = DUMP_HELP)]
@@ -268,8 +268,8 @@ Examples:
 /// What `grep-mem` takes.
 #[derive(Debug, Args)]
 pub struct GrepArgs {
-    /// The pattern, unless -e or -f give any; then archives.
-    #[arg(required = true, value_name = "PATTERN] [ARCHIVE")]
+    /// The pattern, unless -e or -f give any; then archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "PATTERN ARCHIVE")]
     pub operands: Vec<PathBuf>,
     /// A pattern; may be repeated.
     #[arg(short = 'e', long = "pattern", value_name = "PATTERN", allow_hyphen_values = true)]

@@ -7,7 +7,7 @@ mod progress;
 mod render;
 mod untrusted;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser as _;
 
@@ -17,7 +17,7 @@ use crate::{args::Cli, command::Outcome};
 const USAGE_OR_UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(std::env::args_os().map(pem_marker_as_pattern));
     let strict = cli.common.strict;
     match command::run(cli) {
         Ok(Outcome::Partly) if strict => ExitCode::from(USAGE_OR_UNREADABLE),
@@ -29,6 +29,16 @@ fn main() -> ExitCode {
             ExitCode::from(USAGE_OR_UNREADABLE)
         }
     }
+}
+
+/// `-----BEGIN …` is what responders search for most, and no option begins so.
+fn pem_marker_as_pattern(argument: OsString) -> OsString {
+    if argument.as_encoded_bytes().starts_with(b"-----") {
+        let mut pattern = OsString::from("--pattern=");
+        pattern.push(argument);
+        return pattern;
+    }
+    argument
 }
 
 /// Whoever read the output has seen enough.

@@ -54,13 +54,16 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     let mut output = Output::new(common, COLLECTION, false)?;
     let mut rows = Vec::new();
     let mut outcome = Outcome::Done;
-    for path in args.directories.iter().map(|path| candidates(path)).collect::<Result<Vec<_>>>()?.concat() {
+    let mut others = Vec::new();
+    for path in args.directories.iter().map(|path| candidates(path, 0)).collect::<Result<Vec<_>>>()?.concat()
+    {
         let opened = match evidence::open(&path, common, &bars) {
             Ok(opened) => opened,
             Err(error) => {
-                if !common.quiet {
+                if common.verbose > 0 {
                     eprintln!("ckptfx: note: {}", show(format!("{error:#}").as_bytes()));
                 }
+                others.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
                 continue;
             }
         };
@@ -78,6 +81,10 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
             });
         }
     }
+    if !others.is_empty() && !common.quiet {
+        let names = show(others.join(", ").as_bytes());
+        eprintln!("ckptfx: note: no checkpoints ({}; -v says why): {names}", others.len());
+    }
     if rows.iter().any(|row| row.partly) {
         outcome = Outcome::Partly;
     }
@@ -94,9 +101,13 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// What may be a checkpoint: the entries of a directory that is none itself, in order of name.
-fn candidates(path: &Path) -> Result<Vec<PathBuf>> {
-    let is_evidence = [
+/// Directories below this many others are not looked into.
+const MAX_DEPTH: usize = 8;
+
+/// What may be a checkpoint: the files of a directory that is none itself, in order of name, and those of
+/// the directories in it.
+fn candidates(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    const MARKS: [&str; 7] = [
         "index.json",
         "config.dump",
         "spec.dump",
@@ -104,10 +115,9 @@ fn candidates(path: &Path) -> Result<Vec<PathBuf>> {
         "pstree.img",
         "checkpoint",
         "pre-checkpoint",
-    ]
-    .iter()
-    .any(|name| path.join(name).exists());
-    if !path.is_dir() || is_evidence {
+    ];
+    let is_evidence = MARKS.iter().any(|name| path.join(name).exists());
+    if !path.is_dir() || is_evidence || depth >= MAX_DEPTH {
         return Ok(vec![path.to_path_buf()]);
     }
     let context = || format!("cannot read {}", path.display());
@@ -116,9 +126,11 @@ fn candidates(path: &Path) -> Result<Vec<PathBuf>> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<Vec<_>, _>>()
         .with_context(context)?;
-    paths.retain(|path| path.is_file() || path.is_dir());
+    // A link to a directory could lead in a circle.
+    paths.retain(|path| path.is_file() || path.is_dir() && !path.is_symlink());
     paths.sort();
-    Ok(paths)
+    let found = paths.iter().map(|path| candidates(path, depth + 1)).collect::<Result<Vec<_>>>()?;
+    Ok(found.concat())
 }
 
 fn write_table(rows: &[Row], output: &mut Output) -> Result<()> {

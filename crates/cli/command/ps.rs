@@ -87,11 +87,11 @@ fn tree<'c, 'a>(case: &'c Case<'a>) -> Vec<Line<'c, 'a>> {
     let mut children: HashMap<u32, Vec<&Task<'a>>> = HashMap::new();
     let mut roots = Vec::new();
     for task in &case.tasks {
-        let ppid = task.process.ppid;
-        if pids.contains(&ppid) && ppid != task.process.pid {
-            children.entry(ppid).or_default().push(task);
-        } else {
-            roots.push(task);
+        match task.process.ppid {
+            Some(ppid) if pids.contains(&ppid) && ppid != task.process.pid => {
+                children.entry(ppid).or_default().push(task);
+            }
+            _ => roots.push(task),
         }
     }
     for list in children.values_mut() {
@@ -144,7 +144,7 @@ fn write_table(case: &Case<'_>, args: &PsArgs, show_threads: bool, output: &mut 
         }
         plain.row([
             process.pid.to_string(),
-            process.ppid.to_string(),
+            process.ppid.map_or_else(|| "?".to_owned(), |ppid| ppid.to_string()),
             process.uid.and_then(|uid| uid.effective).map_or_else(|| "?".to_owned(), |uid| uid.to_string()),
             state(process.state, process.exit_code, process.exit_signal),
             process.threads.len().to_string(),
@@ -200,6 +200,10 @@ fn executable(task: &Task<'_>) -> String {
     let Some(exe) = &process.exe else {
         return if process.state == Some(State::Zombie) { "-".to_owned() } else { "?".to_owned() };
     };
-    let deleted = process.exe_deleted == Some(true) && process.exe_memfd != Some(true);
-    format!("{}{}", show(&exe.0), if deleted { " (deleted)" } else { "" })
+    let note = match (process.exe_memfd, process.exe_deleted) {
+        (Some(true), _) | (_, Some(false)) => "",
+        (_, Some(true)) => " (deleted)",
+        (_, None) => " (deleted?)",
+    };
+    format!("{}{note}", show(&exe.0))
 }

@@ -189,6 +189,11 @@ impl ImageDirectory {
         )
     }
 
+    /// Whether the archive ends early, so that an absent image may have been there.
+    pub fn is_cut(&self) -> bool {
+        self.archive.is_cut()
+    }
+
     /// Path of the directory in its archive.
     pub fn path(&self) -> &[u8] {
         &self.prefix

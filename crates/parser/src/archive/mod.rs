@@ -116,6 +116,12 @@ impl Archive {
         self.find(path).filter(|member| member.kind == MemberKind::File).map(Member::bytes)
     }
 
+    /// Whether members may have been lost: the archive ends early, or a header was not readable.
+    pub fn is_cut(&self) -> bool {
+        let codes = ["truncated-archive", "truncated-member", "bad-header", "stream-gap", "too-many-members"];
+        self.diagnostics.iter().any(|diagnostic| codes.contains(&diagnostic.code))
+    }
+
     /// Adds a member and reports a path that was there before, or that leads out of the archive.
     fn add(&mut self, member: Member) {
         let index = self.members.len();
