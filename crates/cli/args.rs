@@ -623,15 +623,14 @@ pub enum Generate {
     },
 }
 
-/// Two addresses, each decimal or 0x-hexadecimal.
+/// Two addresses in hexadecimal, as `/proc/PID/maps` has them; `0x` may stand before each.
 fn parse_range(text: &str) -> Result<(u64, u64), String> {
-    let number = |text: &str| match text.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16),
-        None => text.parse(),
+    let number = |text: &str| {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        u64::from_str_radix(digits, 16).map_err(|_| format!("{text} is no hexadecimal address"))
     };
     let (from, to) = text.split_once('-').ok_or("two addresses with - between them are needed")?;
-    let from = number(from).map_err(|error| format!("{from}: {error}"))?;
-    let to = number(to).map_err(|error| format!("{to}: {error}"))?;
+    let (from, to) = (number(from)?, number(to)?);
     if from < to {
         Ok((from, to))
     } else {

@@ -194,6 +194,10 @@ impl Seed {
 /// that are not there or lead in a circle are reported.
 pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) -> Vec<Seed> {
     let entries = images.read::<proto::PstreeEntry>("pstree.img", diagnostics);
+    if images.file("pstree.img").is_none() && images.files().any(|(name, _)| name.starts_with("mm-")) {
+        let message = "the process tree is missing: parents, sessions and zombies are not known";
+        diagnostics.push(Diagnostic::loss("missing-image", "pstree.img", message));
+    }
     let mut seeds: Vec<Seed> = Vec::new();
     let mut seen = HashSet::new();
     for entry in entries {

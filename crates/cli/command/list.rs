@@ -7,10 +7,9 @@ use ckptfx_analysis::{
     Case,
     report::{DocumentHead, EvidenceHead, Head},
 };
-use ckptfx_parser::Severity;
 use serde::Serialize;
 
-use super::Outcome;
+use super::{Outcome, finish_diagnostics};
 use crate::{
     args::{Common, ListArgs},
     evidence,
@@ -45,8 +44,6 @@ struct Row {
     processes: usize,
     captured_bytes: u64,
     warnings: usize,
-    #[serde(skip)]
-    partly: bool,
 }
 
 pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
@@ -55,10 +52,20 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     let mut rows = Vec::new();
     let mut outcome = Outcome::Done;
     let mut others = Vec::new();
+    let mut diagnostics = Vec::new();
     for path in args.directories.iter().map(|path| candidates(path, 0)).collect::<Result<Vec<_>>>()?.concat()
     {
         let opened = match evidence::open(&path, common, &bars) {
             Ok(opened) => opened,
+            // What the user named must be one; what lies in a directory need not.
+            Err(error) if args.directories.contains(&path) => {
+                if let [_] = args.directories.as_slice() {
+                    return Err(error);
+                }
+                eprintln!("ckptfx: {}", show(format!("{error:#}").as_bytes()));
+                outcome = Outcome::Partly;
+                continue;
+            }
             Err(error) => {
                 if common.verbose > 0 {
                     eprintln!("ckptfx: note: {}", show(format!("{error:#}").as_bytes()));
@@ -70,14 +77,18 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
         for checkpoint in &opened.evidence.checkpoints {
             let case = Case::read(checkpoint);
             let head = Head::new("list", &opened.evidence, checkpoint, opened.sha256.clone());
-            let all = || opened.evidence.diagnostics.iter().chain(&case.diagnostics);
+            let all: Vec<_> = opened.evidence.diagnostics.iter().chain(&case.diagnostics).collect();
+            diagnostics.extend(all.iter().map(|diagnostic| {
+                let mut diagnostic = (*diagnostic).clone();
+                diagnostic.subject = format!("{}: {}", opened.evidence.name, diagnostic.subject);
+                diagnostic
+            }));
             rows.push(Row {
                 evidence: head.evidence,
                 container: head.container,
                 processes: case.tasks.len(),
                 captured_bytes: case.tasks.iter().filter_map(|task| task.process.captured_bytes).sum(),
-                warnings: all().count(),
-                partly: all().any(|diagnostic| diagnostic.severity == Severity::Loss),
+                warnings: all.len(),
             });
         }
     }
@@ -85,7 +96,8 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
         let names = show(others.join(", ").as_bytes());
         eprintln!("ckptfx: note: no checkpoints ({}; -v says why): {names}", others.len());
     }
-    if rows.iter().any(|row| row.partly) {
+    let warnings = finish_diagnostics(&diagnostics, common);
+    if warnings.iter().any(|warning| warning.partial) {
         outcome = Outcome::Partly;
     }
     if output.is_table() {
@@ -95,7 +107,7 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
         for row in &rows {
             output.record(row)?;
         }
-        output.end(&[])?;
+        output.end(&warnings)?;
     }
     output.finish()?;
     Ok(outcome)

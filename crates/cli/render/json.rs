@@ -119,9 +119,9 @@ pub(super) fn end(out: &mut dyn Write, warnings: &[Warning], empty: bool) -> Res
 }
 
 /// A line that stands alone: the record with schema, evidence and container.
-pub(super) fn line(out: &mut dyn Write, head: Option<&Value>, record: &impl Serialize) -> Result<()> {
+pub(super) fn line(out: &mut dyn Write, head: &Value, record: &impl Serialize) -> Result<()> {
     let mut line = serde_json::Map::new();
-    if let Some(Value::Object(head)) = head {
+    if let Value::Object(head) = head {
         line.extend(
             head.iter().filter(|(key, _)| *key != "tool").map(|(key, value)| (key.clone(), value.clone())),
         );

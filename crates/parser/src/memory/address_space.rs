@@ -32,6 +32,21 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
+    /// The word used in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unmapped => "unmapped",
+            Self::OnlyInFile => "only-in-file",
+            Self::Lazy => "lazy",
+            Self::InMissingParent => "in-missing-parent",
+            Self::Encoded => "encoded",
+            Self::Lost => "lost",
+            Self::Unmarked => "unmarked",
+            Self::NeverDumped => "never-dumped",
+            Self::UnknownBacking => "unknown-backing",
+        }
+    }
+
     /// A plain phrase for messages.
     pub fn reason(self) -> &'static str {
         match self {
