@@ -144,7 +144,7 @@ impl PlanBuilder {
                     Some(Some(wide)) => wide,
                     Some(None) => return Ok(None),
                 };
-                Ok(Some(Matcher::Literal(Literal::new(&needle, *fold, self.word, encoding))))
+                Ok(Some(Matcher::Literal(Box::new(Literal::new(&needle, *fold, self.word, encoding)))))
             }
             Meaning::Expression { hir, .. } => {
                 let hir = if self.word { as_word(hir.clone()) } else { hir.clone() };
