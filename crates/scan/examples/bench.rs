@@ -3,9 +3,10 @@
 //! `cargo run --release -p ckptfx-scan --example bench [-- MIB [FILE]]` writes the data to FILE too, if given, so that
 //! other tools can search the same bytes.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
-use ckptfx_scan::{Encodings, Options, PatternKind, PlanBuilder, Region};
+use ckptfx_scan::{Encodings, Options, PatternKind, PlanBuilder, Region, Strings};
 use rayon::prelude::*;
 
 const PAGE: usize = 4096;
@@ -166,6 +167,17 @@ fn main() {
             for (name, builder) in cases.iter().filter(|(name, _)| name.contains(&filter)) {
                 let plan = builder.clone().build().expect("a valid plan");
                 column.push((name, measure(&|| plan.count(&regions, &Options::default()).summary.hits)));
+            }
+            let wide = Strings { utf16le: true, utf16be: true, ..Strings::default() };
+            let ascii = Strings { utf8: false, ..Strings::default() };
+            for (name, strings) in
+                [("strings", ascii), ("strings, UTF-8", Strings::default()), ("strings, UTF-8 and 16", wide)]
+            {
+                if name.contains(&filter) {
+                    let options = Options::default();
+                    let work = || strings.scan(&regions, &options, &mut |_| ControlFlow::Continue(())).hits;
+                    column.push((name, measure(&work)));
+                }
             }
             rows.push(column);
         });

@@ -1,5 +1,7 @@
 //! Single promises of the scanner, one test each.
 
+#![allow(clippy::unwrap_used)]
+
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
