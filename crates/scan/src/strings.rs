@@ -173,16 +173,14 @@ impl Strings {
     }
 }
 
-/// Decides, for each byte of a block, whether a character starts there; given its masks and those one byte on.
-type Class<'c> = &'c dyn Fn(&Masks, &Masks) -> u64;
-
 /// Reports the maximal stretches of at least `minimum` characters, `stride` bytes each, that start in `piece`.
-fn stretches(
+/// `class` decides, for each byte of a block, whether a character starts there; given its masks and those one byte on.
+fn stretches<C: Fn(&Masks, &Masks) -> u64>(
     bytes: &[u8],
     piece: Piece,
     stride: usize,
     minimum: usize,
-    class: Class<'_>,
+    class: &C,
     report: &mut dyn FnMut(usize, usize),
 ) {
     let masks = |from: usize| {
@@ -251,6 +249,15 @@ struct Phase {
 
 impl Phase {
     fn feed(&mut self, mask: u64, line: Line, report: &mut dyn FnMut(usize, usize)) {
+        if !self.foreign && self.open.is_none() && line.base < line.border && !has_run(mask, line.minimum) {
+            // Only a stretch that goes on in the next block can be long enough.
+            let end = length((mask << (BLOCK - line.places)).leading_ones());
+            let start = line.base + (line.places - end) * line.stride;
+            if end > 0 && start < line.border {
+                self.open = Some((start, end));
+            }
+            return;
+        }
         let mut place = 0;
         while place < line.places {
             let rest = mask >> place;
@@ -283,6 +290,17 @@ impl Phase {
     }
 }
 
+/// Whether `mask` may have a run of `minimum` bits; certain when it says no.
+const fn has_run(mask: u64, minimum: usize) -> bool {
+    let mut runs = mask;
+    let mut length = 1;
+    while length * 2 <= minimum && length < BLOCK / 2 {
+        runs &= runs >> length;
+        length *= 2;
+    }
+    runs != 0
+}
+
 fn length(bits: u32) -> usize {
     usize::try_from(bits).unwrap_or(BLOCK)
 }
@@ -301,30 +319,48 @@ fn split_utf8(stretch: &[u8], base: usize, minimum: usize, runs: &mut Vec<Run>) 
             runs.push(Run { start, end, encoding });
         }
     };
-    for part in stretch.utf8_chunks() {
-        for character in part.valid().chars() {
-            let next = at + character.len_utf8();
-            if is_printable(character) {
-                characters += 1;
-                wide |= !character.is_ascii();
-            } else {
-                close(start, at, characters, wide);
-                (start, characters, wide) = (next, 0, false);
-            }
-            at = next;
-        }
-        if !part.invalid().is_empty() {
+    let mut rest = stretch;
+    while let Some((first, after)) = rest.split_first() {
+        // All ASCII in a stretch is printable.
+        let (length, printable) = if first.is_ascii() { (1, true) } else { decode(*first, after) };
+        if printable {
+            characters += 1;
+            wide |= length > 1;
+        } else {
             close(start, at, characters, wide);
-            at += part.invalid().len();
-            (start, characters, wide) = (at, 0, false);
+            (start, characters, wide) = (at + length, 0, false);
         }
+        at += length;
+        rest = rest.get(length..).unwrap_or(&[]);
     }
     close(start, at, characters, wide);
 }
 
-/// For characters that are printable ASCII, tabs, or beyond ASCII.
+/// The length of the character that `first` and the bytes after it encode, and whether it is printable. A byte that
+/// begins no character has length 1.
+fn decode(first: u8, after: &[u8]) -> (usize, bool) {
+    let (length, bits, least) = match first {
+        0xc2..=0xdf => (2, first & 0x1f, 0x80),
+        0xe0..=0xef => (3, first & 0x0f, 0x800),
+        0xf0..=0xf4 => (4, first & 0x07, 0x1_0000),
+        _ => return (1, false),
+    };
+    let mut value = u32::from(bits);
+    let Some(tail) = after.get(..length - 1) else { return (1, false) };
+    for byte in tail {
+        if byte & 0xc0 != 0x80 {
+            return (1, false);
+        }
+        value = value << 6 | u32::from(byte & 0x3f);
+    }
+    match char::from_u32(value).filter(|_| value >= least) {
+        Some(character) => (length, is_printable(character)),
+        None => (1, false),
+    }
+}
+
+/// For characters beyond ASCII.
 fn is_printable(character: char) -> bool {
     let value = u32::from(character);
-    character == '\t'
-        || !(character.is_control() || value & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&value))
+    !(character.is_control() || value & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&value))
 }

@@ -31,9 +31,15 @@ pub(crate) struct Masks {
 
 impl Masks {
     /// The masks of up to [`BLOCK`] bytes.
+    #[inline(always)]
     pub(crate) fn of(block: &[u8]) -> Self {
         let mut masks = Self::default();
         let (words, rest) = block.as_chunks::<8>();
+        // Much of memory is zero.
+        if words.len() == BLOCK / 8 && words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word)) == 0
+        {
+            return Self { zero: u64::MAX, ..masks };
+        }
         let mut at = 0_u32;
         for word in words {
             masks.add(u64::from_le_bytes(*word), u64::MAX, at);
@@ -51,6 +57,7 @@ impl Masks {
 
     /// Adds eight bytes, of which those in `valid` count, eight at a time in one register. Each intermediate has its
     /// verdict in the top bit of each byte; sums stay within a byte because the top bits are cleared before.
+    #[inline(always)]
     fn add(&mut self, word: u64, valid: u64, at: u32) {
         let low = word & !HIGH;
         let from_space = low.wrapping_add(0x60 * ONES);
