@@ -1,6 +1,7 @@
 //! Joins what the parser read into facts about processes, and makes the report structs that are
 //! ckptfx's JSON contract. No input or output happens here.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![cfg_attr(
     not(test),
     deny(
