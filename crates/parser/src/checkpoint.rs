@@ -265,8 +265,7 @@ pub(crate) mod tests {
     #[test]
     fn parent_links_stay_inside_the_evidence() {
         let resolve = |directory: &str, target: &str| {
-            super::resolve(directory.as_bytes(), target.as_bytes())
-                .map(|path| String::from_utf8(path).unwrap())
+            resolve(directory.as_bytes(), target.as_bytes()).map(|path| String::from_utf8(path).unwrap())
         };
         assert_eq!(resolve("checkpoint", "../pre-checkpoint").as_deref(), Some("pre-checkpoint"));
         assert_eq!(resolve("a/b", ".././c/").as_deref(), Some("a/c"));
