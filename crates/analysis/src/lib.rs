@@ -14,17 +14,24 @@
     )
 )]
 
+pub mod anomaly;
 pub mod capability;
 mod case;
 pub mod clues;
 pub mod environment;
+pub mod ghost;
 pub mod limits;
+pub mod location;
+pub mod mapping;
 
 pub mod process;
+pub mod registers;
 pub mod report;
 pub mod search;
 pub mod summary;
+pub mod syscall;
 mod text;
+pub mod thread;
 pub mod uts;
 
 pub use case::{Case, Task};

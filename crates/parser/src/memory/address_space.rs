@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Content, PageRun, Pages, SharedObjects,
+    Content, PageRun, Pages, SharedObjects, vdso,
     vma::{Vma, VmaKind, read_mappings},
 };
 use crate::{Diagnostic, ImageDirectory, files::FileTable, proto};
@@ -77,6 +77,8 @@ pub struct AddressSpace<'a> {
     pub vmas: Vec<Vma>,
     /// The process's own pages.
     pub pages: Pages<'a>,
+    /// Page size in bytes.
+    pub page_size: u64,
     guards: Vec<(u64, u64)>,
 }
 
@@ -91,9 +93,10 @@ impl<'a> AddressSpace<'a> {
         shared: &SharedObjects<'a>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mappings = read_mappings(pid, mm, files, &shared.segments, diagnostics);
+        let mut mappings = read_mappings(pid, mm, files, &shared.segments, diagnostics);
         let pages = Pages::read(images, &format!("pagemap-{pid}.img"), page_size, diagnostics);
-        Self { pid, vmas: mappings.vmas, pages, guards: mappings.guards }
+        vdso::part_clocks(&mut mappings.vmas, &pages, page_size);
+        Self { pid, vmas: mappings.vmas, pages, page_size, guards: mappings.guards }
     }
 
     /// The mapping that holds an address.
@@ -141,11 +144,11 @@ impl<'a> AddressSpace<'a> {
                 let mut position = from;
                 let own: Vec<_> = own.collect();
                 for run in own {
-                    object_runs(vma, key, position, run.start, shared, runs);
+                    object_runs(vma, key, (position, run.start), self.page_size, shared, runs);
                     runs.push(run_of(run));
                     position = run.end();
                 }
-                object_runs(vma, key, position, to, shared, runs);
+                object_runs(vma, key, (position, to), self.page_size, shared, runs);
             }
         }
     }
@@ -254,8 +257,8 @@ fn fill<'a>(
 fn object_runs<'a>(
     vma: &Vma,
     key: u64,
-    from: u64,
-    to: u64,
+    (from, to): (u64, u64),
+    page_size: u64,
     shared: &SharedObjects<'a>,
     runs: &mut Vec<Run<'a>>,
 ) {
@@ -270,7 +273,7 @@ fn object_runs<'a>(
     };
     let mut mapped = Vec::new();
     // Past the object's end the kernel has no page to give; the last page is zero-filled.
-    let size = object.size.and_then(|size| size.checked_next_multiple_of(4096));
+    let size = object.size.and_then(|size| size.checked_next_multiple_of(page_size));
     let end = size.map_or(last, |size| size.clamp(first, last));
     fill(object.pages.within(first, end), first, end, |_, _| Ok(Captured::Zero), &mut mapped);
     push(&mut mapped, end, last - end, Err(Unavailable::Unmapped));
