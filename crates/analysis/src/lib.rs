@@ -15,9 +15,11 @@
 )]
 
 pub mod anomaly;
+pub mod bpf;
 pub mod capability;
 mod case;
 pub mod clues;
+pub mod credential;
 pub mod environment;
 pub mod ghost;
 pub mod limits;
@@ -28,10 +30,13 @@ pub mod process;
 pub mod registers;
 pub mod report;
 pub mod search;
+pub mod seccomp;
+pub mod signal;
 pub mod summary;
 pub mod syscall;
 mod text;
 pub mod thread;
+pub mod timer;
 pub mod uts;
 
 pub use case::{Case, Task};

@@ -86,7 +86,8 @@ fn syscall(call: &Syscall) -> String {
     format!("{name}{doubt}{outcome}")
 }
 
-fn location(location: Option<&Location>) -> String {
+/// An address with what lies there.
+pub fn location(location: Option<&Location>) -> String {
     let Some(location) = location else { return "-".to_owned() };
     let address = &location.address;
     match (&location.path, location.file_offset, location.kind) {
