@@ -143,7 +143,9 @@ pub enum Command {
     )]
     Threads(ThreadsArgs),
     /// Show credentials, capabilities, seccomp filters and security labels
-    #[command(after_help = "Examples:\n  ckptfx creds archive.tar\n  ckptfx creds --pid 1 --filters archive.tar")]
+    #[command(
+        after_help = "Examples:\n  ckptfx creds archive.tar\n  ckptfx creds --pid 1 --filters archive.tar"
+    )]
     Creds(CredsArgs),
     /// Show signal handlers, blocked and pending signals
     #[command(after_help = "Examples:\n  ckptfx signals --pid 1 archive.tar")]
@@ -487,13 +489,14 @@ pub struct TimersArgs {
 }
 
 const CORE_HELP: &str = "The core holds every byte of the process that the checkpoint holds, and nothing else: pages that are only in files
-of the container are left out, and a debugger then says that it cannot access them. --sysroot adds them from files
-whose build id (or size, for files without one) is that of the file that was mapped.
+of the container are left out, and listed. --sysroot adds them from files whose build id (or size, for files without
+one) is that of the file that was mapped. A debugger may fill the gaps from files of the machine it runs on: tell gdb
+not to with 'set sysroot', as below; it then says that it cannot access them.
 
 Examples:
   ckptfx core --pid 14 archive.tar --out-file 14.core
   ckptfx core --pid 14 archive.tar --sysroot ./image-root --out-file 14.core
-  gdb -batch -ex 'info threads' -ex 'info registers' -c 14.core
+  gdb -iex 'set sysroot /nonexistent' -ex 'info threads' -c 14.core
   ckptfx core --pid 14 archive.tar -o json";
 
 /// What `core` takes.

@@ -242,9 +242,12 @@ impl<'c, 'a> Judge<'c, 'a> {
         }
         let has_program = evidence.iter().any(|fact| fact.what == "starts with");
         let implied = vma.prot & READ != 0
-            && self.task.core.as_ref().and_then(|core| core.tc.as_ref()?.personality).is_some_and(|bits| {
-                bits / READ_IMPLIES_EXEC_DIGIT % 10 & READ_IMPLIES_EXEC != 0
-            });
+            && self
+                .task
+                .core
+                .as_ref()
+                .and_then(|core| core.tc.as_ref()?.personality)
+                .is_some_and(|bits| bits / READ_IMPLIES_EXEC_DIGIT % 10 & READ_IMPLIES_EXEC != 0);
         let caveat = match (implied, self.code_maker) {
             (true, _) => Some("the personality of the process makes all its readable memory executable"),
             (false, true) => Some(CODE_MAKER_CAVEAT),
@@ -263,7 +266,11 @@ impl<'c, 'a> Judge<'c, 'a> {
             _ if writable => {
                 ("writable-code", Severity::High, "anonymous memory is writable and executable at once")
             }
-            _ => ("anonymous-code", Severity::Medium, "anonymous memory is executable: its code comes from no file"),
+            _ => (
+                "anonymous-code",
+                Severity::Medium,
+                "anonymous memory is executable: its code comes from no file",
+            ),
         };
         let severity = match severity {
             _ if has_program => Severity::High,
@@ -391,7 +398,9 @@ impl Original<'_, '_> {
                 let mut runs = pages.within(offset, end);
                 match (runs.next(), runs.next()) {
                     (None, _) => Some(page.iter().all(|byte| *byte == 0)),
-                    (Some(PageRun { content: Content::Captured { bytes, .. }, .. }), None) => Some(bytes == page),
+                    (Some(PageRun { content: Content::Captured { bytes, .. }, .. }), None) => {
+                        Some(bytes == page)
+                    }
                     _ => None,
                 }
             }

@@ -94,7 +94,8 @@ impl<'a> GhostFile<'a> {
                 found.push(Stretch::Zeros(start - position));
             }
             let (skip, length) = (start - piece.offset, end - start);
-            let there = usize::try_from(skip).ok().and_then(|skip| piece.bytes.get(skip..)).unwrap_or_default();
+            let there =
+                usize::try_from(skip).ok().and_then(|skip| piece.bytes.get(skip..)).unwrap_or_default();
             let there = there.get(..usize::try_from(length).unwrap_or(usize::MAX)).unwrap_or(there);
             if !there.is_empty() {
                 found.push(Stretch::Bytes(there));

@@ -20,6 +20,7 @@ pub mod capability;
 mod case;
 pub mod clues;
 pub mod credential;
+pub mod elf_core;
 pub mod environment;
 pub mod ghost;
 pub mod limits;

@@ -143,8 +143,11 @@ pub fn read(core: &CoreEntry) -> Option<Cpu> {
                 wide(entry.base_addr)
             };
             let tls = if compat { in_segment() } else { r.fs_base };
-            let arguments =
-                if compat { [r.bx, r.cx, r.dx, r.si, r.di, r.bp] } else { [r.di, r.si, r.dx, r.r10, r.r8, r.r9] };
+            let arguments = if compat {
+                [r.bx, r.cx, r.dx, r.si, r.di, r.bp]
+            } else {
+                [r.di, r.si, r.dx, r.r10, r.r8, r.r9]
+            };
             // Negative is "not in a system call". The kernel looks at the low half only.
             let call = r.orig_ax.map(|value| value & 0xffff_ffff).filter(|value| value >> 31 == 0);
             let name = if compat { "i386" } else { "x86_64" };

@@ -93,9 +93,10 @@ impl<'a> Filters<'a> {
             Some((filter.filter.as_deref(), filter.flags))
         };
         one.len() == other.len()
-            && one.iter().zip(other).all(|(one, other)| {
-                one.position == other.position || content(one) == content(other)
-            })
+            && one
+                .iter()
+                .zip(other)
+                .all(|(one, other)| one.position == other.position || content(one) == content(other))
     }
 
     /// What holds for a thread, given its image and that of its leader.
@@ -136,9 +137,9 @@ impl<'a> Filters<'a> {
     }
 
     fn is_synchronised(&self, first: u32) -> bool {
-        self.positions(first).into_iter().any(|position| {
-            self.get(position).is_some_and(|filter| filter.flags.unwrap_or(0) & TSYNC != 0)
-        })
+        self.positions(first)
+            .into_iter()
+            .any(|position| self.get(position).is_some_and(|filter| filter.flags.unwrap_or(0) & TSYNC != 0))
     }
 
     /// Positions of a chain, as far as they lead to filters and not in a circle.
@@ -147,7 +148,9 @@ impl<'a> Filters<'a> {
         let mut seen = vec![false; self.filters.len()];
         let mut next = Some(first);
         while let Some(position) = next {
-            let Some(slot) = usize::try_from(position).ok().and_then(|index| seen.get_mut(index)) else { break };
+            let Some(slot) = usize::try_from(position).ok().and_then(|index| seen.get_mut(index)) else {
+                break;
+            };
             if std::mem::replace(slot, true) {
                 break;
             }
@@ -165,7 +168,8 @@ impl<'a> Filters<'a> {
             Some(last) => self.get(*last).and_then(|filter| filter.prev),
         };
         if let Some(position) = dangling {
-            let message = format!("a chain of filters leads to filter {position}, which is not there or in it already");
+            let message =
+                format!("a chain of filters leads to filter {position}, which is not there or in it already");
             diagnostics.push(Diagnostic::loss("bad-filter-chain", "seccomp.img", message));
         }
         let filters = positions.into_iter().filter_map(|position| {

@@ -79,7 +79,8 @@ fn read(
     inline.or_else(|| {
         // Before CRIU 1.3 they had images of their own: three interval timers, then the others.
         let pid = task.process.pid;
-        let mut intervals = images.read::<ItimerEntry>(&format!("itimers-{pid}.img"), diagnostics).into_iter();
+        let mut intervals =
+            images.read::<ItimerEntry>(&format!("itimers-{pid}.img"), diagnostics).into_iter();
         let mut next = || intervals.next().map(|entry| entry.value);
         let (real, virt, prof) = (next(), next(), next());
         let posix = images.read::<PosixTimerEntry>(&format!("posix-timers-{pid}.img"), diagnostics);

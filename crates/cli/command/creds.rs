@@ -123,7 +123,9 @@ pub fn run(args: &CredsArgs, common: &Common) -> Result<Outcome> {
                 }
                 shown.push((filter.position, creds.pid));
                 writeln!(output)?;
-                for (index, line) in filter.disassembly.iter().flat_map(|listing| listing.0.iter()).enumerate() {
+                for (index, line) in
+                    filter.disassembly.iter().flat_map(|listing| listing.0.iter()).enumerate()
+                {
                     writeln!(output, "  {index:6}: {line}")?;
                 }
             }

@@ -64,7 +64,9 @@ const ANOMALIES: View<Mapping> = View {
         Column::left("SEVERITY", |mapping| {
             mapping.anomalies.iter().map(|odd| odd.severity).max().map_or_else(String::new, severity)
         }),
-        Column::left("FINDING", |mapping| mapping.anomalies.iter().map(finding).collect::<Vec<_>>().join("; ")),
+        Column::left("FINDING", |mapping| {
+            mapping.anomalies.iter().map(finding).collect::<Vec<_>>().join("; ")
+        }),
     ],
     ..VIEW
 };

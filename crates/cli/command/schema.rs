@@ -4,7 +4,7 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    credential, environment, limits, mapping, process, report, signal, summary, thread, timer, uts,
+    credential, elf_core, environment, limits, mapping, process, report, signal, summary, thread, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
@@ -16,6 +16,7 @@ type Record = fn(&mut SchemaGenerator) -> Schema;
 
 /// Command, collection and record of each result.
 const RESULTS: &[(&str, &str, Record)] = &[
+    ("core", "segments", of::<elf_core::SegmentFacts>),
     ("creds", "credentials", of::<credential::Credentials>),
     ("env", "variables", of::<environment::Variable>),
     ("info", "info", of::<summary::Summary>),

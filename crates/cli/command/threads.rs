@@ -109,7 +109,13 @@ pub fn run(args: &ThreadsArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, VIEW.name, VIEW.collection, |case, output, _| {
         args.filter.check(case)?;
         for thread in thread::threads(case, &|task| args.filter.accepts(task)) {
-            write!(output, "process {} thread {} {}", thread.pid, thread.tid, view::text(thread.comm.as_ref()))?;
+            write!(
+                output,
+                "process {} thread {} {}",
+                thread.pid,
+                thread.tid,
+                view::text(thread.comm.as_ref())
+            )?;
             writeln!(output, " {}", thread.architecture.unwrap_or("(no registers)"))?;
             writeln!(output, "  at {}", location(thread.ip.as_ref()))?;
             for odd in &thread.anomalies {

@@ -46,7 +46,10 @@ pub const VIEW: View<Timer> = View {
         }),
         Column::right("ID", |timer| view::number(timer.id)),
         Column::left("CLOCK", |timer| timer.clock.clone().unwrap_or_else(|| "-".to_owned())),
-        Column::right("REMAINING", |timer| if timer.armed { seconds(timer.remaining_ns) } else { "-".to_owned() }),
+        Column::right(
+            "REMAINING",
+            |timer| if timer.armed { seconds(timer.remaining_ns) } else { "-".to_owned() },
+        ),
         Column::right("INTERVAL", |timer| seconds(timer.interval_ns)),
         Column::left("SIGNAL", |timer| timer.signal.clone().unwrap_or_else(|| "-".to_owned())),
         Column::left("NOTIFY", |timer| timer.notify.clone().unwrap_or_else(|| "-".to_owned())),

@@ -20,7 +20,9 @@ pub fn signal(number: u32, numbering: Numbering) -> String {
         (Some(name), _) => name.to_owned(),
         (None, SIGRTMIN) if numbering != Numbering::Mips => "SIGRTMIN".to_owned(),
         (None, SIGRTMAX) if numbering != Numbering::Mips => "SIGRTMAX".to_owned(),
-        (None, SIGRTMIN..SIGRTMAX) if numbering != Numbering::Mips => format!("SIGRTMIN+{}", number - SIGRTMIN),
+        (None, SIGRTMIN..SIGRTMAX) if numbering != Numbering::Mips => {
+            format!("SIGRTMIN+{}", number - SIGRTMIN)
+        }
         _ => number.to_string(),
     }
 }
@@ -52,7 +54,8 @@ pub fn seccomp_flags(value: u32) -> Vec<String> {
 /// A clock; the CPU clock of a process or thread has a negative number made of its id.
 #[must_use]
 pub fn clock(id: u32) -> String {
-    let known = names::numbers(Show::Clock, Numbering::Generic).and_then(|table| names::name(table, id.into()));
+    let known =
+        names::numbers(Show::Clock, Numbering::Generic).and_then(|table| names::name(table, id.into()));
     known.map_or_else(|| id.cast_signed().to_string(), str::to_owned)
 }
 
