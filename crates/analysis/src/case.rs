@@ -65,6 +65,13 @@ impl<'a> Case<'a> {
         }
         let files = FileTable::read(images, &mut diagnostics);
         let seeds = process::read_tree(images, &mut diagnostics);
+        if !seeds.is_empty() && files.entries().next().is_none() {
+            diagnostics.push(Diagnostic::loss(
+                "missing-image",
+                "files.img",
+                "the open files are missing: executables, directories and mapped files have no name",
+            ));
+        }
         let read: Vec<_> = seeds
             .iter()
             .map(|seed| {

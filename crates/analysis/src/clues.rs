@@ -130,4 +130,27 @@ mod tests {
         assert_eq!(kernel_of_vdso(&vdso).as_deref(), Some("6.18.44"));
         assert_eq!(kernel_of_vdso(&vdso[..vdso.len() - 1]), None);
     }
+
+    /// The bound never says more than is true, and for usual releases not much less.
+    #[test]
+    fn the_oldest_release_that_fits() {
+        use ckptfx_testkit::Criu;
+        for (criu, expected) in [
+            (Criu::V1_1, (1, 0)),
+            (Criu::V1_5, (1, 0)),
+            (Criu::V1_8, (1, 6)),
+            (Criu::V2_12, (2, 0)),
+            (Criu::V3_3, (2, 0)),
+            (Criu::V3_13, (3, 11)),
+            (Criu::V3_19, (3, 18)),
+            (Criu::V4_1, (4, 1)),
+            (Criu::V4_2, (4, 2)),
+        ] {
+            let found = crate::tests::with_case(ckptfx_testkit::rich_old(criu), |case| {
+                criu_version(&case.checkpoint.images, case.inventory.as_ref())
+            });
+            assert!(found <= CriuVersion(criu.major, criu.minor), "{criu:?} is taken for {found}");
+            assert!(found >= CriuVersion(expected.0, expected.1), "{criu:?} is taken for {found}");
+        }
+    }
 }

@@ -34,9 +34,9 @@ pub struct Credentials {
     pub securebits: Option<Vec<String>>,
     /// Whether execve can no longer gain privileges; null when CRIU was too old to record it.
     pub no_new_privs: Option<bool>,
-    /// `disabled`, `strict` or `filter`.
-    pub seccomp: &'static str,
-    /// Where the images say so; null when they say nothing, which means `disabled`.
+    /// `disabled`, `strict` or `filter`; null when CRIU was too old to record it.
+    pub seccomp: Option<&'static str>,
+    /// Where the images say so; null when they say nothing.
     pub seccomp_source: Option<Source>,
     /// Filters, the oldest first. All of them are asked, and the strictest answer counts.
     pub filters: Vec<Filter>,
@@ -54,8 +54,8 @@ pub fn credentials(
 ) -> Vec<Credentials> {
     let images = &case.checkpoint.images;
     let mut diagnostics = Vec::new();
-    let filters = Filters::read(images, disassemble, &mut diagnostics);
     let criu = clues::criu_version(images, case.inventory.as_ref());
+    let filters = Filters::read(images, criu, disassemble, &mut diagnostics);
     let mut found = Vec::new();
     for task in case.tasks.iter().filter(|task| wanted(task) && task.process.state != Some(State::Zombie)) {
         let pid = task.process.pid;

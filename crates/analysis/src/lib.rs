@@ -1,6 +1,7 @@
 //! Joins what the parser read into facts about processes, and makes the report structs that are
 //! ckptfx's JSON contract. No input or output happens here.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![cfg_attr(
     not(test),
     deny(
@@ -42,3 +43,25 @@ pub mod uts;
 
 pub use case::{Case, Task};
 pub use text::{Text, unfold};
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use ckptfx_parser::{
+        evidence::{self, Input, OpenOptions},
+        source::Silent,
+    };
+    use ckptfx_testkit::{Checkpoint, Container, PodmanVersion};
+
+    use super::*;
+
+    /// Writes a dump as an archive, reads it, and gives what was read.
+    pub(crate) fn with_case<T>(dump: Checkpoint, look: impl FnOnce(&Case<'_>) -> T) -> T {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&Container::new(dump).podman(PodmanVersion::V5).to_tar()).unwrap();
+        let options = OpenOptions { parent: None, decompressed_limit: 1 << 30, progress: &Silent };
+        let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
+        look(&Case::read(&evidence.checkpoints[0]))
+    }
+}

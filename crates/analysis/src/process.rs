@@ -115,7 +115,7 @@ pub struct Process {
     pub capabilities: Option<Capabilities>,
     /// Whether execve can no longer gain privileges; not recorded before CRIU 3.19.
     pub no_new_privs: Option<bool>,
-    /// `disabled`, `strict` or `filter`.
+    /// `disabled`, `strict` or `filter`; not recorded before CRIU 1.6.
     pub seccomp: Option<&'static str>,
     /// Label of the Linux security module.
     pub lsm_label: Option<Text>,
@@ -311,8 +311,12 @@ impl<'c> Context<'c> {
         let creds = creds.as_ref();
         let exit = tc.filter(|_| zombie).and_then(|tc| tc.exit_code);
         let exe = memory.and_then(|(mm, _)| self.executable(mm.exe_file_id?));
-        let fs: Option<proto::FsEntry> =
-            (!zombie).then(|| images.read_one(&format!("fs-{pid}.img"), diagnostics)).flatten();
+        let fs_name = format!("fs-{pid}.img");
+        let fs: Option<proto::FsEntry> = (!zombie).then(|| images.read_one(&fs_name, diagnostics)).flatten();
+        if !zombie && core.is_some() && images.member(&fs_name).is_none() {
+            let message = format!("working directory, root and umask of process {pid} are lost");
+            diagnostics.push(Diagnostic::loss("missing-image", fs_name, message));
+        }
         let path = |id: Option<u32>| {
             let id = id?;
             let mut name = self.files.regular(id)?.name.clone()?;
@@ -351,7 +355,11 @@ impl<'c> Context<'c> {
             groups: creds.map(|c| c.groups.clone()),
             capabilities: creds.map(|c| capabilities(c, self.criu)),
             no_new_privs: creds.and_then(|c| no_new_privs(c, self.criu)),
-            seccomp: if zombie { None } else { core.map(|_| seccomp(tc, thread_core)) },
+            // Releases that wrote the first image format did not look at it.
+            seccomp: core.filter(|_| !zombie).and_then(|_| {
+                seccomp(tc, thread_core)
+                    .or_else(|| (self.criu >= clues::CriuVersion(1, 6)).then_some("disabled"))
+            }),
             lsm_label: creds.and_then(|c| c.lsm_profile.clone()).map(Text),
             cwd: path(fs.as_ref().and_then(|fs| fs.cwd_id)),
             root: path(fs.as_ref().and_then(|fs| fs.root_id)),
@@ -470,14 +478,17 @@ struct Executable {
     memfd: bool,
 }
 
-fn seccomp(tc: Option<&proto::TaskCoreEntry>, thread: Option<&proto::ThreadCoreEntry>) -> &'static str {
+fn seccomp(
+    tc: Option<&proto::TaskCoreEntry>,
+    thread: Option<&proto::ThreadCoreEntry>,
+) -> Option<&'static str> {
     let mode = thread.and_then(|thread| thread.seccomp_mode).or_else(|| tc?.old_seccomp_mode);
-    match mode {
-        None | Some(0) => "disabled",
-        Some(1) => "strict",
-        Some(2) => "filter",
-        Some(_) => "unknown",
-    }
+    Some(match mode? {
+        0 => "disabled",
+        1 => "strict",
+        2 => "filter",
+        _ => "unknown",
+    })
 }
 
 fn threads(
@@ -567,5 +578,40 @@ fn read_strings(
             diagnostics.push(Diagnostic::loss("unavailable", subject, message));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ckptfx_testkit::{Checkpoint, Process as Description};
+
+    use super::*;
+
+    /// The title when the argument area is `length` bytes long and the environment begins `gap` after it.
+    fn title(length: u64, gap: u64) -> Option<String> {
+        let process = Description::new(1).cmdline(["worker: idle", "-x"]).environ(["PATH=/bin", "A=1"]);
+        crate::tests::with_case(Checkpoint::new().process(process), |case| {
+            let task = &case.tasks[0];
+            let mut mm = task.mm.clone().unwrap();
+            let start = mm.mm_arg_start.unwrap();
+            let end = start + length;
+            mm.mm_arg_end = Some(end);
+            mm.mm_env_start = Some(end + gap);
+            assert!(mm.mm_env_end > mm.mm_env_start);
+            let title = rewritten_title(&mm, task.space.as_ref().unwrap(), start, end, &case.shared);
+            title.map(|title| String::from_utf8(title).unwrap())
+        })
+    }
+
+    #[test]
+    fn a_title_is_what_does_not_end_with_nul() {
+        // "worker: idle\0-x\0": an untouched area ends with NUL.
+        assert_eq!(title(16, 0), None);
+        assert_eq!(title(13, 0), None);
+        // The area ends inside the text, which runs on into the environment up to a NUL.
+        assert_eq!(title(6, 0).as_deref(), Some("worker: idle"));
+        // An environment elsewhere is not run into.
+        assert_eq!(title(6, 8).as_deref(), Some("worker"));
+        assert_eq!(title(0, 0), None);
     }
 }

@@ -10,7 +10,7 @@ use ckptfx_parser::{
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use crate::bpf;
+use crate::{bpf, clues::CriuVersion};
 
 /// Longest program that the kernel takes (`BPF_MAXINSNS`).
 const MAX_INSTRUCTIONS: usize = 4096;
@@ -66,7 +66,8 @@ pub enum Source {
 /// How system calls of a thread are restricted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Restriction {
-    pub mode: &'static str,
+    /// None where releases of the time did not look at it.
+    pub mode: Option<&'static str>,
     pub source: Option<Source>,
     pub filters: Vec<Filter>,
 }
@@ -75,15 +76,21 @@ pub(crate) struct Restriction {
 pub(crate) struct Filters<'a> {
     images: &'a ImageDirectory,
     filters: Vec<proto::SeccompFilter>,
+    criu: CriuVersion,
     disassemble: bool,
     listings: RefCell<HashMap<(u32, March), Listing>>,
 }
 
 impl<'a> Filters<'a> {
-    pub fn read(images: &'a ImageDirectory, disassemble: bool, diagnostics: &mut Vec<Diagnostic>) -> Self {
+    pub fn read(
+        images: &'a ImageDirectory,
+        criu: CriuVersion,
+        disassemble: bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
         let entry: Option<proto::SeccompEntry> = images.read_one("seccomp.img", diagnostics);
         let filters = entry.map(|entry| entry.seccomp_filters).unwrap_or_default();
-        Self { images, filters, disassemble, listings: RefCell::default() }
+        Self { images, filters, criu, disassemble, listings: RefCell::default() }
     }
 
     /// Whether two chains are the same programs with the same flags. CRIU writes the filters of each thread anew.
@@ -124,10 +131,11 @@ impl<'a> Filters<'a> {
             _ => Vec::new(),
         };
         let mode = match mode {
-            0 => "disabled",
-            1 => "strict",
-            2 => "filter",
-            _ => "unknown",
+            // Releases that wrote the first image format did not look at it.
+            0 => (self.criu >= CriuVersion(1, 6)).then_some("disabled"),
+            1 => Some("strict"),
+            2 => Some("filter"),
+            _ => Some("unknown"),
         };
         Restriction { mode, source, filters }
     }

@@ -68,13 +68,17 @@ pub const VIEW: View<Credentials> = View {
             None => "?".to_owned(),
         }),
         Column::left("SECCOMP", |creds| match creds.filters.len() {
-            0 => creds.seccomp.to_owned(),
-            count => format!("{} ({count})", creds.seccomp),
+            0 => seccomp(creds).to_owned(),
+            count => format!("{} ({count})", seccomp(creds)),
         }),
         Column::left("LABEL", |creds| view::text(creds.lsm_label.as_ref())),
         Column::left("DIFFERS IN", |creds| creds.differs_in.join(" ")),
     ],
 };
+
+fn seccomp(creds: &Credentials) -> &'static str {
+    creds.seccomp.unwrap_or("?")
+}
 
 /// One number when all four are the same, or else all of them.
 fn ids(ids: Option<Ids>) -> String {
@@ -108,7 +112,7 @@ pub fn run(args: &CredsArgs, common: &Common) -> Result<Outcome> {
         let mut shown: Vec<(u32, u32)> = Vec::new();
         for creds in credential::credentials(case, true, &|task| args.filter.accepts(task)) {
             let comm = view::text(creds.comm.as_ref());
-            writeln!(output, "process {} thread {} {comm}: {}", creds.pid, creds.tid, creds.seccomp)?;
+            writeln!(output, "process {} thread {} {comm}: {}", creds.pid, creds.tid, seccomp(&creds))?;
             for filter in &creds.filters {
                 let flags = if filter.flags.is_empty() { "-".to_owned() } else { filter.flags.join(" | ") };
                 write!(

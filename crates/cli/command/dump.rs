@@ -72,11 +72,10 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     output.begin(&Head::new("dump", &opened.evidence, checkpoint, opened.sha256.clone()))?;
     let mut offset = 0;
     for run in everything(space, &case) {
-        let end = run.start.saturating_add(run.length);
-        if end <= from || run.start >= to {
-            continue;
+        let piece = piece(&run, space, &mut offset);
+        if run.start.saturating_add(run.length) > from && run.start < to {
+            output.record(&piece)?;
         }
-        output.record(&piece(&run, space, &mut offset))?;
     }
     let warnings = finish_diagnostics(&case.diagnostics, common);
     output.end(&warnings)?;

@@ -178,7 +178,7 @@ impl Permissions {
         let letters: Vec<char> = text.chars().collect();
         let fits = match letters.as_slice() {
             [letter] => "rwxps".contains(*letter),
-            [rwx @ ..] if rwx.len() == 3 || rwx.len() == 4 => rwx
+            rwx if rwx.len() == 3 || rwx.len() == 4 => rwx
                 .iter()
                 .zip(["r-?", "w-?", "x-?", "ps?"])
                 .all(|(letter, allowed)| allowed.contains(*letter)),

@@ -223,8 +223,44 @@ fn resolve(directory: &[u8], target: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// The images below a path of an archive.
+    pub(crate) fn directory(archive: Archive, path: &str) -> ImageDirectory {
+        ImageDirectory::new(&Arc::new(archive), path.as_bytes().to_vec(), None, 0)
+    }
+
+    #[test]
+    fn a_chain_of_parents_has_an_end() {
+        let deep = |depth: usize| {
+            let path = |level| format!("a{}/inventory.img", "/parent".repeat(level)).into_bytes();
+            let files = (0..=depth).map(|level| (path(level), bytes::Bytes::from_static(b"x")));
+            let mut images = directory(Archive::of_files(files), "a");
+            let mut levels = 0;
+            loop {
+                match images.parent {
+                    Parent::Found(parent) => images = *parent,
+                    end => return (levels, matches!(end, Parent::None)),
+                }
+                levels += 1;
+            }
+        };
+        assert_eq!(deep(0), (0, true));
+        assert_eq!(deep(9), (9, true));
+        assert_eq!(deep(500), (MAX_PARENTS, false));
+    }
+
+    #[test]
+    fn the_byte_order_is_that_of_the_inventory() {
+        let order = |bytes: &'static [u8]| {
+            let file = (b"a/inventory.img".to_vec(), bytes::Bytes::from_static(bytes));
+            directory(Archive::of_files([file]), "a").order
+        };
+        assert_eq!(order(&[0x58, 0x31, 0x31, 0x16]), ByteOrder::Big);
+        assert_eq!(order(&[0x16, 0x31, 0x31, 0x58]), ByteOrder::Little);
+        assert_eq!(order(b""), ByteOrder::Little);
+    }
 
     #[test]
     fn parent_links_stay_inside_the_evidence() {

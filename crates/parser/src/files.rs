@@ -155,3 +155,60 @@ impl FileTable {
         entries.into_iter().map(|(_, entry)| entry)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use ckptfx_testkit::{Checkpoint, Criu, File, Ghost, Message, Process};
+
+    use super::*;
+    use crate::{archive::Archive, checkpoint::tests::directory};
+
+    fn table(dump: &Checkpoint) -> (FileTable, Vec<Diagnostic>) {
+        let files = dump.images().into_iter();
+        let files = files.map(|(name, body)| (format!("a/{name}").into_bytes(), Bytes::from(body.to_vec())));
+        let mut diagnostics = Vec::new();
+        (FileTable::read(&directory(Archive::of_files(files), "a"), &mut diagnostics), diagnostics)
+    }
+
+    fn dump(criu: Criu) -> Checkpoint {
+        let process = Process::new(1)
+            .fd(3, File::regular("/plain"))
+            .fd(4, File::regular("/ghost").deleted(Ghost::new("x")))
+            .fd(5, File::regular("/linked").linked("/link_remap.1"))
+            .fd(6, File::regular("/proc/9/stat").dead_process(9))
+            .fd(7, File::pipe_read(600))
+            .fd(8, File::tcp_listen("0.0.0.0:80"));
+        Checkpoint::new().criu(criu).process(process)
+    }
+
+    #[test]
+    fn one_table_or_one_image_per_type_say_the_same() {
+        for criu in [Criu::V2_12, Criu::V3_3, Criu::V4_2] {
+            let (table, diagnostics) = table(&dump(criu));
+            assert!(diagnostics.is_empty(), "{criu:?}: {diagnostics:?}");
+            let of = |path: &str| {
+                let regular = table.entries().filter_map(|entry| entry.reg.as_ref());
+                let mut ids = regular.filter(|reg| reg.name.as_deref() == Some(path.as_bytes()));
+                let id = ids.next().and_then(|reg| reg.id).unwrap();
+                (table.remap(id), table.is_deleted(id))
+            };
+            assert_eq!(of("/plain"), (None, false), "{criu:?}");
+            assert!(matches!(of("/ghost"), (Some(Remap::Ghost(_)), true)), "{criu:?}");
+            assert!(matches!(of("/linked"), (Some(Remap::Linked(_)), true)), "{criu:?}");
+            assert_eq!(of("/proc/9/stat"), (Some(Remap::DeadProcess(9)), false), "{criu:?}");
+            let has = |kind| table.entries().any(|entry| entry.r#type == Some(kind as i32));
+            assert!(has(FdTypes::Pipe) && has(FdTypes::Inetsk), "{criu:?}");
+        }
+    }
+
+    #[test]
+    fn two_files_of_one_number_are_reported() {
+        let other = Message::new()
+            .uint(1, 1_u32)
+            .uint(2, 1_u32)
+            .message(3, &Message::new().uint(1, 1_u32).bytes(6, "/other"));
+        let (_, diagnostics) = table(&dump(Criu::V4_2).entry("files", "", other));
+        assert_eq!(diagnostics.iter().map(|one| one.code).collect::<Vec<_>>(), ["duplicate-id"]);
+    }
+}

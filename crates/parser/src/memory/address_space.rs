@@ -94,7 +94,14 @@ impl<'a> AddressSpace<'a> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let mut mappings = read_mappings(pid, mm, files, &shared.segments, diagnostics);
-        let pages = Pages::read(images, &format!("pagemap-{pid}.img"), page_size, diagnostics);
+        let name = format!("pagemap-{pid}.img");
+        let pages = if images.member(&name).is_some() {
+            Pages::read(images, &name, page_size, diagnostics)
+        } else {
+            let message = format!("which memory of process {pid} was written is not known");
+            diagnostics.push(Diagnostic::loss("missing-image", name, message));
+            Pages::missing()
+        };
         vdso::part_clocks(&mut mappings.vmas, &pages, page_size);
         Self { pid, vmas: mappings.vmas, pages, page_size, guards: mappings.guards }
     }
@@ -130,7 +137,12 @@ impl<'a> AddressSpace<'a> {
         match vma.kind {
             VmaKind::Anonymous | VmaKind::Heap | VmaKind::Stack | VmaKind::Vdso => {
                 let mut plain = Vec::new();
-                fill(own, from, to, |_, _| Ok(Captured::Zero), &mut plain);
+                let lost_from = self.pages.lost_from.unwrap_or(u64::MAX).clamp(from, to);
+                let own: Vec<_> = own.collect();
+                let before = own.iter().filter_map(|run| run.clip(from, lost_from));
+                fill(before, from, lost_from, |_, _| Ok(Captured::Zero), &mut plain);
+                let after = own.iter().filter_map(|run| run.clip(lost_from, to));
+                fill(after, lost_from, to, |_, _| Err(Unavailable::Lost), &mut plain);
                 self.guarded(plain, runs);
             }
             VmaKind::Vvar | VmaKind::Vsyscall | VmaKind::SocketRing | VmaKind::Droppable => {
@@ -144,11 +156,11 @@ impl<'a> AddressSpace<'a> {
                 let mut position = from;
                 let own: Vec<_> = own.collect();
                 for run in own {
-                    object_runs(vma, key, (position, run.start), self.page_size, shared, runs);
+                    object_runs(vma, key, position, run.start, shared, runs);
                     runs.push(run_of(run));
                     position = run.end();
                 }
-                object_runs(vma, key, (position, to), self.page_size, shared, runs);
+                object_runs(vma, key, position, to, shared, runs);
             }
         }
     }
@@ -257,8 +269,8 @@ fn fill<'a>(
 fn object_runs<'a>(
     vma: &Vma,
     key: u64,
-    (from, to): (u64, u64),
-    page_size: u64,
+    from: u64,
+    to: u64,
     shared: &SharedObjects<'a>,
     runs: &mut Vec<Run<'a>>,
 ) {
@@ -273,7 +285,7 @@ fn object_runs<'a>(
     };
     let mut mapped = Vec::new();
     // Past the object's end the kernel has no page to give; the last page is zero-filled.
-    let size = object.size.and_then(|size| size.checked_next_multiple_of(page_size));
+    let size = object.size.and_then(|size| size.checked_next_multiple_of(shared.page_size));
     let end = size.map_or(last, |size| size.clamp(first, last));
     fill(object.pages.within(first, end), first, end, |_, _| Ok(Captured::Zero), &mut mapped);
     push(&mut mapped, end, last - end, Err(Unavailable::Unmapped));

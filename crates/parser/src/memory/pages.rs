@@ -1,7 +1,7 @@
 //! Page contents (`format.md §7`): which pages an image set holds, and where their bytes are.
 
 use crate::{
-    Diagnostic, ImageDirectory, Parent,
+    Diagnostic, ImageDirectory, Parent, Severity,
     archive::Member,
     image::{self, Located},
     proto,
@@ -91,6 +91,8 @@ impl<'a> PageRun<'a> {
 pub struct Pages<'a> {
     /// The runs; between them nothing is stated.
     pub runs: Vec<PageRun<'a>>,
+    /// From this address on the pagemap is not readable: that it states nothing means nothing there.
+    pub lost_from: Option<u64>,
 }
 
 impl<'a> Pages<'a> {
@@ -98,6 +100,11 @@ impl<'a> Pages<'a> {
     pub fn captured_bytes(&self) -> u64 {
         let captured = self.runs.iter().filter(|run| matches!(run.content, Content::Captured { .. }));
         captured.map(|run| run.length).sum()
+    }
+
+    /// The pages of a process whose pagemap is not there: nothing is known.
+    pub fn missing() -> Self {
+        Self { runs: Vec::new(), lost_from: Some(0) }
     }
 
     /// Reads `pagemap-<name>.img` with its pages and those of the parents.
@@ -108,9 +115,12 @@ impl<'a> Pages<'a> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let Some(file) = images.file(name) else { return Self::default() };
+        let before = diagnostics.len();
         let (head, entries) = image::read_pagemap(&file, diagnostics);
+        let is_damaged =
+            diagnostics.iter().skip(before).any(|diagnostic| diagnostic.severity == Severity::Loss);
         if entries.is_empty() {
-            return Self::default();
+            return Self { runs: Vec::new(), lost_from: is_damaged.then_some(0) };
         }
         let mut reader = Reader {
             name,
@@ -118,6 +128,7 @@ impl<'a> Pages<'a> {
             pages: PagesFile::find(images, name, head.as_ref(), &entries, file.bytes, page_size, diagnostics),
             parent: None,
             runs: Vec::with_capacity(entries.len()),
+            lost_from: None,
             offset: 0,
         };
         if entries.iter().any(|entry| normalise(&entry.value).1 & PARENT != 0) {
@@ -138,7 +149,10 @@ impl<'a> Pages<'a> {
         for entry in &entries {
             reader.add(entry, diagnostics);
         }
-        Self { runs: reader.runs }
+        if is_damaged && reader.lost_from.is_none() {
+            reader.lost_from = Some(reader.runs.last().map_or(0, PageRun::end));
+        }
+        Self { runs: reader.runs, lost_from: reader.lost_from }
     }
 
     /// The parts of the runs between two addresses, in order.
@@ -275,6 +289,7 @@ struct Reader<'a, 'n> {
     pages: PagesFile<'a>,
     parent: Option<Pages<'a>>,
     runs: Vec<PageRun<'a>>,
+    lost_from: Option<u64>,
     offset: u64,
 }
 
@@ -301,6 +316,7 @@ impl<'a> Reader<'a, '_> {
         if let Some(wrong) = wrong {
             let message = format!("the entry at {start:#x} for {count} pages {wrong} and is left out");
             diagnostics.push(Diagnostic::loss("bad-pagemap", self.name, message).at(entry.body.start));
+            self.lost_from.get_or_insert(previous_end);
             return;
         }
         let (Some(length), Some(end)) = (length, end) else { return };
@@ -362,5 +378,134 @@ impl<'a> Reader<'a, '_> {
             return;
         }
         self.runs.push(run);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use ckptfx_testkit::{Checkpoint, Process, Vma, incremental};
+
+    use super::*;
+    use crate::{archive::Archive, checkpoint::tests::directory};
+
+    const BASE: u64 = 0x7f00_0000_0000;
+
+    fn archive(dumps: &[(&str, &Checkpoint)], change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Archive {
+        let files = dumps.iter().flat_map(|(path, dump)| {
+            dump.images().into_iter().map(move |(name, body)| (format!("{path}/{name}"), body.to_vec()))
+        });
+        Archive::of_files(files.map(|(path, bytes)| {
+            let bytes = Bytes::from(change(&path, bytes));
+            (path.into_bytes(), bytes)
+        }))
+    }
+
+    fn dump() -> Checkpoint {
+        let vma = Vma::anonymous(BASE, 0x8000).bytes(0, [b'a'; 0x2000]).bytes(0x4000, [b'b'; 0x2000]);
+        Checkpoint::new().process(Process::new(1).bare().memory(vma))
+    }
+
+    /// Start, length and first byte of each run, or the letter of why there is none.
+    fn shape(pages: &Pages<'_>) -> Vec<(u64, u64, char)> {
+        let letter = |run: &PageRun<'_>| match run.content {
+            Content::Captured { bytes, .. } => bytes.first().map_or('0', |byte| char::from(*byte)),
+            Content::Lazy => 'L',
+            Content::InMissingParent => 'P',
+            Content::Encoded => 'E',
+            Content::Lost => 'X',
+            Content::Unmarked => 'U',
+        };
+        pages.runs.iter().map(|run| (run.start - BASE, run.length, letter(run))).collect()
+    }
+
+    fn read(archive: Archive) -> (Vec<(u64, u64, char)>, Option<u64>, Vec<&'static str>) {
+        let images = directory(archive, "a");
+        let mut diagnostics = Vec::new();
+        let pages = Pages::read(&images, "pagemap-1.img", 0x1000, &mut diagnostics);
+        let codes = diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+        (shape(&pages), pages.lost_from, codes)
+    }
+
+    #[test]
+    fn counts_and_flags_of_all_releases() {
+        let entry = |compat, flags, nr, in_parent| proto::PagemapEntry {
+            vaddr: Some(0),
+            compat_nr_pages: compat,
+            in_parent,
+            flags,
+            nr_pages: nr,
+        };
+        assert_eq!(normalise(&entry(Some(3), None, None, None)), (3, PRESENT));
+        assert_eq!(normalise(&entry(Some(3), None, None, Some(true))), (3, PARENT));
+        assert_eq!(normalise(&entry(Some(3), Some(LAZY), None, None)), (3, LAZY));
+        // Since 4.2 the old count is written as 0.
+        assert_eq!(normalise(&entry(Some(0), Some(PRESENT), Some(1 << 33), None)), (1 << 33, PRESENT));
+    }
+
+    #[test]
+    fn a_whole_pagemap_has_nothing_lost() {
+        let expected = vec![(0, 0x2000, 'a'), (0x4000, 0x2000, 'b')];
+        assert_eq!(read(archive(&[("a", &dump())], |_, bytes| bytes)), (expected, None, vec![]));
+    }
+
+    #[test]
+    fn cut_pages_keep_whole_pages_before_the_cut() {
+        let cut = |path: &str, mut bytes: Vec<u8>| {
+            if path == "a/pages-1.img" {
+                bytes.truncate(0x3000);
+            }
+            bytes
+        };
+        let (runs, lost_from, codes) = read(archive(&[("a", &dump())], cut));
+        assert_eq!(runs, [(0, 0x2000, 'a'), (0x4000, 0x1000, 'b'), (0x5000, 0x1000, 'X')]);
+        assert_eq!((lost_from, codes), (None, vec!["truncated-pages"]));
+    }
+
+    #[test]
+    fn after_a_cut_pagemap_nothing_is_known() {
+        let cut = |path: &str, mut bytes: Vec<u8>| {
+            if path == "a/pagemap-1.img" {
+                bytes.truncate(bytes.len() - 1);
+            }
+            bytes
+        };
+        let (runs, lost_from, codes) = read(archive(&[("a", &dump())], cut));
+        assert_eq!(runs, [(0, 0x2000, 'a')]);
+        assert_eq!(lost_from, Some(BASE + 0x2000));
+        assert!(!codes.is_empty());
+    }
+
+    #[test]
+    fn pages_of_parents_are_followed() {
+        let [first, second, third] = incremental();
+        let all = [("a", &third), ("a/parent", &second), ("a/parent/parent", &first)];
+        let letters = |runs: Vec<(u64, u64, char)>| -> Vec<_> {
+            runs.into_iter().filter(|(start, ..)| *start < 0x8000).collect()
+        };
+        let (runs, ..) = read(archive(&all, |_, bytes| bytes));
+        let expected =
+            [(0, 0x1000, '0'), (0x1000, 0x1000, '1'), (0x2000, 0x1000, '2'), (0x3000, 0x5000, '0')];
+        assert_eq!(letters(runs), expected);
+        let (runs, _, codes) = read(archive(&all[..2], |_, bytes| bytes));
+        let expected =
+            [(0, 0x1000, 'P'), (0x1000, 0x1000, '1'), (0x2000, 0x1000, '2'), (0x3000, 0x5000, 'P')];
+        assert_eq!(letters(runs), expected);
+        assert!(codes.contains(&"missing-parent"));
+    }
+
+    #[test]
+    fn a_clip_keeps_bytes_and_addresses_together() {
+        let images = directory(archive(&[("a", &dump())], |_, bytes| bytes), "a");
+        let pages = Pages::read(&images, "pagemap-1.img", 0x1000, &mut Vec::new());
+        let clips: Vec<_> = pages.within(BASE + 0x1fff, BASE + 0x4001).collect();
+        let offsets: Vec<_> = clips
+            .iter()
+            .map(|run| match run.content {
+                Content::Captured { bytes, offset, .. } => (run.start - BASE, bytes, offset),
+                _ => (0, b"".as_slice(), 0),
+            })
+            .collect();
+        assert_eq!(offsets, [(0x1fff, b"a".as_slice(), 0x1fff), (0x4000, b"b", 0x2000)]);
     }
 }

@@ -37,6 +37,8 @@ pub struct SharedObjects<'a> {
     pub objects: BTreeMap<u64, SharedObject<'a>>,
     /// Descriptions of the System V segments.
     pub segments: Vec<proto::IpcShmEntry>,
+    /// The page size: an object ends with its last page.
+    pub page_size: u64,
 }
 
 impl<'a> SharedObjects<'a> {
@@ -91,6 +93,6 @@ impl<'a> SharedObjects<'a> {
             });
             object.pages = pages;
         }
-        Self { objects, segments }
+        Self { objects, segments, page_size }
     }
 }
