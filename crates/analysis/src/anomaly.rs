@@ -247,7 +247,7 @@ impl<'c, 'a> Judge<'c, 'a> {
                 .core
                 .as_ref()
                 .and_then(|core| core.tc.as_ref()?.personality)
-                .is_some_and(|bits| bits / READ_IMPLIES_EXEC_DIGIT % 10 & READ_IMPLIES_EXEC != 0);
+                .is_some_and(|bits| (bits / READ_IMPLIES_EXEC_DIGIT % 10) & READ_IMPLIES_EXEC != 0);
         let caveat = match (implied, self.code_maker) {
             (true, _) => Some("the personality of the process makes all its readable memory executable"),
             (false, true) => Some(CODE_MAKER_CAVEAT),

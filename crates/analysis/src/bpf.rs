@@ -24,6 +24,9 @@ pub const INSTRUCTION: usize = 8;
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 
+/// First number of a system call of the x32 ABI.
+const X32: u32 = 0x4000_0000;
+
 /// Audit architectures by name, with the machine whose system calls they have if their names are known here.
 const ARCHITECTURES: &[(u32, &str, Option<March>)] = &[
     (0xc000_003e, "x86_64", Some(March::X8664)),
@@ -214,6 +217,8 @@ fn line(instruction: Instruction, state: Option<State>, machine: March) -> (Stri
                 Some((Accumulator::Field(ARCHITECTURE), _)) => {
                     ARCHITECTURES.iter().find(|(id, ..)| *id == k).map(|(_, name, _)| *name)
                 }
+                // Numbers from here on are those of the x32 ABI.
+                Some((Accumulator::Field(NUMBER), _)) if k == X32 && code & 0xf0 != 0x10 => Some("x32"),
                 Some((Accumulator::Field(NUMBER), architecture)) if code & 0xf0 != 0x40 => {
                     let machine = match architecture {
                         Architecture::Any => Some(machine),
@@ -255,7 +260,7 @@ fn field(offset: u32) -> String {
         NUMBER => "nr".to_owned(),
         ARCHITECTURE => "arch".to_owned(),
         8 | 12 => format!("instruction_pointer+{}", offset - 8),
-        16..64 if offset % 4 == 0 => {
+        16..64 if offset.is_multiple_of(4) => {
             let (argument, half) = ((offset - 16) / 8, offset % 8);
             if half == 0 { format!("args[{argument}]") } else { format!("args[{argument}]+{half}") }
         }
@@ -291,7 +296,7 @@ mod tests {
                 "jeq #0xc000003e, 1, 0  ; x86_64",
                 "ret KILL_PROCESS",
                 "ld [0]  ; nr",
-                "jge #0x40000000, 3, 0",
+                "jge #0x40000000, 3, 0  ; x32",
                 "jeq #0x101, 1, 0  ; openat",
                 "jeq #0x3b, 0, 1  ; execve",
                 "ret ALLOW",

@@ -234,7 +234,7 @@ impl<'a> Planner<'_, 'a> {
                     }
                 }
                 Err(Unavailable::OnlyInFile) => {
-                    self.from_file(first, vma, run.start, run.length, diagnostics)
+                    self.add_from_file(first, vma, run.start, run.length, diagnostics)
                 }
                 Err(reason) => self.miss(first, vma, run.start, run.length, reason.reason()),
             }
@@ -243,7 +243,7 @@ impl<'a> Planner<'_, 'a> {
 
     /// Pages that were not written: from the deleted file that the checkpoint holds, or from a file that was found
     /// to be the mapped one.
-    fn from_file(
+    fn add_from_file(
         &mut self,
         first: usize,
         vma: &Vma,
