@@ -317,6 +317,7 @@ impl<'c, 'a> Judge<'c, 'a> {
         if vma.prot & WRITE != 0 || vma.status & status::UPROBES != 0 {
             return None;
         }
+        self.space.pages.within(vma.start, vma.end).next()?;
         let original = match vma.kind {
             VmaKind::FilePrivate(id) => {
                 GhostFile::find(images, &self.case.files, id, diagnostics).map(Original::Ghost)
@@ -415,7 +416,10 @@ pub(crate) fn of_thread(
     thread: &ThreadImage,
 ) -> Vec<(Option<usize>, Anomaly)> {
     let (Some(space), Some(cpu)) = (&task.space, &thread.cpu) else { return Vec::new() };
-    let at = |address: u64| space.vmas.iter().position(|vma| vma.contains(address));
+    let at = |address: u64| {
+        let index = space.vmas.partition_point(|vma| vma.end <= address);
+        space.vmas.get(index).filter(|vma| vma.contains(address)).map(|_| index)
+    };
     let place = format!("core-{}.img", thread.tid);
     let mut found = Vec::new();
     if let Some(ip) = cpu.ip.filter(|ip| !(cpu.machine == March::Arm && *ip >= ARM_VECTORS)) {

@@ -1,5 +1,7 @@
 //! Mappings as `/proc/PID/maps` shows them, with what the checkpoint knows beyond that (`format.md §6`).
 
+use std::collections::BTreeMap;
+
 use ckptfx_parser::{memory::VmaKind, proto};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -57,10 +59,12 @@ pub fn mappings(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<
     for task in case.tasks.iter().filter(|task| wanted(task)) {
         let Some((judge, space)) = Judge::new(case, task).zip(task.space.as_ref()) else { continue };
         let criu_page = anomaly::criu_page(space);
-        let mut of_threads: Vec<_> = thread::images_of(images, task, &mut diagnostics)
-            .iter()
-            .flat_map(|thread| anomaly::of_thread(case, task, thread))
-            .collect();
+        let mut of_threads: BTreeMap<Option<usize>, Vec<Anomaly>> = BTreeMap::new();
+        for thread in thread::images_of(images, task, &mut diagnostics) {
+            for (at, odd) in anomaly::of_thread(case, task, &thread) {
+                of_threads.entry(at).or_default().push(odd);
+            }
+        }
         for (index, vma) in space.vmas.iter().enumerate() {
             let file_id = match vma.kind {
                 VmaKind::FilePrivate(id) | VmaKind::FileShared(id) => Some(id),
@@ -68,7 +72,7 @@ pub fn mappings(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<
             };
             let file = file_id.and_then(|id| case.files.regular(id));
             let mut anomalies = judge.mapping(index, images, &mut diagnostics);
-            anomalies.extend(of_threads.extract_if(.., |(at, _)| *at == Some(index)).map(|(_, odd)| odd));
+            anomalies.extend(of_threads.remove(&Some(index)).unwrap_or_default());
             found.push(Mapping {
                 pid: task.process.pid,
                 comm: task.process.comm.clone(),

@@ -68,6 +68,8 @@ pub struct Signal {
 
 /// The highest signal but for MIPS, which has twice as many.
 const SIGNALS: u32 = 64;
+/// Actions for the signals of MIPS, without KILL and STOP.
+const MAX_ACTIONS: usize = 126;
 const SIGCHLD: u32 = 17;
 
 /// Signals of the processes that `wanted` accepts: those that are handled, ignored, blocked or pending, or all.
@@ -76,7 +78,13 @@ pub fn signals(case: &mut Case<'_>, all: bool, wanted: &dyn Fn(&Task<'_>) -> boo
     let mut diagnostics = Vec::new();
     let mut found = Vec::new();
     for task in case.tasks.iter().filter(|task| wanted(task) && task.process.state != Some(State::Zombie)) {
-        let actions = actions(images, task, &mut diagnostics);
+        let mut actions = actions(images, task, &mut diagnostics);
+        if actions.len() > MAX_ACTIONS {
+            let message = format!("there are {} actions; the first {MAX_ACTIONS} are read", actions.len());
+            let subject = format!("core-{}.img", task.process.pid);
+            diagnostics.push(Diagnostic::loss("too-many-entries", subject, message));
+            actions.truncate(MAX_ACTIONS);
+        }
         let threads = thread::images_of(images, task, &mut diagnostics);
         let pending = pending(images, task, &threads, &mut diagnostics);
         let highest = u32::try_from(actions.len()).unwrap_or(0).saturating_add(2).max(SIGNALS);
