@@ -143,7 +143,9 @@ pub enum Command {
     )]
     Threads(ThreadsArgs),
     /// Show credentials, capabilities, seccomp filters and security labels
-    #[command(after_help = "Examples:\n  ckptfx creds archive.tar")]
+    #[command(
+        after_help = "Examples:\n  ckptfx creds archive.tar\n  ckptfx creds --pid 1 --filters archive.tar"
+    )]
     Creds(CredsArgs),
     /// Show signal handlers, blocked and pending signals
     #[command(after_help = "Examples:\n  ckptfx signals --pid 1 archive.tar")]
@@ -152,7 +154,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  ckptfx timers archive.tar")]
     Timers(TimersArgs),
     /// Write an ELF core file of a process
-    #[command(after_help = "Examples:\n  ckptfx core --pid 14 archive.tar --out-file 14.core")]
+    #[command(after_help = CORE_HELP)]
     Core(CoreArgs),
     /// Show the mount tree
     #[command(after_help = "Examples:\n  ckptfx mounts archive.tar")]
@@ -432,6 +434,9 @@ pub struct MapsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
+    /// Only mappings with something odd about them, and what it is.
+    #[arg(long)]
+    pub anomalies: bool,
 }
 
 /// What `threads` takes.
@@ -442,6 +447,9 @@ pub struct ThreadsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
+    /// Show the registers of each thread.
+    #[arg(long)]
+    pub registers: bool,
 }
 
 /// What `creds` takes.
@@ -452,6 +460,9 @@ pub struct CredsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
+    /// Show the seccomp filters, disassembled.
+    #[arg(long)]
+    pub filters: bool,
 }
 
 /// What `signals` takes.
@@ -462,6 +473,9 @@ pub struct SignalsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
+    /// Show signals with their default action too.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// What `timers` takes.
@@ -474,14 +488,29 @@ pub struct TimersArgs {
     pub filter: ProcessFilter,
 }
 
+const CORE_HELP: &str = "The core holds every byte of the process that the checkpoint holds, and nothing else: pages that are only in files
+of the container are left out, and listed. --sysroot adds them from files whose build id (or size, for files without
+one) is that of the file that was mapped. A debugger may fill the gaps from files of the machine it runs on: tell gdb
+not to with 'set sysroot', as below; it then says that it cannot access them.
+
+Examples:
+  ckptfx core --pid 14 archive.tar --out-file 14.core
+  ckptfx core --pid 14 archive.tar --sysroot ./image-root --out-file 14.core
+  gdb -iex 'set sysroot /nonexistent' -ex 'info threads' -c 14.core
+  ckptfx core --pid 14 archive.tar -o json";
+
 /// What `core` takes.
 #[derive(Debug, Args)]
 pub struct CoreArgs {
-    /// Archives, directories, or - for standard input.
-    #[arg(required = true, value_name = "ARCHIVE")]
-    pub archives: Vec<PathBuf>,
-    #[command(flatten)]
-    pub filter: ProcessFilter,
+    /// The archive, a directory, or - for standard input.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// The process.
+    #[arg(long, value_name = "PID")]
+    pub pid: u32,
+    /// Directory with the container's files, for pages that are only in files.
+    #[arg(long, value_name = "DIR")]
+    pub sysroot: Option<PathBuf>,
 }
 
 /// What `mounts` takes.

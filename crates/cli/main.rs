@@ -5,6 +5,7 @@ mod command;
 mod evidence;
 mod progress;
 mod render;
+mod sysroot;
 mod untrusted;
 
 use std::{ffi::OsString, process::ExitCode};

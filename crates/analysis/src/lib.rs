@@ -15,17 +15,30 @@
     )
 )]
 
+pub mod anomaly;
+pub mod bpf;
 pub mod capability;
 mod case;
 pub mod clues;
+pub mod credential;
+pub mod elf_core;
 pub mod environment;
+pub mod ghost;
 pub mod limits;
+pub mod location;
+pub mod mapping;
 
 pub mod process;
+pub mod registers;
 pub mod report;
 pub mod search;
+pub mod seccomp;
+pub mod signal;
 pub mod summary;
+pub mod syscall;
 mod text;
+pub mod thread;
+pub mod timer;
 pub mod uts;
 
 pub use case::{Case, Task};

@@ -358,12 +358,8 @@ impl<'c> Context<'c> {
             uid: creds.map(|c| Ids { real: c.uid, effective: c.euid, saved: c.suid, fs: c.fsuid }),
             gid: creds.map(|c| Ids { real: c.gid, effective: c.egid, saved: c.sgid, fs: c.fsgid }),
             groups: creds.map(|c| c.groups.clone()),
-            capabilities: creds.map(|c| self.capabilities(c)),
-            no_new_privs: creds.and_then(|c| match c.no_new_privs {
-                Some(value) => Some(value != 0),
-                // It is written only when set, and only by CRIU 3.19 and later (format.md §3.3).
-                None => (self.criu >= clues::CriuVersion(3, 19)).then_some(false),
-            }),
+            capabilities: creds.map(|c| capabilities(c, self.criu)),
+            no_new_privs: creds.and_then(|c| no_new_privs(c, self.criu)),
             // Releases that wrote the first image format did not look at it.
             seccomp: core.filter(|_| !zombie).and_then(|_| {
                 seccomp(tc, thread_core)
@@ -399,17 +395,6 @@ impl<'c> Context<'c> {
         let inline = thread_core.and_then(|thread| thread.creds.clone());
         // Before CRIU 2.0 they had an image of their own.
         inline.or_else(|| images.read_one(&format!("creds-{pid}.img"), diagnostics))
-    }
-
-    fn capabilities(&self, creds: &proto::CredsEntry) -> Capabilities {
-        let recorded = !creds.cap_amb.is_empty() || self.criu >= clues::CriuVersion(4, 1);
-        Capabilities {
-            inheritable: capability::names(&creds.cap_inh),
-            permitted: capability::names(&creds.cap_prm),
-            effective: capability::names(&creds.cap_eff),
-            bounding: capability::names(&creds.cap_bnd),
-            ambient: recorded.then(|| capability::names(&creds.cap_amb)),
-        }
     }
 
     fn executable(&self, id: u32) -> Option<Executable> {
@@ -473,6 +458,26 @@ impl<'c> Context<'c> {
         set.filter(|set| Some(*set) != self.root_cg_set)
             .and_then(|set| self.cgroups.get(&set).cloned())
             .unwrap_or_default()
+    }
+}
+
+/// Capability sets by name; `criu` tells whether the ambient set was recorded.
+pub(crate) fn capabilities(creds: &proto::CredsEntry, criu: clues::CriuVersion) -> Capabilities {
+    let recorded = !creds.cap_amb.is_empty() || criu >= clues::CriuVersion(4, 1);
+    Capabilities {
+        inheritable: capability::names(&creds.cap_inh),
+        permitted: capability::names(&creds.cap_prm),
+        effective: capability::names(&creds.cap_eff),
+        bounding: capability::names(&creds.cap_bnd),
+        ambient: recorded.then(|| capability::names(&creds.cap_amb)),
+    }
+}
+
+/// It is written only when set, and only by CRIU 3.19 and later (`format.md §3.3`).
+pub(crate) fn no_new_privs(creds: &proto::CredsEntry, criu: clues::CriuVersion) -> Option<bool> {
+    match creds.no_new_privs {
+        Some(value) => Some(value != 0),
+        None => (criu >= clues::CriuVersion(3, 19)).then_some(false),
     }
 }
 

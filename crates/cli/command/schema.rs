@@ -3,7 +3,9 @@
 use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{environment, limits, process, report, summary, uts};
+use ckptfx_analysis::{
+    credential, elf_core, environment, limits, mapping, process, report, signal, summary, thread, timer, uts,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
 use super::Outcome;
@@ -14,10 +16,16 @@ type Record = fn(&mut SchemaGenerator) -> Schema;
 
 /// Command, collection and record of each result.
 const RESULTS: &[(&str, &str, Record)] = &[
+    ("core", "segments", of::<elf_core::SegmentFacts>),
+    ("creds", "credentials", of::<credential::Credentials>),
     ("env", "variables", of::<environment::Variable>),
     ("info", "info", of::<summary::Summary>),
     ("limits", "limits", of::<limits::Limit>),
+    ("maps", "maps", of::<mapping::Mapping>),
     ("ps", "processes", of::<process::Process>),
+    ("signals", "signals", of::<signal::Signal>),
+    ("threads", "threads", of::<thread::ThreadFacts>),
+    ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
 ];
 

@@ -5,7 +5,7 @@ mod json;
 pub mod table;
 
 use std::{
-    io::{self, BufWriter, IsTerminal as _, Write},
+    io::{self, BufWriter, IsTerminal as _, Seek as _, Write},
     path::PathBuf,
 };
 
@@ -147,6 +147,27 @@ impl Output {
             Format::Json => json::record(out, record, first)?,
             Format::Jsonl => json::line(out, &self.head, record)?,
             Format::Csv => csv::row(out, &self.head, &to_value(record)?, self.collection.columns)?,
+        }
+        Ok(())
+    }
+
+    /// Writes so many zeros; in a file they are a hole that takes no room.
+    pub fn zeros(&mut self, length: u64) -> io::Result<()> {
+        const BLOCK: [u8; 1 << 14] = [0; 1 << 14];
+        /// Shorter runs are cheaper to write than to seek over.
+        const MIN_HOLE: u64 = 1 << 16;
+        let mut left = length;
+        if let Target::File { file, .. } = &mut self.target
+            && let Some(hole) = left.checked_sub(1).filter(|hole| *hole >= MIN_HOLE)
+        {
+            // The last zero is written, so that the file is long enough.
+            file.seek(io::SeekFrom::Current(i64::try_from(hole).map_err(io::Error::other)?))?;
+            left = 1;
+        }
+        while left > 0 {
+            let count = usize::try_from(left).map_or(BLOCK.len(), |left| left.min(BLOCK.len()));
+            self.write_all(&BLOCK[..count])?;
+            left -= count as u64;
         }
         Ok(())
     }
