@@ -1,1 +1,13 @@
+//! Tests of the whole program, by theme. They run the binary that Cargo built, or the one that
+//! `CKPTFX_TEST_BIN` names, and read nothing but `fixtures/` and what the test kit writes.
 
+mod architecture;
+mod archives;
+mod cli;
+mod decode;
+mod grep;
+mod hostile;
+mod memory;
+mod snapshot;
+mod support;
+mod truth;

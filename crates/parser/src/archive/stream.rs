@@ -37,22 +37,23 @@ fn marker_at(shard: &[u8], position: usize) -> Option<(Marker, usize)> {
     Some((marker, position + 4 + length))
 }
 
-/// Whether the bytes begin like a shard: a record with a sequence number and a body, and for the
-/// first shard sequence 0 and a file name.
+/// Whether the bytes begin like a shard: a record with a sequence number and a body (sequence 0 only with
+/// a file name), and after its payload another one or the end.
 pub fn looks_like_stream(bytes: &[u8]) -> bool {
-    marker_at(bytes, 0).is_some_and(|(marker, next)| {
-        next > 8
-            && match marker {
-                Marker { file_name: Some(name), .. } => {
-                    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic())
-                }
-                Marker { sequence: Some(1..), file_data, file_end, .. } => {
-                    file_data.is_some() || file_end.is_some()
-                }
-                _ => false,
-            }
-            && marker_at(bytes, next).is_some_and(|(second, _)| second.sequence.is_some())
-    })
+    let Some((marker, next)) = marker_at(bytes, 0) else { return false };
+    let has_body = match &marker {
+        Marker { file_name: Some(name), .. } => {
+            !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic())
+        }
+        Marker { sequence: Some(1..), file_data, file_end, image_end, .. } => {
+            file_data.is_some() || file_end.is_some() || image_end.is_some()
+        }
+        _ => false,
+    };
+    let next = next.saturating_add(marker.file_data.unwrap_or(0) as usize);
+    has_body
+        && (next == bytes.len()
+            || marker_at(bytes, next).is_some_and(|(second, _)| second.sequence.is_some()))
 }
 
 struct Record {

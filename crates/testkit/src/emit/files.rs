@@ -54,13 +54,18 @@ impl<'a> Files<'a> {
         Self { checkpoint, files: Vec::new(), labels: BTreeMap::new(), next: BTreeMap::new() }
     }
 
-    /// The id of a file, given on first sight. Before 3.4 ids count within the type.
+    /// The id of a file, given on first sight. Before 3.4 ids count within the type; types that also write
+    /// a regular file of the same id count with those.
     pub(crate) fn id(&mut self, file: &File) -> u32 {
         if let Some(id) = file.label.as_ref().and_then(|label| self.labels.get(label)) {
             return *id;
         }
         let (.., stem) = numbers(&file.kind);
-        let series = if self.checkpoint.criu.since(3, 4) { "files" } else { stem };
+        let series = match stem {
+            _ if self.checkpoint.criu.since(3, 4) => "files",
+            "tty" | "fifo" | "tunfile" => "reg-files",
+            stem => stem,
+        };
         let counter = self.next.entry(series).or_insert(0);
         *counter += 1;
         let id = *counter;
