@@ -17,11 +17,17 @@
 pub mod capability;
 mod case;
 pub mod clues;
+pub mod contents;
+pub mod cyclonedx;
 pub mod environment;
+pub mod file_use;
 pub mod limits;
-
+pub mod nested;
 pub mod process;
+pub mod recover;
 pub mod report;
+pub mod rootfs;
+pub mod sbom;
 pub mod search;
 pub mod summary;
 mod text;

@@ -3,7 +3,7 @@
 use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{environment, limits, process, report, summary, uts};
+use ckptfx_analysis::{environment, limits, process, recover, report, rootfs, sbom, summary, uts};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
 use super::Outcome;
@@ -18,6 +18,9 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("info", "info", of::<summary::Summary>),
     ("limits", "limits", of::<limits::Limit>),
     ("ps", "processes", of::<process::Process>),
+    ("recover", "recoverable", of::<recover::Recoverable>),
+    ("rootfs", "changes", of::<rootfs::Change>),
+    ("sbom", "components", of::<sbom::Component>),
     ("uts", "uts", of::<uts::Uts>),
 ];
 

@@ -154,6 +154,13 @@ impl Output {
     }
 }
 
+/// Writes one JSON value as a document of its own form.
+pub fn write_json(output: &mut Output, value: &serde_json::Value) -> Result<()> {
+    json::write_pretty(output, value, "")?;
+    output.write_all(b"\n")?;
+    Ok(())
+}
+
 impl Write for Output {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match &mut self.target {
