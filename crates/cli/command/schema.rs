@@ -4,7 +4,8 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    credential, elf_core, environment, limits, mapping, process, report, signal, summary, thread, timer, uts,
+    credential, elf_core, environment, limits, mapping, process, recover, report, rootfs, sbom, signal,
+    summary, thread, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
@@ -23,6 +24,9 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("limits", "limits", of::<limits::Limit>),
     ("maps", "maps", of::<mapping::Mapping>),
     ("ps", "processes", of::<process::Process>),
+    ("recover", "recoverable", of::<recover::Recoverable>),
+    ("rootfs", "changes", of::<rootfs::Change>),
+    ("sbom", "components", of::<sbom::Component>),
     ("signals", "signals", of::<signal::Signal>),
     ("threads", "threads", of::<thread::ThreadFacts>),
     ("timers", "timers", of::<timer::Timer>),

@@ -62,7 +62,7 @@ fn write_compact(out: &mut dyn Write, value: &Value) -> Result<()> {
 }
 
 /// Writes indented JSON, each line after the first moved in by `indent`.
-fn write_pretty(out: &mut dyn Write, value: &Value, indent: &str) -> Result<()> {
+pub(super) fn write_pretty(out: &mut dyn Write, value: &Value, indent: &str) -> Result<()> {
     let mut text = Vec::new();
     let formatter = Safe(serde_json::ser::PrettyFormatter::new());
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, formatter))?;

@@ -197,6 +197,13 @@ impl Output {
     }
 }
 
+/// Writes one JSON value as a document of its own form.
+pub fn write_json(output: &mut Output, value: &serde_json::Value) -> Result<()> {
+    json::write_pretty(&mut output.target, value, "")?;
+    output.target.write_all(b"\n")?;
+    Ok(())
+}
+
 impl Write for Target {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match self {

@@ -77,7 +77,10 @@ fn status(task: &Task<'_>, thread: &ThreadImage) -> Option<Vec<u8>> {
     out.u32(0).u32(0).u32(0).u16(0).align(8);
     // Pending signals are not told by mask in the images; blocked ones are.
     out.u64(0).u64(thread.blocked().unwrap_or(0));
-    out.u32(thread.tid).u32(process.ppid).u32(process.pgid.unwrap_or(0)).u32(process.sid.unwrap_or(0));
+    out.u32(thread.tid)
+        .u32(process.ppid.unwrap_or(0))
+        .u32(process.pgid.unwrap_or(0))
+        .u32(process.sid.unwrap_or(0));
     // CPU times, which are not in the images.
     out.bytes(&[0; 64]);
     for (_, value) in &cpu.registers.0 {
@@ -102,7 +105,7 @@ fn process_info(task: &Task<'_>) -> Vec<u8> {
     let id = |id: Option<u32>| id.unwrap_or(u32::MAX);
     out.u32(id(process.uid.and_then(|uid| uid.real))).u32(id(process.gid.and_then(|gid| gid.real)));
     out.u32(process.pid)
-        .u32(process.ppid)
+        .u32(process.ppid.unwrap_or(0))
         .u32(process.pgid.unwrap_or(0))
         .u32(process.sid.unwrap_or(0))
         .text(process.comm.as_ref().map_or(b"", |comm| &comm.0), 16)
