@@ -15,6 +15,7 @@
 #   TESTKIT=FILE
 #   CHECKPOINTCTL="CMD"   how to run checkpointctl, words split at spaces; default: the one in PATH
 #
+# Compressed inputs are stored decompressed in an unlinked file in TMPDIR: room for BENCH_SIZE is needed there.
 # A peer that is not installed is skipped, with a line that says so. ckptfx failing ends the run.
 set -euo pipefail
 export LC_ALL=C
@@ -111,6 +112,7 @@ add many            "$ckptfx" grep-mem -c -f "$literals" "$large"
 add rg-many         rg --no-config -a -c -F -f "$literals" "$large"
 if [[ -s $large.zst ]]; then
     add zstd        zstd -q -dc "$large.zst"
+    add store       dd if="$large" of="$work/copy" bs=256k status=none
     add zst         "$ckptfx" grep-mem -c "$needle" "$large.zst"
 fi
 add_slow gzip       gzip -dc "$large.gz"
@@ -136,8 +138,11 @@ for ((round = 1; round <= rounds; round++)); do
         ((round > slow_rounds)) && [[ -n ${slow[$key]:-} ]] && continue
         status=0
         begun=${EPOCHREALTIME/./}
-        eval "${command[$key]}" >/dev/null 2>"$work/stderr" || status=$?
+        # Not to /dev/null: grep stops at the first match then. Only what is a mere limit goes there.
+        case $key in read | zstd | gzip) output=/dev/null ;; *) output=$work/stdout ;; esac
+        eval "${command[$key]}" >"$output" 2>"$work/stderr" || status=$?
         took=$((${EPOCHREALTIME/./} - begun))
+        rm -f "$work/copy"
         if ((status != 0)); then say "${command[$key]}: exit status $status"; cat "$work/stderr" >&2; exit 1; fi
         if [[ -z ${best[$key]:-} ]] || ((took < best[$key])); then best[$key]=$took; fi
     done
@@ -198,6 +203,7 @@ row "grep-mem -c -E, with a literal in it" regex "rg -a -c" rg-regex
 row "grep-mem -c -E, without (IPv4)" bare "rg -a -c" rg-bare
 row "grep-mem -c -f, 50 literals" many "rg -a -c -F -f" rg-many
 row "grep-mem -c of .tar.zst" zst "zstd -dc, plus the plain tar" zstd+literal 1.15
+row "grep-mem -c of .tar.zst" zst "read() of the tar and write() to a new file" store
 row "grep-mem -c of .tar.gz" gz "gzip -dc, plus the plain tar" gzip+literal 1.15
 echo
 echo "| peak memory outside mapped files | MiB | target |"
