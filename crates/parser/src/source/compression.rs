@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    sync::mpsc::channel,
+    sync::mpsc::sync_channel,
     thread,
 };
 
@@ -13,9 +13,9 @@ use lz4_flex::frame::FrameDecoder;
 use super::{Progress, Spool};
 
 /// Bytes handed from the decoder to the writer at a time.
-const BLOCK: usize = 1 << 18;
-/// Blocks that go round between the two: filled, stored, filled again.
-const BLOCKS: usize = 8;
+const BLOCK: usize = 1 << 20;
+/// Blocks under way between the two.
+const BLOCKS_UNDER_WAY: usize = 8;
 /// Below this many compressed bytes a second thread is not worth starting.
 const ONE_THREAD_BELOW: usize = 1 << 18;
 
@@ -79,10 +79,7 @@ impl Compression {
     pub fn decompress(self, input: &[u8], limit: u64, progress: &dyn Progress) -> io::Result<Decompressed> {
         let mut spool = Spool::default();
         let cut_short = if input.len() < ONE_THREAD_BELOW {
-            self.decode(input, &mut |block, filled| {
-                spool.write_all(block.get(..filled).unwrap_or_default())?;
-                Ok((spool.length() < limit).then_some(block))
-            })?
+            self.decode(input, &mut |block| spool.write_all(&block).map(|()| spool.length() < limit))?
         } else {
             progress.begin("decompressing", Some(input.len() as u64));
             let outcome = self.decode_beside(input, limit, &mut spool, progress);
@@ -99,45 +96,34 @@ impl Compression {
         spool: &mut Spool,
         progress: &dyn Progress,
     ) -> io::Result<Option<io::Error>> {
-        // Fresh memory costs more than decoding into it, so the same few blocks are used all the time.
-        let (give_back, empty) = channel();
-        for _ in 0..BLOCKS {
-            // The receiver is at hand: this cannot fail.
-            let _ = give_back.send(vec![0; BLOCK]);
-        }
-        let (give, full) = channel::<(Vec<u8>, usize, u64)>();
         thread::scope(|scope| {
+            let (sender, receiver) = sync_channel::<(Vec<u8>, u64)>(BLOCKS_UNDER_WAY);
             let decoder = scope.spawn(move || {
                 let mut produced = 0_u64;
-                self.decode(input, &mut |block, filled| {
-                    produced += filled as u64;
+                self.decode(input, &mut |block| {
+                    produced += block.len() as u64;
                     // The writer hangs up only when it failed, and says so itself.
-                    let taken = give.send((block, filled, produced)).is_ok();
-                    Ok(if taken && produced < limit { empty.recv().ok() } else { None })
+                    Ok(sender.send((block, produced)).is_ok() && produced < limit)
                 })
             });
             let mut written = Ok(());
-            for (block, filled, produced) in full {
-                written = spool.write_all(block.get(..filled).unwrap_or_default());
+            for (block, produced) in receiver {
+                written = spool.write_all(&block);
                 if written.is_err() {
                     break;
                 }
                 progress.advance_to(produced.min(input.len() as u64));
-                // After its last block the decoder takes none back.
-                let _ = give_back.send(block);
             }
-            drop(give_back);
             written?;
             decoder.join().unwrap_or_else(|_| Err(io::Error::other("the decoder stopped unexpectedly")))
         })
     }
 
-    /// Gives decoded blocks, and how much of each is filled, to `sink` until the end or damage. `sink` gives
-    /// a block to fill next, or none to stop.
+    /// Gives decoded blocks to `sink` until the end, damage, or `sink` returning false.
     fn decode(
         self,
         input: &[u8],
-        sink: &mut dyn FnMut(Vec<u8>, usize) -> io::Result<Option<Vec<u8>>>,
+        sink: &mut dyn FnMut(Vec<u8>) -> io::Result<bool>,
     ) -> io::Result<Option<io::Error>> {
         let mut reader: Box<dyn Read + '_> = match self {
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(input)),
@@ -163,8 +149,8 @@ impl Compression {
                 rest: |decoder| decoder.get_ref(),
             }),
         };
-        let mut block = vec![0; BLOCK];
         loop {
+            let mut block = vec![0; BLOCK];
             let mut filled = 0;
             let mut outcome = Ok(1);
             while let Some(space) = block.get_mut(filled..).filter(|space| !space.is_empty()) {
@@ -174,13 +160,9 @@ impl Compression {
                     Ok(count) => filled += count,
                 }
             }
-            if filled > 0 {
-                match sink(block, filled)? {
-                    Some(next) => block = next,
-                    None => {
-                        return Ok(Some(io::Error::other("the limit on decompressed bytes was reached")));
-                    }
-                }
+            block.truncate(filled);
+            if filled > 0 && !sink(block)? {
+                return Ok(Some(io::Error::other("the limit on decompressed bytes was reached")));
             }
             match outcome {
                 Ok(0) => return Ok(None),
