@@ -13,13 +13,12 @@ struct Shop {
     init: u64,
     app: u64,
     kworker: u64,
-    nc: u64,
 }
 
 const SHOPS: [Shop; 3] = [
-    Shop { name: "shop-podman", init: 1, app: 11, kworker: 14, nc: 22 },
-    Shop { name: "shop-crio", init: 7, app: 17, kworker: 20, nc: 28 },
-    Shop { name: "shop-containerd", init: 7, app: 17, kworker: 20, nc: 30 },
+    Shop { name: "shop-podman", init: 1, app: 11, kworker: 14 },
+    Shop { name: "shop-crio", init: 7, app: 17, kworker: 20 },
+    Shop { name: "shop-containerd", init: 7, app: 17, kworker: 20 },
 ];
 
 fn shop(name: &str, words: &[&str]) -> Ended {

@@ -104,7 +104,7 @@ pub enum Command {
     )]
     Ps(PsArgs),
     /// Search the memory of all processes
-    #[command(after_help = GREP_HELP)]
+    #[command(override_usage = "ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE...", after_help = GREP_HELP)]
     GrepMem(GrepArgs),
     /// Write raw bytes of a process's memory
     #[command(after_help = DUMP_HELP)]
@@ -146,7 +146,9 @@ pub enum Command {
     )]
     Threads(ThreadsArgs),
     /// Show credentials, capabilities, seccomp filters and security labels
-    #[command(after_help = "Examples:\n  ckptfx creds archive.tar")]
+    #[command(
+        after_help = "Examples:\n  ckptfx creds archive.tar\n  ckptfx creds --pid 1 --filters archive.tar"
+    )]
     Creds(CredsArgs),
     /// Show signal handlers, blocked and pending signals
     #[command(after_help = "Examples:\n  ckptfx signals --pid 1 archive.tar")]
@@ -155,7 +157,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  ckptfx timers archive.tar")]
     Timers(TimersArgs),
     /// Write an ELF core file of a process
-    #[command(after_help = "Examples:\n  ckptfx core --pid 14 archive.tar --out-file 14.core")]
+    #[command(after_help = CORE_HELP)]
     Core(CoreArgs),
     /// Show the mount tree
     #[command(after_help = "Examples:\n  ckptfx mounts archive.tar")]
@@ -179,13 +181,21 @@ pub enum Command {
     #[command(after_help = "Examples:\n  ckptfx stats archive.tar")]
     Stats(StatsArgs),
     /// List what changed in the root file system
-    #[command(after_help = "Examples:\n  ckptfx rootfs archive.tar")]
+    #[command(
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true,
+        after_help = ROOTFS_HELP
+    )]
     Rootfs(RootfsArgs),
     /// List or write deleted files, memfds and executables that exist only in memory
-    #[command(after_help = "Examples:\n  ckptfx recover archive.tar")]
+    #[command(after_help = RECOVER_HELP)]
     Recover(RecoverArgs),
     /// List mapped executables and libraries
-    #[command(visible_alias = "librarylist", after_help = "Examples:\n  ckptfx sbom archive.tar")]
+    #[command(
+        visible_alias = "librarylist",
+        after_help = "Examples:\n  ckptfx sbom archive.tar\n  ckptfx sbom --pid 14 archive.tar\n  \
+                      ckptfx sbom --cyclonedx archive.tar --out-file sbom.cdx.json"
+    )]
     Sbom(SbomArgs),
     /// Show the environment of each process
     #[command(
@@ -271,8 +281,8 @@ Examples:
 /// What `grep-mem` takes.
 #[derive(Debug, Args)]
 pub struct GrepArgs {
-    /// The pattern, unless -e or -f give any; then archives.
-    #[arg(required = true, value_name = "PATTERN] [ARCHIVE")]
+    /// The pattern, unless -e or -f give any; then archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "PATTERN ARCHIVE")]
     pub operands: Vec<PathBuf>,
     /// A pattern; may be repeated.
     #[arg(short = 'e', long = "pattern", value_name = "PATTERN", allow_hyphen_values = true)]
@@ -438,6 +448,9 @@ pub struct MapsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
+    /// Only mappings with something odd about them, and what it is.
+    #[arg(long)]
+    pub anomalies: bool,
 }
 
 /// What `threads` takes.
@@ -448,6 +461,9 @@ pub struct ThreadsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
+    /// Show the registers of each thread.
+    #[arg(long)]
+    pub registers: bool,
 }
 
 /// What `creds` takes.
@@ -458,6 +474,9 @@ pub struct CredsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
+    /// Show the seccomp filters, disassembled.
+    #[arg(long)]
+    pub filters: bool,
 }
 
 /// What `signals` takes.
@@ -468,6 +487,9 @@ pub struct SignalsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
+    /// Show signals with their default action too.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// What `timers` takes.
@@ -480,14 +502,29 @@ pub struct TimersArgs {
     pub filter: ProcessFilter,
 }
 
+const CORE_HELP: &str = "The core holds every byte of the process that the checkpoint holds, and nothing else: pages that are only in files
+of the container are left out, and listed. --sysroot adds them from files whose build id (or size, for files without
+one) is that of the file that was mapped. A debugger may fill the gaps from files of the machine it runs on: tell gdb
+not to with 'set sysroot', as below; it then says that it cannot access them.
+
+Examples:
+  ckptfx core --pid 14 archive.tar --out-file 14.core
+  ckptfx core --pid 14 archive.tar --sysroot ./image-root --out-file 14.core
+  gdb -iex 'set sysroot /nonexistent' -ex 'info threads' -c 14.core
+  ckptfx core --pid 14 archive.tar -o json";
+
 /// What `core` takes.
 #[derive(Debug, Args)]
 pub struct CoreArgs {
-    /// Archives, directories, or - for standard input.
-    #[arg(required = true, value_name = "ARCHIVE")]
-    pub archives: Vec<PathBuf>,
-    #[command(flatten)]
-    pub filter: ProcessFilter,
+    /// The archive, a directory, or - for standard input.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// The process.
+    #[arg(long, value_name = "PID")]
+    pub pid: u32,
+    /// Directory with the container's files, for pages that are only in files.
+    #[arg(long, value_name = "DIR")]
+    pub sysroot: Option<PathBuf>,
 }
 
 /// What `mounts` takes.
@@ -560,22 +597,107 @@ pub struct StatsArgs {
     pub filter: ProcessFilter,
 }
 
+const ROOTFS_HELP: &str = "Listed are the changes of the root file system (rootfs-diff.tar, deleted.files and whiteouts), and all files of
+Podman volumes, /dev/shm and tmpfs mounts. Contents of other mounts are not in a checkpoint. With the image that
+the container was made of, --base tells added from modified files; --diff then shows how text changed.
+
+Examples:
+  ckptfx rootfs archive.tar
+  ckptfx rootfs --hash -o json archive.tar | jq '.changes[] | select(.flags | index(\"setuid\"))'
+  ckptfx rootfs --base image.tar --diff archive.tar
+  ckptfx rootfs ls /etc archive.tar
+  ckptfx rootfs cat /etc/crontab archive.tar";
+
 /// What `rootfs` takes.
 #[derive(Debug, Args)]
 pub struct RootfsArgs {
+    /// Only list or show a part.
+    #[command(subcommand)]
+    pub action: Option<RootfsAction>,
     /// Archives, directories, or - for standard input.
     #[arg(required = true, value_name = "ARCHIVE")]
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
+    pub options: RootfsOptions,
+}
+
+/// How changes are listed.
+#[derive(Debug, Clone, Args)]
+pub struct RootfsOptions {
+    /// The image that the container was made of: an OCI layout, an OCI or docker archive, or a tar of its files.
+    #[arg(long, value_name = "IMAGE")]
+    pub base: Option<PathBuf>,
+    /// Show how small text files changed.
+    #[arg(long, requires = "base")]
+    pub diff: bool,
+    /// In the table, also show what runtimes put into every container.
+    #[arg(short, long)]
+    pub all: bool,
+    /// Hash no more than this many GiB of holes.
+    #[arg(long, default_value_t = 4, value_name = "GIB")]
+    pub max_size: u64,
+    #[command(flatten)]
     pub filter: ProcessFilter,
 }
+
+/// Parts of `rootfs`.
+#[derive(Debug, Subcommand)]
+pub enum RootfsAction {
+    /// List what the archive has at a path and below it
+    #[command(after_help = "Examples:\n  ckptfx rootfs ls /etc archive.tar\n  ckptfx rootfs ls archive.tar")]
+    Ls {
+        /// A path in the container, all of it by default; then the archive.
+        #[arg(required = true, num_args = 1..=2, value_name = "PATH] [ARCHIVE")]
+        operands: Vec<PathBuf>,
+        #[command(flatten)]
+        options: RootfsOptions,
+    },
+    /// Write the content of one file
+    #[command(after_help = "Examples:\n  ckptfx rootfs cat /etc/crontab archive.tar")]
+    Cat {
+        /// A path in the container.
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// The archive, a directory, or - for standard input.
+        #[arg(value_name = "ARCHIVE")]
+        archive: PathBuf,
+        /// Write holes as zeros up to this many GiB.
+        #[arg(long, default_value_t = 4, value_name = "GIB")]
+        max_size: u64,
+    },
+}
+
+const RECOVER_HELP: &str = "Without -O what can be recovered is listed: deleted files that were in use, memfds, and files of tmpfs mounts.
+With -O the files named by id (or --all) are written to a directory with mode 0600, never executable, under names
+made of id and file name. Nothing that exists is replaced, and no path of the archive is followed.
+
+Examples:
+  ckptfx recover archive.tar
+  ckptfx recover --pid 14 -o json archive.tar
+  ckptfx recover ghost-2 memfd-253 -O recovered archive.tar
+  ckptfx recover --all -O recovered archive.tar";
 
 /// What `recover` takes.
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
-    /// Archives, directories, or - for standard input.
-    #[arg(required = true, value_name = "ARCHIVE")]
-    pub archives: Vec<PathBuf>,
+    /// With -O the ids of files, then the archive; else archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ID] [ARCHIVE")]
+    pub operands: Vec<PathBuf>,
+    /// Write files to this directory, which is made if need be.
+    #[arg(short = 'O', long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
+    /// Write all files that are complete.
+    #[arg(long, requires = "out_dir")]
+    pub all: bool,
+    /// Write what there is of files of which some content is missing, with holes in its place.
+    #[arg(long, requires = "out_dir")]
+    pub partial: bool,
+    /// Shared anonymous and System V memory, too.
+    #[arg(long)]
+    pub shared_memory: bool,
+    /// Write no file of more GiB than this, and hash no more holes.
+    #[arg(long, default_value_t = 4, value_name = "GIB")]
+    pub max_size: u64,
     #[command(flatten)]
     pub filter: ProcessFilter,
 }
@@ -586,6 +708,9 @@ pub struct SbomArgs {
     /// Archives, directories, or - for standard input.
     #[arg(required = true, value_name = "ARCHIVE")]
     pub archives: Vec<PathBuf>,
+    /// Write a CycloneDX 1.6 document (JSON).
+    #[arg(long, conflicts_with = "output")]
+    pub cyclonedx: bool,
     #[command(flatten)]
     pub filter: ProcessFilter,
 }
@@ -629,15 +754,14 @@ pub enum Generate {
     },
 }
 
-/// Two addresses, each decimal or 0x-hexadecimal.
+/// Two addresses in hexadecimal, as `/proc/PID/maps` has them; `0x` may stand before each.
 fn parse_range(text: &str) -> Result<(u64, u64), String> {
-    let number = |text: &str| match text.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16),
-        None => text.parse(),
+    let number = |text: &str| {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        u64::from_str_radix(digits, 16).map_err(|_| format!("{text} is no hexadecimal address"))
     };
     let (from, to) = text.split_once('-').ok_or("two addresses with - between them are needed")?;
-    let from = number(from).map_err(|error| format!("{from}: {error}"))?;
-    let to = number(to).map_err(|error| format!("{to}: {error}"))?;
+    let (from, to) = (number(from)?, number(to)?);
     if from < to {
         Ok((from, to))
     } else {

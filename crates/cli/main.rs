@@ -5,9 +5,10 @@ mod command;
 mod evidence;
 mod progress;
 mod render;
+mod sysroot;
 mod untrusted;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser as _;
 
@@ -17,7 +18,7 @@ use crate::{args::Cli, command::Outcome};
 const USAGE_OR_UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(with_pem_markers(std::env::args_os()));
     let strict = cli.common.strict;
     match command::run(cli) {
         Ok(Outcome::Partly) if strict => ExitCode::from(USAGE_OR_UNREADABLE),
@@ -29,6 +30,24 @@ fn main() -> ExitCode {
             ExitCode::from(USAGE_OR_UNREADABLE)
         }
     }
+}
+
+/// `-----BEGIN …` is what responders search for most, and no option begins so: it is taken for a pattern
+/// wherever it stands.
+fn with_pem_markers(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut all: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        let is_value =
+            all.last().is_some_and(|before| before == "-e" || before == "--pattern" || before == "--");
+        if argument.as_encoded_bytes().starts_with(b"-----") && !is_value {
+            let mut pattern = OsString::from("--pattern=");
+            pattern.push(argument);
+            all.push(pattern);
+        } else {
+            all.push(argument);
+        }
+    }
+    all
 }
 
 /// Whoever read the output has seen enough.

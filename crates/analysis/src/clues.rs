@@ -1,7 +1,7 @@
 //! What the images give away of the host without saying it: CRIU's version, the kernel, the time of
 //! the dump (`format.md §2.1`).
 
-use ckptfx_parser::{ImageDirectory, archive::Member, image, proto};
+use ckptfx_parser::{ImageDirectory, archive::Member, image, memory, proto};
 use jiff::Timestamp;
 
 /// A CRIU release, major and minor.
@@ -94,15 +94,9 @@ pub fn dump_log(member: &Member) -> DumpLog {
     log
 }
 
-/// The kernel version in a vDSO: LINUX_VERSION_CODE in an ELF note named `Linux` of type 0, found by
-/// its header so that a damaged ELF file still gives it.
+/// The kernel release that a vDSO states.
 pub fn kernel_of_vdso(vdso: &[u8]) -> Option<String> {
-    // namesz 6, descsz 4, type 0, "Linux\0" padded to 8, then the code.
-    let header =
-        [&6_u32.to_le_bytes()[..], &4_u32.to_le_bytes(), &0_u32.to_le_bytes(), b"Linux\0\0\0"].concat();
-    let at = vdso.windows(header.len()).position(|window| window == header.as_slice())?;
-    let code = vdso.get(at + header.len()..)?.first_chunk::<4>()?;
-    let code = u32::from_le_bytes(*code);
+    let code = memory::linux_version_code(vdso)?;
     let (major, minor, patch) = (code >> 16, code >> 8 & 0xff, code & 0xff);
     (1..100).contains(&major).then(|| format!("{major}.{minor}.{patch}"))
 }

@@ -1,6 +1,7 @@
 //! Joins what the parser read into facts about processes, and makes the report structs that are
 //! ckptfx's JSON contract. No input or output happens here.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![cfg_attr(
     not(test),
     deny(
@@ -14,20 +15,40 @@
     )
 )]
 
+pub mod anomaly;
+pub mod bpf;
 pub mod capability;
 mod case;
 pub mod clues;
+pub mod contents;
+pub mod credential;
+pub mod cyclonedx;
 pub mod descriptor;
+pub mod elf_core;
 pub mod environment;
 pub mod file;
+pub mod file_use;
+pub mod ghost;
 pub mod limits;
+pub mod location;
+pub mod mapping;
+pub mod nested;
 pub mod process;
 pub mod queue;
+pub mod recover;
+pub mod registers;
 pub mod report;
+pub mod rootfs;
+pub mod sbom;
 pub mod search;
+pub mod seccomp;
+pub mod signal;
 pub mod socket;
 pub mod summary;
+pub mod syscall;
 mod text;
+pub mod thread;
+pub mod timer;
 pub mod uts;
 
 pub use case::{Case, Task};

@@ -83,8 +83,8 @@ pub struct Thread {
 pub struct Process {
     /// Process id inside the container's pid namespace.
     pub pid: u32,
-    /// Parent; 0 when it is outside the dumped tree.
-    pub ppid: u32,
+    /// Parent; 0 when it is outside the dumped tree, null when the process tree is lost.
+    pub ppid: Option<u32>,
     /// Process group.
     pub pgid: Option<u32>,
     /// Session.
@@ -163,7 +163,7 @@ impl Process {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seed {
     pub pid: u32,
-    ppid: u32,
+    ppid: Option<u32>,
     pgid: Option<u32>,
     sid: Option<u32>,
     threads: Vec<u32>,
@@ -194,6 +194,10 @@ impl Seed {
 /// that are not there or lead in a circle are reported.
 pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) -> Vec<Seed> {
     let entries = images.read::<proto::PstreeEntry>("pstree.img", diagnostics);
+    if images.file("pstree.img").is_none() && images.files().any(|(name, _)| name.starts_with("mm-")) {
+        let message = "the process tree is missing: parents, sessions and zombies are not known";
+        diagnostics.push(Diagnostic::loss("missing-image", "pstree.img", message));
+    }
     let mut seeds: Vec<Seed> = Vec::new();
     let mut seen = HashSet::new();
     for entry in entries {
@@ -205,7 +209,7 @@ pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnosti
         }
         seeds.push(Seed {
             pid,
-            ppid: entry.value.ppid.unwrap_or(0),
+            ppid: entry.value.ppid,
             pgid: entry.value.pgid,
             sid: entry.value.sid,
             threads: entry.value.threads,
@@ -224,7 +228,7 @@ pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnosti
         let message =
             format!("process {pid} has images but is not in the process tree; its parent is not known");
         diagnostics.push(Diagnostic::loss("not-in-tree", "pstree.img", message));
-        seeds.push(Seed { pid, ppid: 0, pgid: None, sid: None, threads: vec![pid] });
+        seeds.push(Seed { pid, ppid: None, pgid: None, sid: None, threads: vec![pid] });
         seen.insert(pid);
     }
     check_parents(&mut seeds, diagnostics);
@@ -233,22 +237,23 @@ pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnosti
 
 /// A parent that is not in the tree or a circle of parents makes the process a root of its own.
 fn check_parents(seeds: &mut [Seed], diagnostics: &mut Vec<Diagnostic>) {
-    let parents: HashMap<u32, u32> = seeds.iter().map(|seed| (seed.pid, seed.ppid)).collect();
+    let parents: HashMap<u32, u32> = seeds.iter().filter_map(|seed| Some((seed.pid, seed.ppid?))).collect();
     for seed in seeds.iter() {
         let mut steps = 0;
-        let mut ancestor = seed.ppid;
+        let Some(ppid) = seed.ppid else { continue };
+        let mut ancestor = ppid;
         while ancestor != 0 && ancestor != seed.pid && steps <= parents.len() {
             ancestor = parents.get(&ancestor).copied().unwrap_or(0);
             steps += 1;
         }
         let problem = if ancestor == seed.pid {
             "is its own ancestor"
-        } else if seed.ppid != 0 && !parents.contains_key(&seed.ppid) {
+        } else if ppid != 0 && !parents.contains_key(&ppid) {
             "has a parent that is not in the checkpoint"
         } else {
             continue;
         };
-        let message = format!("process {} {problem} ({})", seed.pid, seed.ppid);
+        let message = format!("process {} {problem} ({ppid})", seed.pid);
         diagnostics.push(Diagnostic::note("bad-parent", "pstree.img", message));
     }
 }
@@ -344,7 +349,7 @@ impl<'c> Context<'c> {
             pgid: seed.pgid,
             sid: seed.sid,
             exe: exe.as_ref().map(|exe| exe.path.clone()),
-            exe_deleted: exe.as_ref().map(|exe| exe.deleted),
+            exe_deleted: exe.as_ref().and_then(|exe| exe.deleted),
             exe_memfd: exe.as_ref().map(|exe| exe.memfd),
             cmdline,
             state,
@@ -353,12 +358,8 @@ impl<'c> Context<'c> {
             uid: creds.map(|c| Ids { real: c.uid, effective: c.euid, saved: c.suid, fs: c.fsuid }),
             gid: creds.map(|c| Ids { real: c.gid, effective: c.egid, saved: c.sgid, fs: c.fsgid }),
             groups: creds.map(|c| c.groups.clone()),
-            capabilities: creds.map(|c| self.capabilities(c)),
-            no_new_privs: creds.and_then(|c| match c.no_new_privs {
-                Some(value) => Some(value != 0),
-                // It is written only when set, and only by CRIU 3.19 and later (format.md §3.3).
-                None => (self.criu >= clues::CriuVersion(3, 19)).then_some(false),
-            }),
+            capabilities: creds.map(|c| capabilities(c, self.criu)),
+            no_new_privs: creds.and_then(|c| no_new_privs(c, self.criu)),
             // Releases that wrote the first image format did not look at it.
             seccomp: core.filter(|_| !zombie).and_then(|_| {
                 seccomp(tc, thread_core)
@@ -396,30 +397,23 @@ impl<'c> Context<'c> {
         inline.or_else(|| images.read_one(&format!("creds-{pid}.img"), diagnostics))
     }
 
-    fn capabilities(&self, creds: &proto::CredsEntry) -> Capabilities {
-        let recorded = !creds.cap_amb.is_empty() || self.criu >= clues::CriuVersion(4, 1);
-        Capabilities {
-            inheritable: capability::names(&creds.cap_inh),
-            permitted: capability::names(&creds.cap_prm),
-            effective: capability::names(&creds.cap_eff),
-            bounding: capability::names(&creds.cap_bnd),
-            ambient: recorded.then(|| capability::names(&creds.cap_amb)),
-        }
-    }
-
     fn executable(&self, id: u32) -> Option<Executable> {
         if let Some(file) = self.files.regular(id) {
             let name = file.name.clone()?;
             let memfd = name.strip_prefix(b"/memfd:");
             return Some(Executable {
                 path: Text(memfd.map_or_else(|| name.clone(), |rest| [b"memfd:", rest].concat())),
-                deleted: self.files.is_deleted(id),
+                deleted: self.files.deleted(id),
                 memfd: memfd.is_some(),
             });
         }
         self.files.get(FdTypes::Memfd, id)?;
         let name = self.files.memfd(id).and_then(|inode| inode.name.clone()).unwrap_or_default();
-        Some(Executable { path: Text([b"memfd:", name.as_slice()].concat()), deleted: true, memfd: true })
+        Some(Executable {
+            path: Text([b"memfd:", name.as_slice()].concat()),
+            deleted: Some(true),
+            memfd: true,
+        })
     }
 
     fn namespaces(
@@ -467,9 +461,29 @@ impl<'c> Context<'c> {
     }
 }
 
+/// Capability sets by name; `criu` tells whether the ambient set was recorded.
+pub(crate) fn capabilities(creds: &proto::CredsEntry, criu: clues::CriuVersion) -> Capabilities {
+    let recorded = !creds.cap_amb.is_empty() || criu >= clues::CriuVersion(4, 1);
+    Capabilities {
+        inheritable: capability::names(&creds.cap_inh),
+        permitted: capability::names(&creds.cap_prm),
+        effective: capability::names(&creds.cap_eff),
+        bounding: capability::names(&creds.cap_bnd),
+        ambient: recorded.then(|| capability::names(&creds.cap_amb)),
+    }
+}
+
+/// It is written only when set, and only by CRIU 3.19 and later (`format.md §3.3`).
+pub(crate) fn no_new_privs(creds: &proto::CredsEntry, criu: clues::CriuVersion) -> Option<bool> {
+    match creds.no_new_privs {
+        Some(value) => Some(value != 0),
+        None => (criu >= clues::CriuVersion(3, 19)).then_some(false),
+    }
+}
+
 struct Executable {
     path: Text,
-    deleted: bool,
+    deleted: Option<bool>,
     memfd: bool,
 }
 

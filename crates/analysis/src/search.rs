@@ -156,13 +156,13 @@ impl<'a> SearchRegion<'a> {
         }
     }
 
-    /// Where the byte at `position` (an address or object offset) is. With `wanted`, a process that it
-    /// accepts is named first if there is one.
+    /// Where the byte at `position` (an address or object offset) is. Of several
+    /// processes that map it, the first that `wanted` accepts (process, mapping, address) is named if there is one.
     pub fn place<'c>(
         &self,
         case: &'c Case<'a>,
         position: u64,
-        wanted: &dyn Fn(&Task<'a>) -> bool,
+        wanted: &dyn Fn(&Task<'a>, &Vma, u64) -> bool,
     ) -> Place<'c>
     where
         'a: 'c,
@@ -193,14 +193,15 @@ impl<'a> SearchRegion<'a> {
                     };
                     seen.extend(vmas.filter(holds).map(|vma| (task, vma)));
                 }
-                let first = seen.iter().position(|(task, _)| wanted(task)).unwrap_or(0);
+                let address = |vma: &Vma| vma.start + (position - vma.offset);
+                let first = seen.iter().position(|(task, vma)| wanted(task, vma, address(vma))).unwrap_or(0);
                 let chosen = seen.get(first).copied();
                 let mut shared_with: Vec<u32> = seen.iter().map(|(task, _)| task.process.pid).collect();
                 shared_with.dedup();
                 shared_with.retain(|pid| Some(*pid) != chosen.map(|(task, _)| task.process.pid));
                 Place {
                     task: chosen.map(|(task, _)| task),
-                    address: chosen.map(|(_, vma)| vma.start + (position - vma.offset)),
+                    address: chosen.map(|(_, vma)| address(vma)),
                     offset: Some(position),
                     vma: chosen.map(|(_, vma)| vma),
                     object_name: case.shared.objects.get(&key).map(|object| object.name.as_slice()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ckptfx_parser::{
     Parent,
     container::Engine,
-    memory::VmaKind,
+    memory::{Unavailable, VmaKind},
     proto::{self, FdTypes, core_entry::March},
     source::Compression,
 };
@@ -219,9 +219,9 @@ fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> V
     let mut add = |what, time: Option<Timestamp>, source: &str| {
         times.extend(time.map(|time| Time { what, time, source: source.to_owned() }));
     };
-    add("container created", container.created, "config.dump");
-    add("container started", container.started, "status");
-    add("container restored", container.restored, "config.dump");
+    add("container-created", container.created, "config.dump");
+    add("container-started", container.started, "status");
+    add("container-restored", container.restored, "config.dump");
     let checkpointed = report::checkpointed(case.checkpoint);
     if let Some((time, source)) = &checkpointed {
         add("checkpointed", Some(*time), source);
@@ -231,7 +231,7 @@ fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> V
             let up = jiff::SignedDuration::from_secs(i64::try_from(up).ok()?);
             time.checked_sub(up).ok()?.round(Unit::Second).ok()
         });
-        add("node booted", boot, "timens-0.img, counted back from the checkpoint");
+        add("node-booted", boot, "timens-0.img, counted back from the checkpoint");
     }
     times.sort_by_key(|time| time.time);
     times
@@ -291,11 +291,11 @@ fn counts(case: &Case<'_>) -> Counts {
     for entry in case.files.entries() {
         let kind = match entry.r#type.and_then(|kind| FdTypes::try_from(kind).ok()) {
             Some(FdTypes::Inetsk) => match entry.isk.as_ref().map(|isk| (isk.proto, isk.state)) {
-                Some((Some(6), Some(10))) => "tcp listening",
-                Some((Some(6), Some(1))) => "tcp established",
-                Some((Some(6), _)) => "tcp other",
+                Some((Some(6), Some(10))) => "tcp-listening",
+                Some((Some(6), Some(1))) => "tcp-established",
+                Some((Some(6), _)) => "tcp-other",
                 Some((Some(17), _)) => "udp",
-                _ => "raw and other",
+                _ => "raw-and-other",
             },
             Some(FdTypes::Unixsk) => "unix",
             Some(FdTypes::Netlinksk) => "netlink",
@@ -322,7 +322,6 @@ fn counts(case: &Case<'_>) -> Counts {
 fn memory(case: &Case<'_>) -> MemorySizes {
     let spaces = || case.tasks.iter().filter_map(|task| task.space.as_ref());
     let is_pages = |name: &str| name.starts_with("pages-");
-    let file_vmas = spaces().flat_map(|space| space.vmas.iter().map(move |vma| (space, vma)));
     MemorySizes {
         private: spaces().map(|space| space.pages.captured_bytes()).sum(),
         shared: case.shared.objects.values().map(|object| object.pages.captured_bytes()).sum(),
@@ -336,11 +335,10 @@ fn memory(case: &Case<'_>) -> MemorySizes {
         mapped: spaces()
             .flat_map(|space| &space.vmas)
             .fold(0, |sum: u64, vma| sum.saturating_add(vma.length())),
-        only_in_files: file_vmas
-            .filter(|(_, vma)| matches!(vma.kind, VmaKind::FilePrivate(_) | VmaKind::FileShared(_)))
-            .fold(0, |sum: u64, (space, vma)| {
-                sum.saturating_add(vma.length() - space.captured_bytes_in(vma).min(vma.length()))
-            }),
+        only_in_files: spaces()
+            .flat_map(|space| space.runs(0, u64::MAX, &case.shared))
+            .filter(|run| run.content.err() == Some(Unavailable::OnlyInFile))
+            .fold(0, |sum: u64, run| sum.saturating_add(run.length)),
     }
 }
 
@@ -405,8 +403,8 @@ fn not_here(case: &Case<'_>) -> Vec<String> {
     );
     say(
         matches!(checkpoint.container.engine, Engine::Podman | Engine::CriO),
-        "modified image files that the node has no file of the same path for: Podman and CRI-O leave them out \
-         without a word",
+        "some modified files of the image: the change list of Podman and CRI-O has a modified file only where the \
+         node has a file of the same path",
     );
     say(
         checkpoint.engine_file("dump.log").is_none() && images.member("dump.log").is_none(),
@@ -420,9 +418,9 @@ fn not_here(case: &Case<'_>) -> Vec<String> {
     );
     say(
         !has_image("ifaddr-"),
-        "network interfaces, addresses and routes: the network namespace is not the container's own",
+        "network interfaces, addresses and routes: CRIU did not save the network namespace, which the engine provides",
     );
-    say(!has_image("mountpoints-"), "mounts: the mount namespace is not the container's own");
+    say(!has_image("mountpoints-"), "mounts: CRIU did not save the mount namespace");
     say(matches!(images.parent, Parent::Missing(_)), "pages of the parent dump: give it with --parent");
     missing
 }

@@ -1,10 +1,129 @@
-//! `ckptfx core`.
+//! `ckptfx core`: an ELF core file of a process.
 
-use anyhow::{Result, bail};
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    path::Path,
+};
 
-use super::Outcome;
-use crate::args::{Common, CoreArgs};
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    Case, Task,
+    elf_core::{self, Core, Piece},
+    mapping,
+    report::Head,
+};
 
-pub fn run(_args: &CoreArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+use super::{Outcome, finish_diagnostics, no_such_process, only_checkpoint};
+use crate::{
+    args::{Common, CoreArgs, Format},
+    evidence,
+    progress::Bars,
+    render::{Collection, Output},
+    sysroot::{self, Found, Wanted},
+    untrusted::show,
+};
+
+const COLLECTION: Collection = Collection {
+    name: "segments",
+    columns: &[
+        "start",
+        "end",
+        "perms",
+        "path",
+        "file_offset",
+        "file_bytes",
+        "captured_bytes",
+        "ghost_bytes",
+        "sysroot_bytes",
+        "zero_bytes",
+        "missing",
+    ],
+};
+
+pub fn run(args: &CoreArgs, common: &Common) -> Result<Outcome> {
+    let bars = Bars::new(common.quiet);
+    let opened = evidence::open(&args.archive, common, &bars)?;
+    let checkpoint = only_checkpoint(&opened)?;
+    let mut case = Case::read(checkpoint);
+    case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
+    let task = case.task(args.pid).with_context(|| no_such_process(args.pid, &case))?;
+    let mut files = match &args.sysroot {
+        Some(root) => files_of(&case, task, root, common.quiet)?,
+        None => BTreeMap::new(),
+    };
+    let sizes = files.iter().map(|(id, found)| (*id, found.size)).collect();
+    let mut diagnostics = Vec::new();
+    let core = elf_core::plan(&case, task, &sizes, &mut diagnostics);
+    let core = match core {
+        Ok(core) => core,
+        Err(refusal) => bail!("there can be no core of process {}: {refusal}", args.pid),
+    };
+    let mut output = Output::new(common, COLLECTION, false)?;
+    if common.output == Format::Table {
+        write(&core, &mut files, &mut output)?;
+    } else {
+        output.begin(&Head::new("core", &opened.evidence, checkpoint, opened.sha256.clone()))?;
+        for segment in &core.segments {
+            output.record(&segment.facts())?;
+        }
+    }
+    case.diagnostics.append(&mut diagnostics);
+    let warnings = finish_diagnostics(&case.diagnostics, common);
+    if common.output != Format::Table {
+        output.end(&warnings)?;
+    }
+    output.finish()?;
+    Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+}
+
+/// The files below a directory that are the mapped ones. What was taken and what was refused is said.
+fn files_of(case: &Case<'_>, task: &Task<'_>, root: &Path, quiet: bool) -> Result<BTreeMap<u32, Found>> {
+    if !root.is_dir() {
+        bail!("{} is not a directory", root.display());
+    }
+    let mut files = BTreeMap::new();
+    for id in elf_core::mapped_files(task) {
+        let Some(entry) = case.files.regular(id) else { continue };
+        let path = entry.name.as_deref().unwrap_or_default();
+        let build_id = mapping::build_id(entry);
+        let wanted = Wanted {
+            path,
+            build_id: build_id.as_deref(),
+            size: entry.size,
+            deleted: case.files.is_deleted(id),
+        };
+        let found = sysroot::find(root, wanted);
+        if !quiet {
+            match &found {
+                Ok(found) => eprintln!("ckptfx: added from sysroot: {} (same {})", show(path), found.by),
+                Err(why) => {
+                    eprintln!("ckptfx: refused from sysroot: {}: {}", show(path), show(why.as_bytes()))
+                }
+            }
+        }
+        if let Ok(found) = found {
+            files.insert(id, found);
+        }
+    }
+    Ok(files)
+}
+
+fn write(core: &Core<'_>, files: &mut BTreeMap<u32, Found>, output: &mut Output) -> Result<()> {
+    output.write_all(&core.head)?;
+    for piece in core.segments.iter().flat_map(|segment| &segment.pieces) {
+        match piece {
+            Piece::Bytes(bytes) => output.write_all(bytes)?,
+            Piece::Zeros(length) => output.zeros(*length)?,
+            Piece::File { id, offset, length } => {
+                let found = files.get_mut(id).context("a file was planned that was not found")?;
+                found.file.seek(SeekFrom::Start(*offset))?;
+                let copied = std::io::copy(&mut (&mut found.file).take(*length), output)?;
+                if copied != *length {
+                    bail!("a file of the sysroot became shorter while it was read");
+                }
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,10 +1,139 @@
-//! `ckptfx creds`.
+//! `ckptfx creds`: who processes are and what they may do.
 
-use anyhow::{Result, bail};
+use std::io::Write as _;
 
-use super::Outcome;
-use crate::args::{Common, CredsArgs};
+use anyhow::Result;
+use ckptfx_analysis::{
+    credential::{self, Credentials},
+    process::{Capabilities, Ids},
+};
 
-pub fn run(_args: &CredsArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+use super::{
+    Outcome, for_each_checkpoint,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, CredsArgs, Format},
+    render::Collection,
+};
+
+pub const VIEW: View<Credentials> = View {
+    name: "creds",
+    collection: Collection {
+        name: "credentials",
+        columns: &[
+            "pid",
+            "tid",
+            "comm",
+            "differs_in",
+            "uid.real",
+            "uid.effective",
+            "uid.saved",
+            "uid.fs",
+            "gid.real",
+            "gid.effective",
+            "gid.saved",
+            "gid.fs",
+            "groups",
+            "capabilities.effective",
+            "capabilities.permitted",
+            "capabilities.inheritable",
+            "capabilities.bounding",
+            "capabilities.ambient",
+            "securebits",
+            "no_new_privs",
+            "seccomp",
+            "seccomp_source",
+            "filters",
+            "lsm_label",
+            "lsm_sockcreate",
+        ],
+    },
+    table: &[
+        Column::right("PID", |creds| creds.pid.to_string()),
+        Column::right("TID", |creds| creds.tid.to_string()),
+        Column::left("COMM", |creds| view::text(creds.comm.as_ref())),
+        Column::left("UID", |creds| ids(creds.uid)),
+        Column::left("GID", |creds| ids(creds.gid)),
+        Column::left("GROUPS", |creds| match creds.groups.as_deref() {
+            None | Some([]) => "-".to_owned(),
+            Some(groups) => groups.iter().map(u32::to_string).collect::<Vec<_>>().join(","),
+        }),
+        Column::left("CAPABILITIES", |creds| {
+            creds.capabilities.as_ref().map_or_else(|| "-".to_owned(), capabilities)
+        }),
+        Column::left("NO_NEW_PRIVS", |creds| match creds.no_new_privs {
+            Some(true) => "yes".to_owned(),
+            Some(false) => "no".to_owned(),
+            None => "?".to_owned(),
+        }),
+        Column::left("SECCOMP", |creds| match creds.filters.len() {
+            0 => seccomp(creds).to_owned(),
+            count => format!("{} ({count})", seccomp(creds)),
+        }),
+        Column::left("LABEL", |creds| view::text(creds.lsm_label.as_ref())),
+        Column::left("DIFFERS IN", |creds| creds.differs_in.join(" ")),
+    ],
+};
+
+fn seccomp(creds: &Credentials) -> &'static str {
+    creds.seccomp.unwrap_or("?")
+}
+
+/// One number when all four are the same, or else all of them.
+fn ids(ids: Option<Ids>) -> String {
+    let Some(ids) = ids else { return "-".to_owned() };
+    let all = [ids.real, ids.effective, ids.saved, ids.fs];
+    match all {
+        [first, rest @ ..] if rest.iter().all(|id| *id == first) => view::number(first),
+        all => all.map(view::number).join("/"),
+    }
+}
+
+/// The effective set in short.
+fn capabilities(sets: &Capabilities) -> String {
+    let names = &sets.effective;
+    let short: Vec<&str> = names.iter().map(|name| name.trim_start_matches("CAP_")).collect();
+    match names.len() {
+        0 => "none".to_owned(),
+        40.. => format!("all {}", names.len()),
+        _ => short.join(",").to_lowercase(),
+    }
+}
+
+pub fn run(args: &CredsArgs, common: &Common) -> Result<Outcome> {
+    if !args.filters || common.output != Format::Table {
+        return view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
+            Ok(credential::credentials(case, args.filters, wanted))
+        });
+    }
+    for_each_checkpoint(&args.archives, common, VIEW.name, VIEW.collection, |case, output, _| {
+        args.filter.check(case)?;
+        let mut shown: Vec<(u32, u32)> = Vec::new();
+        for creds in credential::credentials(case, true, &|task| args.filter.accepts(task)) {
+            let comm = view::text(creds.comm.as_ref());
+            writeln!(output, "process {} thread {} {comm}: {}", creds.pid, creds.tid, seccomp(&creds))?;
+            for filter in &creds.filters {
+                let flags = if filter.flags.is_empty() { "-".to_owned() } else { filter.flags.join(" | ") };
+                write!(
+                    output,
+                    "  filter {}, {} instructions, flags {flags}",
+                    filter.position, filter.instructions
+                )?;
+                // A filter that many processes inherited is printed once.
+                if let Some((_, pid)) = shown.iter().find(|(position, _)| *position == filter.position) {
+                    writeln!(output, ": as in process {pid}")?;
+                    continue;
+                }
+                shown.push((filter.position, creds.pid));
+                writeln!(output)?;
+                for (index, line) in
+                    filter.disassembly.iter().flat_map(|listing| listing.0.iter()).enumerate()
+                {
+                    writeln!(output, "  {index:6}: {line}")?;
+                }
+            }
+        }
+        Ok(())
+    })
 }

@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::report::{DocumentHead, Head};
 use ckptfx_parser::{
     Checkpoint, Diagnostic,
+    archive::looks_like_tar,
     dynamic::{self, Decoder, Numbering},
     image::{self, ByteOrder, ImageFile},
     proto::{self, core_entry::March},
-    source::map_file,
+    source::{Compression, map_file},
 };
 use serde::Serialize;
 
@@ -71,6 +72,10 @@ fn decode_file(path: &Path, common: &Common) -> Result<Outcome> {
     }
     let bytes = map_file(&File::open(path).with_context(context)?).with_context(context)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let is_archive = looks_like_tar(&bytes) || Compression::detect(&bytes).is_some();
+    if is_archive && image::identify(&name).is_none() {
+        bail!("{} is an archive; name the image after it: ckptfx decode {0} pstree.img", path.display());
+    }
     let file = ImageFile { name: &name, bytes: &bytes, order: ByteOrder::Little };
     let mut output = Output::new(common, COLLECTION, false)?;
     let outcome = decode(

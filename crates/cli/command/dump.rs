@@ -20,7 +20,18 @@ use crate::{
 
 const COLLECTION: Collection = Collection {
     name: "pieces",
-    columns: &["start", "end", "content", "file_offset", "vma", "perms", "path", "member", "member_offset"],
+    columns: &[
+        "start",
+        "end",
+        "content",
+        "file_offset",
+        "vma",
+        "perms",
+        "path",
+        "kind",
+        "member",
+        "member_offset",
+    ],
 };
 
 /// A piece of an address space: what `-o json` lists.
@@ -32,7 +43,7 @@ struct Piece {
     end: String,
     /// `captured`, `zero`, or why there are no bytes.
     content: &'static str,
-    /// Where a dump of the whole process has it.
+    /// Where the bytes that the same options write have it; null when they leave it out.
     file_offset: Option<u64>,
     /// Index of the mapping, for `--vma`.
     vma: Option<usize>,
@@ -52,13 +63,12 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     let task = case.task(args.pid).with_context(|| no_such_process(args.pid, &case))?;
     let space = task.space.as_ref().with_context(|| format!("process {} has no memory image", args.pid))?;
     let range = range(args, task, space)?;
-    let (from, to) = range.unwrap_or((0, u64::MAX));
+    let runs = match range {
+        Some((from, to)) => space.runs(from, to, &case.shared),
+        None => everything(space, &case),
+    };
     let mut output = Output::new(common, COLLECTION, false)?;
     if common.output == Format::Table {
-        let runs = match range {
-            Some((from, to)) => space.runs(from, to, &case.shared),
-            None => everything(space, &case),
-        };
         let missing = write_bytes(&runs, range.is_some(), args.missing, &mut output)?;
         output.finish()?;
         if let Some((bytes, reason)) = missing {
@@ -71,10 +81,15 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     }
     output.begin(&Head::new("dump", &opened.evidence, checkpoint, opened.sha256.clone()))?;
     let mut offset = 0;
-    for run in everything(space, &case) {
-        let piece = piece(&run, space, &mut offset);
-        if run.start.saturating_add(run.length) > from && run.start < to {
-            output.record(&piece)?;
+    for run in &runs {
+        let written = match run.content {
+            Ok(Captured::Page(_)) => true,
+            Ok(Captured::Zero) => range.is_some(),
+            Err(_) => range.is_some() && args.missing == Missing::Zero,
+        };
+        output.record(&piece(run, space, written.then_some(offset)))?;
+        if written {
+            offset += run.length;
         }
     }
     let warnings = finish_diagnostics(&case.diagnostics, common);
@@ -83,7 +98,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
 }
 
-fn piece(run: &Run<'_>, space: &AddressSpace<'_>, offset: &mut u64) -> Piece {
+fn piece(run: &Run<'_>, space: &AddressSpace<'_>, file_offset: Option<u64>) -> Piece {
     let vma = space.vmas.iter().position(|vma| vma.contains(run.start));
     let facts = vma.and_then(|index| space.vmas.get(index));
     let captured = match run.content {
@@ -92,18 +107,13 @@ fn piece(run: &Run<'_>, space: &AddressSpace<'_>, offset: &mut u64) -> Piece {
         }
         _ => None,
     };
-    let file_offset = captured.map(|_| {
-        let here = *offset;
-        *offset += run.length;
-        here
-    });
     Piece {
         start: format!("{:#x}", run.start),
         end: format!("{:#x}", run.start.saturating_add(run.length)),
         content: match run.content {
             Ok(Captured::Page(_)) => "captured",
             Ok(Captured::Zero) => "zero",
-            Err(reason) => reason.reason(),
+            Err(reason) => reason.name(),
         },
         file_offset,
         vma,

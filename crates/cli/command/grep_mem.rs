@@ -16,7 +16,7 @@ use ckptfx_analysis::{
     Case, Task, Text,
     search::{self, Place, RegionFacts, SearchRegion, Source},
 };
-use ckptfx_parser::Diagnostic;
+use ckptfx_parser::{Diagnostic, memory::Vma};
 use ckptfx_scan::{Encoding, Encodings, Hit, Options, PatternKind, Plan, Region};
 use serde::Serialize;
 
@@ -111,7 +111,9 @@ pub fn run(mut args: GrepArgs, common: &Common) -> Result<Outcome> {
         .map_err(|error| anyhow::anyhow!("{error}"))?;
     if !common.quiet {
         for note in plan.notes() {
-            eprintln!("ckptfx: note: {}", show(note.message.as_bytes()));
+            let pattern =
+                texts.get(note.index).map(|text| show_short(text.as_bytes(), 40)).unwrap_or_default();
+            eprintln!("ckptfx: note: pattern {pattern:?}: {}", show(note.message.as_bytes()));
         }
     }
     let perms = args.perms.as_deref().map(Permissions::parse).transpose()?;
@@ -178,7 +180,7 @@ impl Permissions {
         let letters: Vec<char> = text.chars().collect();
         let fits = match letters.as_slice() {
             [letter] => "rwxps".contains(*letter),
-            [rwx @ ..] if rwx.len() == 3 || rwx.len() == 4 => rwx
+            rwx if rwx.len() == 3 || rwx.len() == 4 => rwx
                 .iter()
                 .zip(["r-?", "w-?", "x-?", "ps?"])
                 .all(|(letter, allowed)| allowed.contains(*letter)),
@@ -231,8 +233,9 @@ impl Search<'_> {
                 let Some((region, scanned)) = regions.get(hit.region).zip(bytes.get(hit.region)) else {
                     return ControlFlow::Continue(());
                 };
-                let place =
-                    region.place(case, scanned.address(hit.offset), &|task| self.args.filter.accepts(task));
+                let place = region.place(case, scanned.address(hit.offset), &|task, vma, address| {
+                    self.accepts_at(task, Some(vma), Some(address))
+                });
                 if !self.accepts(&place) {
                     return ControlFlow::Continue(());
                 }
@@ -273,13 +276,18 @@ impl Search<'_> {
     }
 
     fn accepts(&self, place: &Place<'_>) -> bool {
-        let args = self.args;
-        place.task.map_or(!args.filter.is_set(), |task| args.filter.accepts(task))
-            && self
-                .perms
-                .as_ref()
-                .is_none_or(|perms| place.vma.is_some_and(|vma| perms.accept(&vma.permissions())))
-            && args.range.is_none_or(|(from, to)| place.address.is_some_and(|at| (from..to).contains(&at)))
+        match place.task {
+            Some(task) => self.accepts_at(task, place.vma, place.address),
+            // Memory that nobody maps has no process, permissions or address to be asked for.
+            None => !self.args.filter.is_set() && self.perms.is_none() && self.args.range.is_none(),
+        }
+    }
+
+    fn accepts_at(&self, task: &Task<'_>, vma: Option<&Vma>, address: Option<u64>) -> bool {
+        let perms = |perms: &Permissions| vma.is_some_and(|vma| perms.accept(&vma.permissions()));
+        self.args.filter.accepts(task)
+            && self.perms.as_ref().is_none_or(perms)
+            && self.args.range.is_none_or(|(from, to)| address.is_some_and(|at| (from..to).contains(&at)))
     }
 
     fn write(
@@ -384,7 +392,7 @@ fn write_line(
         (None, Some(offset)) => format!("+{offset:#x}"),
         (None, None) => "?".to_owned(),
     };
-    let perms = place.vma.map_or_else(|| "-".to_owned(), ckptfx_parser::memory::Vma::permissions);
+    let perms = place.vma.map_or_else(|| "-".to_owned(), Vma::permissions);
     let facts = place.facts();
     let name = facts.as_ref().map(|facts| show(&facts.path.0)).filter(|name| !name.is_empty());
     let name = name.unwrap_or_else(|| facts.map_or_else(|| "-".to_owned(), |facts| facts.kind.to_owned()));
@@ -395,10 +403,16 @@ fn write_line(
     } else {
         text
     };
+    // A unit of UTF-16 must not be cut in two.
+    let unit = if hit.encoding == Encoding::Raw { 1 } else { 2 };
+    let before = decode(&before[before.len() % unit..], hit.encoding).0;
+    let after = decode(&after[..after.len() / unit * unit], hit.encoding).0;
     // Without being asked for, only readable surroundings are shown, and no further than they reach.
-    let (before, after) =
-        if explicit { (before, after) } else { (readable_end(before), readable_start(after)) };
-    let (before, after) = (decode(before, hit.encoding), decode(after, hit.encoding));
+    let (before, after) = if explicit {
+        (before.as_slice(), after.as_slice())
+    } else {
+        (readable_end(&before), readable_start(&after))
+    };
     let shared = if place.shared_with.is_empty() {
         String::new()
     } else {
@@ -408,8 +422,8 @@ fn write_line(
     writeln!(
         output,
         "{pid:>7}  {comm:16}  {address:18}  {perms}  {name:32}  {}{text}{}{shared}",
-        show(&before.0),
-        show(&after.0)
+        show(before),
+        show(after)
     )
 }
 

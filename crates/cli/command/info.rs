@@ -55,8 +55,10 @@ pub fn run(args: &InfoArgs, common: &Common) -> Result<Outcome> {
 
 fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Result<()> {
     let container = &case.checkpoint.container;
-    let mut lines: Vec<(&str, String)> = Vec::new();
-    let mut add = |label, value: Option<String>| lines.extend(value.map(|value| (label, value)));
+    let mut lines: Vec<(String, String)> = Vec::new();
+    let mut add = |label: &str, value: Option<String>| {
+        lines.extend(value.map(|value| (label.replace('-', " "), value)))
+    };
     describe_container(container, summary, &mut add);
     for time in &summary.times {
         add(time.what, Some(format!("{:.0}  ({})", time.time, show(time.source.as_bytes()))));
@@ -73,7 +75,8 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
         "processes",
         Some(format!("{} ({} zombies), {} threads", counts.processes, counts.zombies, counts.threads)),
     );
-    let sockets: Vec<String> = counts.sockets.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let sockets: Vec<String> =
+        counts.sockets.iter().map(|(kind, count)| format!("{count} {}", kind.replace('-', " "))).collect();
     add("sockets", (!sockets.is_empty()).then(|| sockets.join(", ")));
     add("deleted files kept", (counts.ghost_files > 0).then(|| counts.ghost_files.to_string()));
     add("memfds", (counts.memfds > 0).then(|| counts.memfds.to_string()));
@@ -124,11 +127,7 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
     Ok(())
 }
 
-fn describe_container(
-    container: &Container,
-    summary: &Summary,
-    add: &mut impl FnMut(&'static str, Option<String>),
-) {
+fn describe_container(container: &Container, summary: &Summary, add: &mut impl FnMut(&str, Option<String>)) {
     let text = |value: &Option<String>| value.as_deref().map(|value| show(value.as_bytes()));
     add("engine", Some(container.engine.name().to_owned()));
     add("container", text(&container.name));

@@ -7,10 +7,9 @@ use ckptfx_analysis::{
     Case,
     report::{DocumentHead, EvidenceHead, Head},
 };
-use ckptfx_parser::Severity;
 use serde::Serialize;
 
-use super::Outcome;
+use super::{Outcome, finish_diagnostics};
 use crate::{
     args::{Common, ListArgs},
     evidence,
@@ -45,8 +44,6 @@ struct Row {
     processes: usize,
     captured_bytes: u64,
     warnings: usize,
-    #[serde(skip)]
-    partly: bool,
 }
 
 pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
@@ -54,31 +51,53 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     let mut output = Output::new(common, COLLECTION, false)?;
     let mut rows = Vec::new();
     let mut outcome = Outcome::Done;
-    for path in args.directories.iter().map(|path| candidates(path)).collect::<Result<Vec<_>>>()?.concat() {
+    let mut others = Vec::new();
+    let mut diagnostics = Vec::new();
+    for path in args.directories.iter().map(|path| candidates(path, 0)).collect::<Result<Vec<_>>>()?.concat()
+    {
         let opened = match evidence::open(&path, common, &bars) {
             Ok(opened) => opened,
+            // What the user named must be one; what lies in a directory need not.
+            Err(error) if args.directories.contains(&path) => {
+                if let [_] = args.directories.as_slice() {
+                    return Err(error);
+                }
+                eprintln!("ckptfx: {}", show(format!("{error:#}").as_bytes()));
+                outcome = Outcome::Partly;
+                continue;
+            }
             Err(error) => {
-                if !common.quiet {
+                if common.verbose > 0 {
                     eprintln!("ckptfx: note: {}", show(format!("{error:#}").as_bytes()));
                 }
+                others.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
                 continue;
             }
         };
         for checkpoint in &opened.evidence.checkpoints {
             let case = Case::read(checkpoint);
             let head = Head::new("list", &opened.evidence, checkpoint, opened.sha256.clone());
-            let all = || opened.evidence.diagnostics.iter().chain(&case.diagnostics);
+            let all: Vec<_> = opened.evidence.diagnostics.iter().chain(&case.diagnostics).collect();
+            diagnostics.extend(all.iter().map(|diagnostic| {
+                let mut diagnostic = (*diagnostic).clone();
+                diagnostic.subject = format!("{}: {}", opened.evidence.name, diagnostic.subject);
+                diagnostic
+            }));
             rows.push(Row {
                 evidence: head.evidence,
                 container: head.container,
                 processes: case.tasks.len(),
                 captured_bytes: case.tasks.iter().filter_map(|task| task.process.captured_bytes).sum(),
-                warnings: all().count(),
-                partly: all().any(|diagnostic| diagnostic.severity == Severity::Loss),
+                warnings: all.len(),
             });
         }
     }
-    if rows.iter().any(|row| row.partly) {
+    if !others.is_empty() && !common.quiet {
+        let names = show(others.join(", ").as_bytes());
+        eprintln!("ckptfx: note: no checkpoints ({}; -v says why): {names}", others.len());
+    }
+    let warnings = finish_diagnostics(&diagnostics, common);
+    if warnings.iter().any(|warning| warning.partial) {
         outcome = Outcome::Partly;
     }
     if output.is_table() {
@@ -88,15 +107,19 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
         for row in &rows {
             output.record(row)?;
         }
-        output.end(&[])?;
+        output.end(&warnings)?;
     }
     output.finish()?;
     Ok(outcome)
 }
 
-/// What may be a checkpoint: the entries of a directory that is none itself, in order of name.
-fn candidates(path: &Path) -> Result<Vec<PathBuf>> {
-    let is_evidence = [
+/// Directories below this many others are not looked into.
+const MAX_DEPTH: usize = 8;
+
+/// What may be a checkpoint: the files of a directory that is none itself, in order of name, and those of
+/// the directories in it.
+fn candidates(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    const MARKS: [&str; 7] = [
         "index.json",
         "config.dump",
         "spec.dump",
@@ -104,10 +127,9 @@ fn candidates(path: &Path) -> Result<Vec<PathBuf>> {
         "pstree.img",
         "checkpoint",
         "pre-checkpoint",
-    ]
-    .iter()
-    .any(|name| path.join(name).exists());
-    if !path.is_dir() || is_evidence {
+    ];
+    let is_evidence = MARKS.iter().any(|name| path.join(name).exists());
+    if !path.is_dir() || is_evidence || depth >= MAX_DEPTH {
         return Ok(vec![path.to_path_buf()]);
     }
     let context = || format!("cannot read {}", path.display());
@@ -116,9 +138,11 @@ fn candidates(path: &Path) -> Result<Vec<PathBuf>> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<Vec<_>, _>>()
         .with_context(context)?;
-    paths.retain(|path| path.is_file() || path.is_dir());
+    // A link to a directory could lead in a circle.
+    paths.retain(|path| path.is_file() || path.is_dir() && !path.is_symlink());
     paths.sort();
-    Ok(paths)
+    let found = paths.iter().map(|path| candidates(path, depth + 1)).collect::<Result<Vec<_>>>()?;
+    Ok(found.concat())
 }
 
 fn write_table(rows: &[Row], output: &mut Output) -> Result<()> {

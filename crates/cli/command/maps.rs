@@ -1,10 +1,108 @@
-//! `ckptfx maps`.
+//! `ckptfx maps`: the mappings of each process.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use ckptfx_analysis::{
+    anomaly::{Anomaly, Severity},
+    mapping::{self, Mapping},
+};
 
-use super::Outcome;
-use crate::args::{Common, MapsArgs};
+use super::{
+    Outcome,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, MapsArgs},
+    render::{Collection, table},
+    untrusted::show,
+};
 
-pub fn run(_args: &MapsArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+const COLLECTION: Collection = Collection {
+    name: "maps",
+    columns: &[
+        "pid",
+        "comm",
+        "start",
+        "end",
+        "perms",
+        "offset",
+        "path",
+        "kind",
+        "deleted",
+        "captured_bytes",
+        "file_id",
+        "file_size",
+        "build_id",
+        "shared_object",
+        "criu_page",
+        "anomalies",
+    ],
+};
+
+pub const VIEW: View<Mapping> = View {
+    name: "maps",
+    collection: COLLECTION,
+    table: &[
+        Column::right("PID", |mapping| mapping.pid.to_string()),
+        Column::left("ADDRESS", address),
+        Column::left("PERM", |mapping| mapping.perms.clone()),
+        Column::right("OFFSET", |mapping| format!("{:08x}", mapping.offset)),
+        Column::right("CAPTURED", |mapping| table::size(mapping.captured_bytes)),
+        Column::left("PATH", |mapping| show(&mapping.path.0)),
+    ],
+};
+
+const ANOMALIES: View<Mapping> = View {
+    table: &[
+        Column::right("PID", |mapping| mapping.pid.to_string()),
+        Column::left("COMM", |mapping| view::text(mapping.comm.as_ref())),
+        Column::left("ADDRESS", address),
+        Column::left("PERM", |mapping| mapping.perms.clone()),
+        Column::right("CAPTURED", |mapping| table::size(mapping.captured_bytes)),
+        Column::left("PATH", |mapping| {
+            if mapping.path.0.is_empty() { mapping.kind.to_owned() } else { show(&mapping.path.0) }
+        }),
+        Column::left("SEVERITY", |mapping| {
+            mapping.anomalies.iter().map(|odd| odd.severity).max().map_or_else(String::new, severity)
+        }),
+        Column::left("FINDING", |mapping| {
+            mapping.anomalies.iter().map(finding).collect::<Vec<_>>().join("; ")
+        }),
+    ],
+    ..VIEW
+};
+
+/// As `/proc/PID/maps` has it, so that lines can be compared.
+fn address(mapping: &Mapping) -> String {
+    let bare = |address: &str| address.trim_start_matches("0x").to_owned();
+    format!("{:0>8}-{:0>8}", bare(&mapping.start), bare(&mapping.end))
+}
+
+/// The word for a severity.
+pub fn severity(severity: Severity) -> String {
+    match severity {
+        Severity::Info => "info",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+    .to_owned()
+}
+
+/// An anomaly in one line.
+pub fn finding(anomaly: &Anomaly) -> String {
+    let thread = anomaly.evidence.iter().find(|fact| fact.what == "thread");
+    let thread = thread.map(|fact| format!(" (thread {})", show(&fact.value.0))).unwrap_or_default();
+    format!("{}: {}{thread}", anomaly.rule, anomaly.why)
+}
+
+pub fn run(args: &MapsArgs, common: &Common) -> Result<Outcome> {
+    let view = if args.anomalies { &ANOMALIES } else { &VIEW };
+    view::run_filtered(view, &args.archives, &args.filter, common, &mut |case, wanted| {
+        let mut mappings = mapping::mappings(case, wanted);
+        if args.anomalies {
+            mappings.retain(|mapping| !mapping.anomalies.is_empty());
+        }
+        Ok(mappings)
+    })
 }

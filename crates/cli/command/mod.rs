@@ -148,10 +148,31 @@ fn for_each_checkpoint(
             Err(error) => return Err(error),
         };
         for checkpoint in &opened.evidence.checkpoints {
+            let started = std::time::Instant::now();
             let mut case = Case::read(checkpoint);
+            if common.verbose > 1 {
+                let members = checkpoint.archive().members().len();
+                eprintln!(
+                    "ckptfx: read {members} members, {} processes in {:.1?}",
+                    case.tasks.len(),
+                    started.elapsed()
+                );
+            }
             case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
             output.begin(&Head::new(name, &opened.evidence, checkpoint, opened.sha256.clone()))?;
-            work(&mut case, &mut output, &bars)?;
+            match work(&mut case, &mut output, &bars) {
+                // What is wrong with one of several checkpoints, such as a pid that it lacks, costs that one.
+                Err(error) if several && !output.has_begun() => {
+                    eprintln!(
+                        "ckptfx: {}: {}",
+                        show(opened.evidence.name.as_bytes()),
+                        show(format!("{error:#}").as_bytes())
+                    );
+                    outcome = outcome.max(Outcome::Partly);
+                    continue;
+                }
+                other => other?,
+            }
             let warnings = finish_diagnostics(&case.diagnostics, common);
             output.end(&warnings)?;
             if warnings.iter().any(|warning| warning.partial) {

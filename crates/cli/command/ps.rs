@@ -29,6 +29,7 @@ const COLLECTION: Collection = Collection {
         "cmdline",
         "state",
         "exit_code",
+        "exit_signal",
         "uid.real",
         "uid.effective",
         "uid.saved",
@@ -54,6 +55,7 @@ const COLLECTION: Collection = Collection {
         "loginuid",
         "cgroups",
         "captured_bytes",
+        "environ",
     ],
 };
 
@@ -82,16 +84,16 @@ struct Line<'c, 'a> {
 
 /// Orders the tasks as a tree, children by pid, without recursion. Tasks whose parents lead nowhere or in
 /// a circle become roots.
-fn tree<'c, 'a>(case: &'c Case<'a>) -> Vec<Line<'c, 'a>> {
-    let pids: HashSet<u32> = case.tasks.iter().map(|task| task.process.pid).collect();
+fn tree<'c, 'a>(tasks: &[&'c Task<'a>]) -> Vec<Line<'c, 'a>> {
+    let pids: HashSet<u32> = tasks.iter().map(|task| task.process.pid).collect();
     let mut children: HashMap<u32, Vec<&Task<'a>>> = HashMap::new();
     let mut roots = Vec::new();
-    for task in &case.tasks {
-        let ppid = task.process.ppid;
-        if pids.contains(&ppid) && ppid != task.process.pid {
-            children.entry(ppid).or_default().push(task);
-        } else {
-            roots.push(task);
+    for task in tasks.iter().copied() {
+        match task.process.ppid {
+            Some(ppid) if pids.contains(&ppid) && ppid != task.process.pid => {
+                children.entry(ppid).or_default().push(task);
+            }
+            _ => roots.push(task),
         }
     }
     for list in children.values_mut() {
@@ -101,7 +103,7 @@ fn tree<'c, 'a>(case: &'c Case<'a>) -> Vec<Line<'c, 'a>> {
     let mut seen = HashSet::new();
     let mut pending: Vec<(&Task<'a>, String, bool)> =
         roots.into_iter().rev().map(|task| (task, String::new(), true)).collect();
-    let mut rest = case.tasks.iter();
+    let mut rest = tasks.iter().copied();
     loop {
         while let Some((task, indent, last)) = pending.pop() {
             if !seen.insert(task.process.pid) {
@@ -137,14 +139,12 @@ fn write_table(case: &Case<'_>, args: &PsArgs, show_threads: bool, output: &mut 
     let mut plain = table::Plain::new(&header).right(&[0, 1, 2, 4, 5]);
     let mut below: Vec<(usize, String)> = Vec::new();
     let mut rows = 0;
-    for line in tree(case) {
+    let tasks: Vec<_> = case.tasks.iter().filter(|task| args.filter.accepts(task)).collect();
+    for line in tree(&tasks) {
         let process = &line.task.process;
-        if !args.filter.accepts(line.task) {
-            continue;
-        }
         plain.row([
             process.pid.to_string(),
-            process.ppid.to_string(),
+            process.ppid.map_or_else(|| "?".to_owned(), |ppid| ppid.to_string()),
             process.uid.and_then(|uid| uid.effective).map_or_else(|| "?".to_owned(), |uid| uid.to_string()),
             state(process.state, process.exit_code, process.exit_signal),
             process.threads.len().to_string(),
@@ -200,6 +200,10 @@ fn executable(task: &Task<'_>) -> String {
     let Some(exe) = &process.exe else {
         return if process.state == Some(State::Zombie) { "-".to_owned() } else { "?".to_owned() };
     };
-    let deleted = process.exe_deleted == Some(true) && process.exe_memfd != Some(true);
-    format!("{}{}", show(&exe.0), if deleted { " (deleted)" } else { "" })
+    let note = match (process.exe_memfd, process.exe_deleted) {
+        (Some(true), _) | (_, Some(false)) => "",
+        (_, Some(true)) => " (deleted)",
+        (_, None) => " (deleted?)",
+    };
+    format!("{}{note}", show(&exe.0))
 }

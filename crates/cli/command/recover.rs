@@ -1,10 +1,226 @@
-//! `ckptfx recover`.
+//! `ckptfx recover`: lists deleted files, memfds and tmpfs files, and writes them.
 
-use anyhow::{Result, bail};
+use std::{
+    fs::File,
+    os::{fd::OwnedFd, unix::fs::FileExt as _},
+    path::{Path, PathBuf},
+};
 
-use super::Outcome;
-use crate::args::{Common, RecoverArgs};
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    Case,
+    contents::Contents,
+    file_use::User,
+    recover::{self, Found, Limits, Recoverable},
+};
+use ckptfx_parser::Diagnostic;
+use rustix::{
+    fs::{Mode, OFlags, mkdir, open, openat},
+    io::Errno,
+};
 
-pub fn run(_args: &RecoverArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+use super::{
+    Outcome, for_each_checkpoint, rootfs,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, RecoverArgs},
+    progress::Bars,
+    render::Collection,
+};
+
+/// Longest part of a file's own name in the name that it is written under.
+const MAX_NAME: usize = 80;
+
+const VIEW: View<Recoverable> = View {
+    name: "recover",
+    collection: Collection {
+        name: "recoverable",
+        columns: &[
+            "id",
+            "kind",
+            "purpose",
+            "name",
+            "size",
+            "sha256",
+            "type",
+            "mode",
+            "uid",
+            "gid",
+            "mtime",
+            "atime",
+            "build_id",
+            "complete",
+            "stored_bytes",
+            "member",
+            "written",
+        ],
+    },
+    table: &[
+        Column::left("ID", |item| item.id.clone()),
+        Column::left("KIND", |item| item.kind.name().to_owned()),
+        Column::left("PURPOSE", |item| item.purpose.name().to_owned()),
+        Column::left("TYPE", |item| item.r#type.to_owned()),
+        Column::right("SIZE", |item| item.size.to_string()),
+        Column::right("UID", |item| view::number(item.uid)),
+        Column::left("MODE", |item| view::number(item.mode.as_ref())),
+        Column::left("SHA256", |item| view::number(item.sha256.as_ref())),
+        Column::left("USED BY", |item| users(&item.users)),
+        Column::left("NAME", |item| view::text(item.name.as_ref())),
+    ],
+};
+
+/// `14 exe, 11 fd 3`.
+pub(super) fn users(users: &[User]) -> String {
+    let one = |user: &User| {
+        let fd = user.fd.map(|fd| format!(" {fd}")).unwrap_or_default();
+        format!("{} {}{fd}", user.pid, user.role.name())
+    };
+    match users {
+        [] => "-".to_owned(),
+        users => users.iter().map(one).collect::<Vec<_>>().join(", "),
+    }
+}
+
+pub fn run(args: &RecoverArgs, common: &Common) -> Result<Outcome> {
+    let (ids, archives) = match (&args.out_dir, args.operands.as_slice()) {
+        (Some(_), [ids @ .., archive]) => (ids, std::slice::from_ref(archive)),
+        _ => (&[][..], args.operands.as_slice()),
+    };
+    if args.out_dir.is_some() && ids.is_empty() && !args.all {
+        bail!("which files? Name them by id before the archive, or give --all; without -O they are listed");
+    }
+    if args.all && !ids.is_empty() {
+        bail!("either ids or --all: the archive is the last operand");
+    }
+    let mut done = false;
+    for_each_checkpoint(archives, common, VIEW.name, VIEW.collection, |case, output, bars| {
+        if args.out_dir.is_some() && std::mem::replace(&mut done, true) {
+            bail!("there are several checkpoints; files are written of one only");
+        }
+        args.filter.check(case)?;
+        let mut found = find(case, args, common, bars);
+        if let Some(directory) = &args.out_dir {
+            found = choose(found, ids)?;
+            write_all(&mut found, directory, args, case)?;
+        }
+        let records: Vec<Recoverable> = found.into_iter().map(|item| item.facts).collect();
+        view::write(&VIEW, &records, output)
+    })
+}
+
+fn find(case: &mut Case<'_>, args: &RecoverArgs, common: &Common, bars: &Bars) -> Vec<Found> {
+    let limits = Limits { shared_memory: args.shared_memory, zeros: args.max_size.saturating_mul(1 << 30) };
+    let all = !args.filter.is_set();
+    recover::find(case, &|task| args.filter.accepts(task), all, limits, &|member, diagnostics| {
+        rootfs::open_member(member, common, bars, diagnostics)
+    })
+}
+
+/// The files with the ids asked for, in that order; all of them when none is.
+fn choose(mut found: Vec<Found>, ids: &[PathBuf]) -> Result<Vec<Found>> {
+    if ids.is_empty() {
+        return Ok(found);
+    }
+    let mut chosen = Vec::new();
+    for id in ids {
+        let id = id.to_string_lossy();
+        let Some(index) = found.iter().position(|item| item.facts.id == id) else {
+            bail!(
+                "there is nothing with the id {id} to recover, or it is named twice; without -O all are listed"
+            );
+        };
+        chosen.push(found.swap_remove(index));
+    }
+    Ok(chosen)
+}
+
+/// Writes the files. What was named must be written; of --all what cannot be is told.
+fn write_all(found: &mut [Found], directory: &Path, args: &RecoverArgs, case: &mut Case<'_>) -> Result<()> {
+    let limit = args.max_size.saturating_mul(1 << 30);
+    let handle = open_directory(directory)?;
+    for item in found {
+        let problem = match &item.contents {
+            None => Some("it has no content".to_owned()),
+            Some(contents) if contents.lost() > 0 && !args.partial => {
+                Some(format!("{} bytes of it are missing; --partial writes the rest", contents.lost()))
+            }
+            Some(contents) if contents.size() > limit => {
+                Some(format!("it has {} bytes; --max-size allows more", contents.size()))
+            }
+            Some(_) => None,
+        };
+        if let Some(problem) = problem {
+            if !args.all {
+                bail!("{} is not written: {problem}", item.facts.id);
+            }
+            if item.contents.is_some() {
+                let message = format!("{} is not written: {problem}", item.facts.id);
+                case.diagnostics.push(Diagnostic::loss("not-written", item.facts.member.clone(), message));
+            }
+            continue;
+        }
+        let Some(contents) = &item.contents else { continue };
+        let name = file_name(&item.facts);
+        write(&handle, &name, contents)
+            .with_context(|| format!("cannot write {}", directory.join(&name).display()))?;
+        item.facts.written = Some(name);
+    }
+    Ok(())
+}
+
+/// Opens the directory itself, never one that a link leads to; makes it when it is not there.
+fn open_directory(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = open(path, flags, Mode::empty()).or_else(|error| match error {
+        Errno::NOENT => mkdir(path, Mode::RWXU).and_then(|()| open(path, flags, Mode::empty())),
+        error => Err(error),
+    });
+    opened.with_context(|| format!("{} is no directory that can be written to", path.display()))
+}
+
+/// A name in the directory: the id, and what is harmless of the file's own name.
+fn file_name(facts: &Recoverable) -> String {
+    harmless_name(&facts.id, facts.name.as_ref().map_or(b"".as_slice(), |name| name.0.as_slice()))
+}
+
+fn harmless_name(id: &str, name: &[u8]) -> String {
+    let last = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let last = last.strip_prefix(b"memfd:").unwrap_or(last);
+    let harmless = |byte: &u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => char::from(*byte),
+        _ => '_',
+    };
+    let last: String = last.iter().take(MAX_NAME).map(harmless).collect();
+    if last.is_empty() { id.to_owned() } else { format!("{id}_{last}") }
+}
+
+/// Writes a new file; holes stay holes. Nothing that exists is touched, whatever it is.
+fn write(directory: &OwnedFd, name: &str, contents: &Contents) -> Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?);
+    let written = file
+        .set_len(contents.size())
+        .and_then(|()| contents.pieces().try_for_each(|(offset, bytes)| file.write_all_at(bytes, offset)));
+    if let Err(error) = written {
+        // Half a file could be taken for the whole; it is this command's own.
+        let _ = rustix::fs::unlinkat(directory, name, rustix::fs::AtFlags::empty());
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_path_gets_into_a_name() {
+        let named = |name: &[u8]| harmless_name("ghost-1", name);
+        assert_eq!(named(b"/tmp/../../etc/passwd"), "ghost-1_passwd");
+        assert_eq!(named(b"/tmp/.."), "ghost-1_..");
+        assert_eq!(named(b"memfd:a b\n\x1b[31m"), "ghost-1_a_b___31m");
+        assert_eq!(named(b"/tmp/"), "ghost-1");
+        assert_eq!(named(&[0xff; 300]).len(), "ghost-1_".len() + MAX_NAME);
+    }
 }

@@ -3,7 +3,10 @@
 use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{environment, file, limits, process, queue, report, socket, summary, uts};
+use ckptfx_analysis::{
+    credential, elf_core, environment, file, limits, mapping, process, queue, recover, report, rootfs, sbom,
+    signal, socket, summary, thread, timer, uts,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
 use super::Outcome;
@@ -14,13 +17,22 @@ type Record = fn(&mut SchemaGenerator) -> Schema;
 
 /// Command, collection and record of each result.
 const RESULTS: &[(&str, &str, Record)] = &[
+    ("core", "segments", of::<elf_core::SegmentFacts>),
+    ("creds", "credentials", of::<credential::Credentials>),
     ("env", "variables", of::<environment::Variable>),
     ("files", "files", of::<file::OpenFile>),
     ("info", "info", of::<summary::Summary>),
     ("limits", "limits", of::<limits::Limit>),
+    ("maps", "maps", of::<mapping::Mapping>),
     ("ps", "processes", of::<process::Process>),
     ("queues", "queues", of::<queue::Queue>),
     ("sockets", "sockets", of::<socket::Socket>),
+    ("recover", "recoverable", of::<recover::Recoverable>),
+    ("rootfs", "changes", of::<rootfs::Change>),
+    ("sbom", "components", of::<sbom::Component>),
+    ("signals", "signals", of::<signal::Signal>),
+    ("threads", "threads", of::<thread::ThreadFacts>),
+    ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
 ];
 

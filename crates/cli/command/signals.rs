@@ -1,10 +1,69 @@
-//! `ckptfx signals`.
+//! `ckptfx signals`: what processes do on signals, and which wait.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use ckptfx_analysis::signal::{self, Disposition, Pending, Signal};
 
-use super::Outcome;
-use crate::args::{Common, SignalsArgs};
+use super::{
+    Outcome, threads,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, SignalsArgs},
+    render::Collection,
+};
 
-pub fn run(_args: &SignalsArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+pub const VIEW: View<Signal> = View {
+    name: "signals",
+    collection: Collection {
+        name: "signals",
+        columns: &[
+            "pid",
+            "comm",
+            "signal",
+            "number",
+            "disposition",
+            "handler.address",
+            "handler.path",
+            "handler.file_offset",
+            "handler.perms",
+            "handler.kind",
+            "flags",
+            "mask",
+            "blocked_by",
+            "pending",
+        ],
+    },
+    table: &[
+        Column::right("PID", |signal| signal.pid.to_string()),
+        Column::left("COMM", |signal| view::text(signal.comm.as_ref())),
+        Column::left("SIGNAL", |signal| signal.signal.clone()),
+        Column::left("ACTION", |signal| {
+            match signal.disposition {
+                Some(Disposition::Default) => "default",
+                Some(Disposition::Ignored) => "ignored",
+                Some(Disposition::Handled) => "handled",
+                None => "?",
+            }
+            .to_owned()
+        }),
+        Column::left("HANDLER", |signal| threads::location(signal.handler.as_ref())),
+        Column::left("FLAGS", |signal| signal.flags.join(" ")),
+        Column::left("BLOCKED BY", |signal| {
+            signal.blocked_by.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
+        }),
+        Column::left("PENDING", |signal| signal.pending.iter().map(pending).collect::<Vec<_>>().join(", ")),
+    ],
+};
+
+fn pending(pending: &Pending) -> String {
+    let target = pending.tid.map_or_else(String::new, |tid| format!("thread {tid}: "));
+    let sender = pending.sender_pid.map_or_else(String::new, |pid| format!(" from pid {pid}"));
+    let uid = pending.sender_uid.map_or_else(String::new, |uid| format!(" uid {uid}"));
+    format!("{target}{}{sender}{uid}", pending.code)
+}
+
+pub fn run(args: &SignalsArgs, common: &Common) -> Result<Outcome> {
+    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
+        Ok(signal::signals(case, args.all, wanted))
+    })
 }

@@ -1,10 +1,71 @@
-//! `ckptfx timers`.
+//! `ckptfx timers`: interval and POSIX timers.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use ckptfx_analysis::timer::{self, Kind, Timer};
 
-use super::Outcome;
-use crate::args::{Common, TimersArgs};
+use super::{
+    Outcome,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, TimersArgs},
+    render::Collection,
+};
 
-pub fn run(_args: &TimersArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+pub const VIEW: View<Timer> = View {
+    name: "timers",
+    collection: Collection {
+        name: "timers",
+        columns: &[
+            "pid",
+            "comm",
+            "kind",
+            "id",
+            "clock",
+            "armed",
+            "remaining_ns",
+            "interval_ns",
+            "notify",
+            "signal",
+            "notify_tid",
+            "value",
+            "overrun",
+        ],
+    },
+    table: &[
+        Column::right("PID", |timer| timer.pid.to_string()),
+        Column::left("COMM", |timer| view::text(timer.comm.as_ref())),
+        Column::left("KIND", |timer| {
+            match timer.kind {
+                Kind::Real => "real",
+                Kind::Virtual => "virtual",
+                Kind::Prof => "prof",
+                Kind::Posix => "posix",
+            }
+            .to_owned()
+        }),
+        Column::right("ID", |timer| view::number(timer.id)),
+        Column::left("CLOCK", |timer| timer.clock.clone().unwrap_or_else(|| "-".to_owned())),
+        Column::right(
+            "REMAINING",
+            |timer| if timer.armed { seconds(timer.remaining_ns) } else { "-".to_owned() },
+        ),
+        Column::right("INTERVAL", |timer| seconds(timer.interval_ns)),
+        Column::left("SIGNAL", |timer| timer.signal.clone().unwrap_or_else(|| "-".to_owned())),
+        Column::left("NOTIFY", |timer| timer.notify.clone().unwrap_or_else(|| "-".to_owned())),
+    ],
+};
+
+/// Seconds with as many digits as they need.
+fn seconds(nanoseconds: Option<u64>) -> String {
+    let Some(nanoseconds) = nanoseconds else { return "?".to_owned() };
+    let (whole, rest) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
+    let text = format!("{whole}.{rest:09}");
+    format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+pub fn run(args: &TimersArgs, common: &Common) -> Result<Outcome> {
+    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
+        Ok(timer::timers(case, wanted))
+    })
 }

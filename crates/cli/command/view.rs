@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Outcome, for_each_checkpoint};
 use crate::{
     args::{Common, ProcessFilter, ViewArgs},
-    render::{Collection, table},
+    render::{Collection, Output, table},
 };
 
 /// A column of the table.
@@ -63,25 +63,34 @@ pub fn run_filtered<R: Serialize>(
     for_each_checkpoint(archives, common, view.name, view.collection, |case, output, _| {
         filter.check(case)?;
         let records = records(case, &|task| filter.accepts(task))?;
-        if !output.is_table() {
-            return records.iter().try_for_each(|record| output.record(record));
-        }
-        let headers: Vec<&str> = view.table.iter().map(|column| column.header).collect();
-        let right: Vec<usize> = view
-            .table
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.right)
-            .map(|(index, _)| index)
-            .collect();
-        let mut plain = table::Plain::new(&headers).right(&right);
-        for record in &records {
-            plain.row(view.table.iter().map(|column| (column.cell)(record)));
-        }
-        let color = output.color;
-        plain.write(output, color)?;
-        Ok(())
+        write(view, &records, output)
     })
+}
+
+/// Writes records in the form that was asked for.
+pub fn write<R: Serialize>(view: &View<R>, records: &[R], output: &mut Output) -> Result<()> {
+    if !output.is_table() {
+        return records.iter().try_for_each(|record| output.record(record));
+    }
+    write_table(view, records.iter(), output)
+}
+
+/// Writes a table of records.
+pub fn write_table<'r, R: 'r>(
+    view: &View<R>,
+    records: impl Iterator<Item = &'r R>,
+    output: &mut Output,
+) -> Result<()> {
+    let headers: Vec<&str> = view.table.iter().map(|column| column.header).collect();
+    let right: Vec<usize> =
+        view.table.iter().enumerate().filter(|(_, column)| column.right).map(|(index, _)| index).collect();
+    let mut plain = table::Plain::new(&headers).right(&right);
+    for record in records {
+        plain.row(view.table.iter().map(|column| (column.cell)(record)));
+    }
+    let color = output.color;
+    plain.write(output, color)?;
+    Ok(())
 }
 
 /// A number or `-`.

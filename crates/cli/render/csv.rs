@@ -7,16 +7,31 @@ use serde_json::Value;
 
 use crate::untrusted::csv_cell;
 
-pub(super) fn header(out: &mut dyn Write, columns: &[&str]) -> Result<()> {
+/// What stands before the columns of each command, so that a row stands alone: path in the head, and name.
+const WHENCE: [(&str, &str); 5] = [
+    ("evidence.name", "evidence"),
+    ("container.engine", "engine"),
+    ("container.namespace", "namespace"),
+    ("container.pod", "pod"),
+    ("container.name", "container"),
+];
+
+/// The columns of [`WHENCE`], unless the result is about no single checkpoint.
+fn whence(head: &Value) -> &'static [(&'static str, &'static str)] {
+    if head.get("evidence").is_some() { &WHENCE } else { &[] }
+}
+
+pub(super) fn header(out: &mut dyn Write, head: &Value, columns: &[&str]) -> Result<()> {
     let mut writer = ::csv::Writer::from_writer(out);
-    writer.write_record(columns)?;
+    writer.write_record(whence(head).iter().map(|(_, name)| name).chain(columns))?;
     writer.flush()?;
     Ok(())
 }
 
-pub(super) fn row(out: &mut dyn Write, record: &Value, columns: &[&str]) -> Result<()> {
+pub(super) fn row(out: &mut dyn Write, head: &Value, record: &Value, columns: &[&str]) -> Result<()> {
     let mut writer = ::csv::Writer::from_writer(out);
-    writer.write_record(columns.iter().map(|column| cell(record, column)))?;
+    let before = whence(head).iter().map(|(path, _)| cell(head, path));
+    writer.write_record(before.chain(columns.iter().map(|column| cell(record, column))))?;
     writer.flush()?;
     Ok(())
 }

@@ -62,7 +62,7 @@ fn write_compact(out: &mut dyn Write, value: &Value) -> Result<()> {
 }
 
 /// Writes indented JSON, each line after the first moved in by `indent`.
-fn write_pretty(out: &mut dyn Write, value: &Value, indent: &str) -> Result<()> {
+pub(super) fn write_pretty(out: &mut dyn Write, value: &Value, indent: &str) -> Result<()> {
     let mut text = Vec::new();
     let formatter = Safe(serde_json::ser::PrettyFormatter::new());
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, formatter))?;
@@ -119,9 +119,9 @@ pub(super) fn end(out: &mut dyn Write, warnings: &[Warning], empty: bool) -> Res
 }
 
 /// A line that stands alone: the record with schema, evidence and container.
-pub(super) fn line(out: &mut dyn Write, head: Option<&Value>, record: &impl Serialize) -> Result<()> {
+pub(super) fn line(out: &mut dyn Write, head: &Value, record: &impl Serialize) -> Result<()> {
     let mut line = serde_json::Map::new();
-    if let Some(Value::Object(head)) = head {
+    if let Value::Object(head) = head {
         line.extend(
             head.iter().filter(|(key, _)| *key != "tool").map(|(key, value)| (key.clone(), value.clone())),
         );

@@ -5,7 +5,7 @@ mod json;
 pub mod table;
 
 use std::{
-    io::{self, BufWriter, IsTerminal as _, Write},
+    io::{self, BufWriter, IsTerminal as _, Seek as _, Write},
     path::PathBuf,
 };
 
@@ -41,7 +41,9 @@ pub struct Output {
     several: bool,
     documents: usize,
     records: usize,
-    head: Option<serde_json::Value>,
+    head: serde_json::Value,
+    title: Option<String>,
+    begun: bool,
 }
 
 impl Output {
@@ -74,7 +76,9 @@ impl Output {
             several,
             documents: 0,
             records: 0,
-            head: None,
+            head: serde_json::Value::Null,
+            title: None,
+            begun: false,
         })
     }
 
@@ -85,53 +89,92 @@ impl Output {
 
     /// Begins the result about one checkpoint.
     pub fn begin(&mut self, head: &Head) -> Result<()> {
-        if self.format == Format::Table && self.several {
-            let blank = if self.documents == 0 { "" } else { "\n" };
-            let name = crate::untrusted::show(head.evidence.name.as_bytes());
-            let part = head.evidence.part.as_deref().map(|part| crate::untrusted::show(part.as_bytes()));
-            let part = part.map(|part| format!(" [{part}]")).unwrap_or_default();
-            writeln!(self, "{blank}==> {name}{part} <==")?;
-        }
+        self.title = Some(crate::untrusted::show(
+            match &head.evidence.part {
+                Some(part) => format!("{} [{part}]", head.evidence.name),
+                None => head.evidence.name.clone(),
+            }
+            .as_bytes(),
+        ));
         self.begin_document(head)
     }
 
-    /// Begins a document with any head; its fields come before the collection, and in each JSON line.
+    /// Begins a document with any head; its fields come before the collection, and in each line. Nothing is
+    /// written before there is something to say, so that an error leaves no half document behind.
     pub fn begin_document(&mut self, head: &impl Serialize) -> Result<()> {
-        let (collection, several) = (self.collection, self.several);
+        self.head = to_value(head)?;
+        self.records = 0;
+        self.begun = false;
+        Ok(())
+    }
+
+    /// Whether anything of the current document was written.
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    fn ensure_begun(&mut self) -> Result<()> {
+        if self.begun {
+            return Ok(());
+        }
+        self.begun = true;
         let first = self.documents == 0;
         self.documents += 1;
-        self.records = 0;
-        match self.format {
-            Format::Json => json::begin(self, head, collection.name, several, first)?,
-            Format::Csv if first => csv::header(self, collection.columns)?,
-            Format::Jsonl => self.head = Some(to_value(head)?),
-            Format::Csv | Format::Table => {}
+        let (collection, several, format) = (self.collection, self.several, self.format);
+        let head = std::mem::take(&mut self.head);
+        match format {
+            Format::Json => json::begin(self, &head, collection.name, several, first)?,
+            Format::Csv if first => csv::header(self, &head, collection.columns)?,
+            Format::Table if several => {
+                let blank = if first { "" } else { "\n" };
+                let title = self.title.take().unwrap_or_default();
+                writeln!(self.target, "{blank}==> {title} <==")?;
+            }
+            Format::Csv | Format::Jsonl | Format::Table => {}
         }
+        self.head = head;
         Ok(())
     }
 
     /// Adds a record. In table format nothing is written: the command does that itself.
     pub fn record(&mut self, record: &impl Serialize) -> Result<()> {
+        self.ensure_begun()?;
         let first = self.records == 0;
         self.records += 1;
+        let out = &mut self.target;
         match self.format {
             Format::Table => {}
-            Format::Json => json::record(self, record, first)?,
-            Format::Jsonl => {
-                let head = self.head.take();
-                json::line(self, head.as_ref(), record)?;
-                self.head = head;
-            }
-            Format::Csv => {
-                let columns = self.collection.columns;
-                csv::row(self, &to_value(record)?, columns)?;
-            }
+            Format::Json => json::record(out, record, first)?,
+            Format::Jsonl => json::line(out, &self.head, record)?,
+            Format::Csv => csv::row(out, &self.head, &to_value(record)?, self.collection.columns)?,
+        }
+        Ok(())
+    }
+
+    /// Writes so many zeros; in a file they are a hole that takes no room.
+    pub fn zeros(&mut self, length: u64) -> io::Result<()> {
+        const BLOCK: [u8; 1 << 14] = [0; 1 << 14];
+        /// Shorter runs are cheaper to write than to seek over.
+        const MIN_HOLE: u64 = 1 << 16;
+        let mut left = length;
+        if let Target::File { file, .. } = &mut self.target
+            && let Some(hole) = left.checked_sub(1).filter(|hole| *hole >= MIN_HOLE)
+        {
+            // The last zero is written, so that the file is long enough.
+            file.seek(io::SeekFrom::Current(i64::try_from(hole).map_err(io::Error::other)?))?;
+            left = 1;
+        }
+        while left > 0 {
+            let count = usize::try_from(left).map_or(BLOCK.len(), |left| left.min(BLOCK.len()));
+            self.write_all(&BLOCK[..count])?;
+            left -= count as u64;
         }
         Ok(())
     }
 
     /// Ends the result about one checkpoint.
     pub fn end(&mut self, warnings: &[Warning]) -> Result<()> {
+        self.ensure_begun()?;
         if self.format == Format::Json {
             let empty = self.records == 0;
             json::end(self, warnings, empty)?;
@@ -154,18 +197,39 @@ impl Output {
     }
 }
 
-impl Write for Output {
+/// Writes one JSON value as a document of its own form.
+pub fn write_json(output: &mut Output, value: &serde_json::Value) -> Result<()> {
+    json::write_pretty(&mut output.target, value, "")?;
+    output.target.write_all(b"\n")?;
+    Ok(())
+}
+
+impl Write for Target {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match &mut self.target {
-            Target::Stdout(out) => out.write(buffer),
-            Target::File { file, .. } => file.write(buffer),
+        match self {
+            Self::Stdout(out) => out.write(buffer),
+            Self::File { file, .. } => file.write(buffer),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.target {
-            Target::Stdout(out) => out.flush(),
-            Target::File { file, .. } => file.flush(),
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::File { file, .. } => file.flush(),
         }
+    }
+}
+
+/// What a command writes itself: its table, or raw bytes.
+impl Write for Output {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if !self.begun && self.format == Format::Table {
+            self.ensure_begun().map_err(io::Error::other)?;
+        }
+        self.target.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
     }
 }

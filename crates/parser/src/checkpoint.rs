@@ -189,6 +189,11 @@ impl ImageDirectory {
         )
     }
 
+    /// Whether the archive ends early, so that an absent image may have been there.
+    pub fn is_cut(&self) -> bool {
+        self.archive.is_cut()
+    }
+
     /// Path of the directory in its archive.
     pub fn path(&self) -> &[u8] {
         &self.prefix
@@ -265,8 +270,7 @@ pub(crate) mod tests {
     #[test]
     fn parent_links_stay_inside_the_evidence() {
         let resolve = |directory: &str, target: &str| {
-            super::resolve(directory.as_bytes(), target.as_bytes())
-                .map(|path| String::from_utf8(path).unwrap())
+            resolve(directory.as_bytes(), target.as_bytes()).map(|path| String::from_utf8(path).unwrap())
         };
         assert_eq!(resolve("checkpoint", "../pre-checkpoint").as_deref(), Some("pre-checkpoint"));
         assert_eq!(resolve("a/b", ".././c/").as_deref(), Some("a/c"));

@@ -8,7 +8,7 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file or directory given by the user could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The path as the user gave it.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum Error {
         reason: String,
     },
     /// Compressed input could not be decompressed.
-    #[error("cannot decompress {name} ({format}) after {produced} bytes: {source}")]
+    #[error("cannot decompress {name} ({format}) after {produced} bytes")]
     Decompress {
         /// The name of the evidence or member.
         name: String,

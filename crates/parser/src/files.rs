@@ -24,12 +24,17 @@ pub struct FileTable {
     entries: HashMap<(i32, u32), FileEntry>,
     remaps: HashMap<u32, Remap>,
     memfds: HashMap<u64, proto::MemfdInodeEntry>,
+    /// Whether the list of remaps may have been lost with the rest of a cut archive.
+    remaps_lost: bool,
 }
 
 impl FileTable {
     /// Reads the table with the remaps and the memfd inodes.
     pub fn read(images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) -> Self {
-        let mut table = Self::default();
+        let mut table = Self {
+            remaps_lost: images.is_cut() && images.member("remap-fpath.img").is_none(),
+            ..Self::default()
+        };
         for entry in images.read::<FileEntry>("files.img", diagnostics) {
             table.add(entry.value, diagnostics);
         }
@@ -146,6 +151,11 @@ impl FileTable {
     /// Whether the file's name was removed: `/proc` would add ` (deleted)` to it.
     pub fn is_deleted(&self, id: u32) -> bool {
         matches!(self.remap(id), Some(Remap::Ghost(_) | Remap::Linked(_)))
+    }
+
+    /// As [`FileTable::is_deleted`]; none when a cut archive may have lost the answer.
+    pub fn deleted(&self, id: u32) -> Option<bool> {
+        (!self.remaps_lost).then(|| self.is_deleted(id))
     }
 
     /// All entries in order of type and id.

@@ -1,38 +1,34 @@
 //! Runs chunks on the ambient thread pool and hands their results, in order, to the calling thread.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::chunk::{Chunks, Piece, Scanned, Task, scan};
-use crate::merge::Merger;
+use crate::chunk::{Chunks, Piece};
 
-/// Chunks per thread that may be waiting, running or done but not merged.
+/// Chunks per thread that may be waiting, running or done but not accepted.
 const AHEAD: usize = 4;
 
 /// Results that wait for their turn. A chunk whose worker panicked has `None`.
-#[derive(Default)]
-struct Board {
-    done: Mutex<BTreeMap<usize, Option<Scanned>>>,
+struct Board<T> {
+    done: Mutex<BTreeMap<usize, Option<T>>>,
     change: Condvar,
-    /// Buffers that workers pass on to each other.
-    spare: Mutex<Vec<Vec<u8>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Board {
-    fn put(&self, index: usize, result: Option<Scanned>) {
+impl<T> Board<T> {
+    fn put(&self, index: usize, result: Option<T>) {
         lock(&self.done).insert(index, result);
         self.change.notify_all();
     }
 
     /// The result of chunk `index`. A thread of the pool works on other chunks while it waits: it must not block,
     /// since it may be the only one.
-    fn take(&self, index: usize) -> Option<Scanned> {
+    fn take(&self, index: usize) -> Option<T> {
         loop {
             if let Some(result) = lock(&self.done).remove(&index) {
                 return result;
@@ -48,70 +44,62 @@ impl Board {
             }
         }
     }
-
-    fn work(&self, task: &Task<'_>, index: usize, pieces: Vec<Piece>) {
-        let post = Post { board: self, index, result: None };
-        let spare = lock(&self.spare).pop().unwrap_or_default();
-        let (scanned, spare) = scan(task, pieces, spare);
-        lock(&self.spare).push(spare);
-        post.deliver(scanned);
-    }
 }
 
-/// Tells the merger about a chunk even when its worker panics.
-struct Post<'b> {
-    board: &'b Board,
+/// Tells the calling thread about a chunk even when its worker panics.
+struct Post<'b, T> {
+    board: &'b Board<T>,
     index: usize,
-    result: Option<Scanned>,
+    result: Option<T>,
 }
 
-impl Post<'_> {
-    fn deliver(mut self, scanned: Scanned) {
-        self.result = Some(scanned);
-    }
-}
-
-impl Drop for Post<'_> {
+impl<T> Drop for Post<'_, T> {
     fn drop(&mut self) {
         self.board.put(self.index, self.result.take());
     }
 }
 
-/// Scans everything and delivers it through `merger`.
-pub(crate) fn run(task: &Task<'_>, merger: &mut Merger<'_, '_>) {
-    let mut chunks = Chunks::new(task.regions, task.chunk).enumerate();
+/// Does `work` on every chunk, on any thread, and has the results accepted in order, on this one. `stop` is called
+/// when no further result is wanted.
+pub(crate) fn run<T: Send>(
+    chunks: Chunks<'_>,
+    work: &(dyn Fn(Vec<Piece>) -> T + Sync),
+    accept: &mut dyn FnMut(T) -> ControlFlow<()>,
+    stop: &dyn Fn(),
+) {
+    let mut chunks = chunks.enumerate();
     let threads = rayon::current_num_threads();
     if threads < 2 {
-        let mut spare = Vec::new();
         for (_, pieces) in chunks {
-            let (scanned, buffer) = scan(task, pieces, spare);
-            spare = buffer;
-            if merger.accept(&scanned).is_break() {
+            if accept(work(pieces)).is_break() {
                 break;
             }
         }
         return;
     }
-    let board = Board::default();
+    let board = Board { done: Mutex::default(), change: Condvar::new() };
     let board = &board;
     rayon::in_place_scope_fifo(|scope| {
         let mut queued = 0_usize;
-        let mut merged = 0_usize;
+        let mut accepted = 0_usize;
         loop {
-            while queued - merged < threads.saturating_mul(AHEAD) {
+            while queued - accepted < threads.saturating_mul(AHEAD) {
                 let Some((index, pieces)) = chunks.next() else { break };
-                scope.spawn_fifo(move |_| board.work(task, index, pieces));
+                scope.spawn_fifo(move |_| {
+                    let mut post = Post { board, index, result: None };
+                    post.result = Some(work(pieces));
+                });
                 queued += 1;
             }
-            if merged == queued {
+            if accepted == queued {
                 break;
             }
-            let Some(scanned) = board.take(merged) else { break };
-            if merger.accept(&scanned).is_break() {
+            let Some(result) = board.take(accepted) else { break };
+            if accept(result).is_break() {
                 break;
             }
-            merged += 1;
+            accepted += 1;
         }
-        task.stop.store(true, Ordering::Relaxed);
+        stop();
     });
 }

@@ -11,7 +11,7 @@ pub(crate) struct Lane {
 }
 
 pub(crate) enum Matcher {
-    Literal(Literal),
+    Literal(Box<Literal>),
     Expression(Box<Expression>),
 }
 

@@ -33,6 +33,7 @@
         clippy::cast_possible_wrap
     )
 )]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 
 mod chunk;
@@ -46,6 +47,7 @@ mod plan;
 mod reach;
 mod regex;
 mod region;
+mod strings;
 mod tile;
 mod utf16;
 
@@ -53,3 +55,4 @@ pub use hit::{Encoding, Encodings, Hit, Outcome, Summary};
 pub use pattern::{Note, PatternError, PatternKind};
 pub use plan::{Counts, Options, Plan, PlanBuilder};
 pub use region::Region;
+pub use strings::{Strings, Text, TextEncoding};

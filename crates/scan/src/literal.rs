@@ -4,7 +4,7 @@
 //! member on its own, so that all patterns are found, also those that overlap or are equal.
 
 use aho_corasick::packed;
-use aho_corasick::{AhoCorasick, Input, MatchKind, Span, StartKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind, Span, StartKind};
 use memchr::memmem;
 
 use crate::hit::Encoding;
@@ -14,9 +14,11 @@ use crate::tile::{fold_into, is_word};
 /// Up to this many literals are searched one by one.
 const FEW: usize = 3;
 /// Most members of a group for the vector search.
-const GROUP: usize = 48;
+const GROUP: usize = 64;
 /// Beyond this many literals one automaton is faster than many groups.
-const MANY: usize = 8 * GROUP;
+const MANY: usize = 10 * GROUP;
+/// Up to this many literals the automaton is a full table: twice as fast, for some MiB of memory.
+const TABLE: usize = 4000;
 /// Bytes of a member that its group looks at.
 const PREFIX: usize = 16;
 
@@ -179,6 +181,7 @@ impl Group {
         let built = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .start_kind(StartKind::Unanchored)
+            .kind((wanted.len() <= TABLE).then_some(AhoCorasickKind::DFA))
             .build(wanted.iter().map(|(_, prefix)| prefix));
         let Ok(automaton) = built else { return wanted.iter().map(Self::alone).collect() };
         let members = wanted.iter().map(|(lane, _)| Member { lane: *lane, kin: Vec::new() }).collect();
@@ -259,7 +262,20 @@ impl Literals {
             .iter()
             .map(|(lane, it)| (*lane, prefix(it.needle(), PREFIX).to_ascii_lowercase()))
             .collect();
-        Self { exact: Group::build(&exact), folded: Group::build(&folded) }
+        Self { exact: Self::groups(lanes, exact), folded: Self::groups(lanes, folded) }
+    }
+
+    /// Groups of one encoding each: the zero bytes of UTF-16, at even places in one byte order and at odd places in
+    /// the other, would together let zero pages through the vector search.
+    fn groups(lanes: &[Lane], wanted: Vec<(usize, Vec<u8>)>) -> Vec<Group> {
+        if wanted.len() <= FEW || wanted.len() > MANY {
+            return Group::build(&wanted);
+        }
+        let of = |encoding| {
+            let chosen = |lane: usize| lanes.get(lane).is_some_and(|lane| lane.encoding == encoding);
+            wanted.iter().filter(|(lane, _)| chosen(*lane)).cloned().collect::<Vec<_>>()
+        };
+        Encoding::ALL.into_iter().flat_map(|encoding| Group::build(&of(encoding))).collect()
     }
 
     /// Adds the hits that start in `from..border`; a lane's hits start no earlier than `sweep.next` says, which

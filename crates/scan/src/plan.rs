@@ -1,10 +1,11 @@
 //! Patterns, compiled, and the ways to run them.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::chunk::Task;
-use crate::drive;
+use crate::chunk::{Chunks, Task, scan};
+use crate::drive::{self, lock};
 use crate::hit::{Encoding, Encodings, Hit, Summary};
 use crate::lane::{Lane, Matcher};
 use crate::literal::{Literal, Literals};
@@ -144,7 +145,7 @@ impl PlanBuilder {
                     Some(Some(wide)) => wide,
                     Some(None) => return Ok(None),
                 };
-                Ok(Some(Matcher::Literal(Literal::new(&needle, *fold, self.word, encoding))))
+                Ok(Some(Matcher::Literal(Box::new(Literal::new(&needle, *fold, self.word, encoding)))))
             }
             Meaning::Expression { hir, .. } => {
                 let hir = if self.word { as_word(hir.clone()) } else { hir.clone() };
@@ -259,7 +260,16 @@ impl Plan {
             stop: AtomicBool::new(false),
         };
         let mut merger = Merger::new(&task, sink);
-        drive::run(&task, &mut merger);
+        // Buffers that chunks pass on to each other.
+        let spare = Mutex::new(Vec::new());
+        let work = |pieces| {
+            let buffer = lock(&spare).pop().unwrap_or_default();
+            let (scanned, buffer) = scan(&task, pieces, buffer);
+            lock(&spare).push(buffer);
+            scanned
+        };
+        let stop = || task.stop.store(true, Ordering::Relaxed);
+        drive::run(Chunks::new(regions, task.chunk), &work, &mut |scanned| merger.accept(&scanned), &stop);
         merger.finish()
     }
 

@@ -1,5 +1,7 @@
 //! The scanner against an oracle that reads each region from its first byte to its last, one pattern at a time.
 
+#![allow(clippy::unwrap_used)]
+
 use std::ops::ControlFlow;
 
 use ckptfx_scan::{Encoding, Encodings, Hit, Options, Outcome, PatternKind, Plan, Region};
@@ -258,7 +260,7 @@ fn pool(threads: usize) -> rayon::ThreadPool {
 }
 
 fn alphabet() -> impl Strategy<Value = Vec<u8>> {
-    let letters = prop::sample::select(vec![
+    prop::sample::select(vec![
         b"ab".to_vec(),
         b"abc".to_vec(),
         b"ab\n".to_vec(),
@@ -269,8 +271,7 @@ fn alphabet() -> impl Strategy<Value = Vec<u8>> {
         b"ab\xff\0".to_vec(),
         b"a_ \r\n".to_vec(),
         "aé".as_bytes().to_vec(),
-    ]);
-    letters
+    ])
 }
 
 /// A pattern, letters of the text it is searched in, and the text.

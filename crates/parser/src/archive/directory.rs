@@ -84,6 +84,10 @@ pub fn index_directory(root: &Path) -> io::Result<Archive> {
                 size: if is_file { metadata.len() } else { 0 },
                 mode: metadata.mode() & 0o7777,
                 mtime: Some(metadata.mtime()),
+                uid: None,
+                gid: None,
+                device: None,
+                xattrs: Vec::new(),
                 offset: is_file.then_some(0),
                 data: if is_file {
                     Data::File { path: entry.path(), bytes: OnceLock::new() }

@@ -3,6 +3,8 @@
 //! A member's bytes are a slice of the evidence; nothing is extracted.
 
 mod directory;
+mod pax;
+mod sparse;
 mod stream;
 mod tar;
 
@@ -48,6 +50,14 @@ pub struct Member {
     pub mode: u32,
     /// Modification time in seconds since the epoch, if stored.
     pub mtime: Option<i64>,
+    /// Owner as stored; none in an unpacked directory, where it may be the analyst's.
+    pub uid: Option<u64>,
+    /// Group as stored, as for the owner.
+    pub gid: Option<u64>,
+    /// Major and minor number of a device.
+    pub device: Option<(u32, u32)>,
+    /// Extended attributes by name (PAX `SCHILY.xattr.*`).
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Offset of the first byte of content in the archive file (after decompression), if it has one.
     pub offset: Option<u64>,
     data: Data,
@@ -56,15 +66,28 @@ pub struct Member {
 #[derive(Debug)]
 enum Data {
     Slice(Bytes),
-    File { path: PathBuf, bytes: OnceLock<Bytes> },
+    File {
+        path: PathBuf,
+        bytes: OnceLock<Bytes>,
+    },
+    /// The pieces of a file with holes, and whether some are cut or do not fit.
+    Sparse {
+        pieces: Vec<(u64, Bytes)>,
+        is_damaged: bool,
+    },
 }
+
+/// What [`Member::bytes`] gives of a file with holes.
+static NOTHING: Bytes = Bytes::new();
 
 impl Member {
     /// The content, mapped at first use when it is a file of a directory. A file that cannot be read
-    /// gives no bytes; [`Member::is_cut`] tells.
+    /// gives no bytes; [`Member::is_cut`] tells. Of a file with holes there is no slice: see
+    /// [`Member::pieces`].
     pub fn bytes(&self) -> &Bytes {
         match &self.data {
             Data::Slice(bytes) => bytes,
+            Data::Sparse { .. } => &NOTHING,
             Data::File { path, bytes } => {
                 bytes.get_or_init(|| directory::map_regular(path).unwrap_or_default())
             }
@@ -73,14 +96,30 @@ impl Member {
 
     /// Whether there are fewer bytes than the archive states.
     pub fn is_cut(&self) -> bool {
-        self.kind == MemberKind::File && (self.bytes().len() as u64) < self.size
+        match &self.data {
+            Data::Sparse { is_damaged, .. } => *is_damaged,
+            _ => self.kind == MemberKind::File && (self.bytes().len() as u64) < self.size,
+        }
+    }
+
+    /// Whether it is stored without its holes.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self.data, Data::Sparse { .. })
+    }
+
+    /// The content as pieces at their offsets in the file; what lies between them is zero.
+    pub fn pieces(&self) -> Vec<(u64, Bytes)> {
+        match &self.data {
+            Data::Sparse { pieces, .. } => pieces.clone(),
+            _ => vec![(0, self.bytes().clone())],
+        }
     }
 
     /// The modification time that the archive recorded. A file of a directory has none: its time may be
     /// that of unpacking or copying.
     pub fn archived_mtime(&self) -> Option<i64> {
         match self.data {
-            Data::Slice(_) => self.mtime,
+            Data::Slice(_) | Data::Sparse { .. } => self.mtime,
             Data::File { .. } => None,
         }
     }
@@ -114,6 +153,12 @@ impl Archive {
     /// The content of the regular file at a path.
     pub fn file(&self, path: &[u8]) -> Option<&Bytes> {
         self.find(path).filter(|member| member.kind == MemberKind::File).map(Member::bytes)
+    }
+
+    /// Whether members may have been lost: the archive ends early, or a header was not readable.
+    pub fn is_cut(&self) -> bool {
+        let codes = ["truncated-archive", "truncated-member", "bad-header", "stream-gap", "too-many-members"];
+        self.diagnostics.iter().any(|diagnostic| codes.contains(&diagnostic.code))
     }
 
     /// Adds a member and reports a path that was there before, or that leads out of the archive.
@@ -169,6 +214,10 @@ impl Archive {
                 size: bytes.len() as u64,
                 mode: 0o600,
                 mtime: None,
+                uid: None,
+                gid: None,
+                device: None,
+                xattrs: Vec::new(),
                 offset: None,
                 data: Data::Slice(bytes),
             });

@@ -122,6 +122,10 @@ pub fn index_stream(shards: &[Bytes], name: &str) -> std::io::Result<Archive> {
             size: data.len() as u64,
             mode: 0o644,
             mtime: None,
+            uid: None,
+            gid: None,
+            device: None,
+            xattrs: Vec::new(),
             offset: None,
             data: Data::Slice(data),
         });

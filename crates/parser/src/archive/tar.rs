@@ -3,7 +3,11 @@
 use bytes::Bytes;
 use tar::{EntryType, Header};
 
-use super::{Archive, Data, MAX_MEMBERS, Member, MemberKind, normalise};
+use super::{
+    Archive, Data, MAX_MEMBERS, Member, MemberKind, normalise,
+    pax::{self, Extensions},
+    sparse,
+};
 use crate::{Diagnostic, Severity};
 
 const BLOCK: usize = 512;
@@ -30,40 +34,6 @@ fn checksum_holds(header: &Header) -> bool {
     header.cksum().is_ok_and(|stored| stored == sum)
 }
 
-/// What extension headers say about the member that follows them.
-#[derive(Default)]
-struct Extensions {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    size: Option<u64>,
-    mtime: Option<i64>,
-    sparse: bool,
-}
-
-impl Extensions {
-    fn read_pax(&mut self, content: &[u8]) {
-        for extension in tar::PaxExtensions::new(content).flatten() {
-            let value = extension.value_bytes();
-            let text = std::str::from_utf8(value).unwrap_or_default();
-            match extension.key_bytes() {
-                b"path" => self.path = Some(value.to_vec()),
-                b"linkpath" => self.link = Some(value.to_vec()),
-                b"size" => self.size = text.parse().ok(),
-                b"mtime" => {
-                    self.mtime = text.split('.').next().and_then(|seconds| seconds.parse().ok());
-                }
-                key if key.starts_with(b"GNU.sparse.") => {
-                    self.sparse = true;
-                    if key == b"GNU.sparse.name" {
-                        self.path = Some(value.to_vec());
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
 /// Indexes a tar: the cost depends on the number of members, not on their sizes. `name` is used in
 /// messages. Damage costs what it hits: a broken header is skipped up to the next good one.
 pub fn index_tar(bytes: &Bytes, name: &str) -> Archive {
@@ -80,6 +50,16 @@ pub fn index_tar(bytes: &Bytes, name: &str) -> Archive {
         }
     }
     archive
+}
+
+/// A member's content as it lies in the tar.
+struct Placed {
+    /// Bytes stated.
+    size: u64,
+    has_content: bool,
+    start: usize,
+    content: Bytes,
+    map: Option<sparse::Map>,
 }
 
 struct Walk<'a> {
@@ -115,7 +95,7 @@ impl Walk<'_> {
         }
         let header = header.clone();
         let stated = header.entry_size().ok();
-        let start = self.position + BLOCK;
+        let mut start = self.position + BLOCK;
         let is_extension = matches!(
             header.entry_type(),
             EntryType::XHeader | EntryType::XGlobalHeader | EntryType::GNULongName | EntryType::GNULongLink
@@ -129,15 +109,23 @@ impl Walk<'_> {
             self.report(archive, Severity::Loss, "bad-header", message);
             return self.resynchronise(archive);
         };
+        // The map of a file with holes may go on in blocks between header and content.
+        let mut map = None;
+        if header.entry_type() == EntryType::GNUSparse {
+            let (found, blocks) = sparse::gnu_map(&header, self.bytes.get(start..).unwrap_or_default());
+            start += blocks * BLOCK;
+            map = found;
+        }
         // Links and devices have no content, whatever their size field says.
         let has_content = is_extension || is_file(header.entry_type());
         let length = if has_content { usize::try_from(size).unwrap_or(usize::MAX) } else { 0 };
         let available = length.min(self.bytes.len().saturating_sub(start));
-        let content = self.bytes.slice(start..start + available);
+        let content = self.bytes.slice(start.min(self.bytes.len())..).slice(..available);
         if is_extension {
             self.extension(archive, &header, &content, length);
         } else {
-            self.member(archive, &header, size, has_content, content);
+            let placed = Placed { size, has_content, start, content, map };
+            self.member(archive, &header, placed);
         }
         match length.checked_next_multiple_of(BLOCK).and_then(|padded| start.checked_add(padded)) {
             Some(next) if next <= self.bytes.len() => {
@@ -159,28 +147,23 @@ impl Walk<'_> {
 
     fn extension(&mut self, archive: &mut Archive, header: &Header, content: &Bytes, length: usize) {
         if length > MAX_EXTENSION || content.len() < length {
+            let code = if content.len() < length { "bad-header" } else { "oversized-header" };
             let message = format!("an extension header of {length} bytes is cut or too long");
-            self.report(archive, Severity::Loss, "bad-header", message);
+            self.report(archive, Severity::Loss, code, message);
         }
         let content = content.get(..content.len().min(MAX_EXTENSION)).unwrap_or_default();
         let text = || content.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
         match header.entry_type() {
             EntryType::GNULongName => self.extensions.path = Some(text()),
             EntryType::GNULongLink => self.extensions.link = Some(text()),
-            EntryType::XHeader => self.extensions.read_pax(content),
+            EntryType::XHeader => pax::read(content, &mut self.extensions),
             // Global headers of the archives in question only hold comments.
             _ => {}
         }
     }
 
-    fn member(
-        &mut self,
-        archive: &mut Archive,
-        header: &Header,
-        size: u64,
-        has_content: bool,
-        content: Bytes,
-    ) {
+    fn member(&mut self, archive: &mut Archive, header: &Header, placed: Placed) {
+        let Placed { size, has_content, start, content, map } = placed;
         let extensions = std::mem::take(&mut self.extensions);
         let link = || extensions.link.clone().or_else(|| header.link_name_bytes().map(Into::into));
         let kind = match header.entry_type() {
@@ -190,30 +173,48 @@ impl Walk<'_> {
             kind if is_file(kind) => MemberKind::File,
             kind => MemberKind::Other(kind.as_byte()),
         };
-        let path = normalise(&extensions.path.unwrap_or_else(|| header.path_bytes().into()));
+        let is_device = matches!(header.entry_type(), EntryType::Char | EntryType::Block);
+        let number = |field: std::io::Result<Option<u32>>| field.ok().flatten();
+        let path = normalise(extensions.path.as_deref().unwrap_or(&header.path_bytes()));
         let is_cut = has_content && (content.len() as u64) < size;
-        let sparse = extensions.sparse || header.entry_type() == EntryType::GNUSparse;
+        let sparse = if header.entry_type() == EntryType::GNUSparse {
+            Some(map.and_then(|map| map.place(&content)))
+        } else {
+            extensions.sparse.as_ref().map(|found| found.map(&content).and_then(|map| map.place(&content)))
+        };
+        let is_unreadable = matches!(sparse, Some(None));
+        let is_sparse = sparse.is_some();
+        let (size, data) = match sparse.flatten() {
+            Some(placed) => {
+                (placed.size, Data::Sparse { pieces: placed.pieces, is_damaged: placed.is_damaged })
+            }
+            // What a sparse member holds is not its content; unreadable is better than wrong.
+            None if is_unreadable => (size, Data::Sparse { pieces: Vec::new(), is_damaged: true }),
+            None => (size, Data::Slice(content)),
+        };
         let member = Member {
             path,
             kind,
             size: if has_content { size } else { 0 },
             mode: header.mode().unwrap_or(0),
             mtime: extensions.mtime.or_else(|| header.mtime().ok().and_then(|time| time.try_into().ok())),
-            offset: has_content.then_some((self.position + BLOCK) as u64),
-            // What a sparse member holds is not its content; unreadable is better than wrong.
-            data: Data::Slice(if sparse { Bytes::new() } else { content }),
+            uid: extensions.uid.or_else(|| header.uid().ok()),
+            gid: extensions.gid.or_else(|| header.gid().ok()),
+            device: is_device
+                .then(|| number(header.device_major()).zip(number(header.device_minor())))
+                .flatten(),
+            xattrs: extensions.xattrs,
+            offset: has_content.then_some(start as u64),
+            data,
         };
-        if sparse {
-            archive.diagnostics.push(
-                Diagnostic::loss(
-                    "sparse-member",
-                    member.name(),
-                    "the member is stored sparse, which is not read; unpack the archive and give the directory",
-                )
-                .at(self.position as u64),
-            );
-        } else if is_cut {
-            let message = format!("{size} bytes are stated, {} are there", member.bytes().len());
+        if is_cut || is_unreadable || (is_sparse && member.is_cut()) {
+            let message = if is_unreadable {
+                "the map of the file's holes is not readable; its content is lost".to_owned()
+            } else if is_sparse {
+                "the file is stored without its holes, and the pieces do not fit or are cut".to_owned()
+            } else {
+                format!("{size} bytes are stated, {} are there", member.bytes().len())
+            };
             archive
                 .diagnostics
                 .push(Diagnostic::loss("truncated-member", member.name(), message).at(self.position as u64));

@@ -6,6 +6,7 @@
 //! follows a message and belongs to it is in `extra`. Fields that the schema does not know are in `unknown_fields`,
 //! and those that CRIU requires and that are not there in `missing_fields`.
 
+pub mod lookup;
 mod names;
 mod netlink;
 mod render;

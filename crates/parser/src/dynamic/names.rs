@@ -472,6 +472,7 @@ const SCHEDULER: Numbers = &[
     (3, "SCHED_BATCH"),
     (5, "SCHED_IDLE"),
     (6, "SCHED_DEADLINE"),
+    (7, "SCHED_EXT"),
 ];
 
 const SEALS: Bits = &[

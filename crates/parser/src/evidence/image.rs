@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use serde_json::Value;
 
-use super::{Archives, OpenOptions, decompress};
+use super::{Archives, OpenOptions, decompress, nested::is_attestation};
 use crate::{
     Diagnostic, Error, Result,
     archive::{Archive, index_tar, looks_like_tar},
@@ -161,4 +161,97 @@ fn prefixed(archive: Archive, directory: &[u8]) -> Archive {
     let mut moved = Archive::default();
     moved.merge_below(archive, directory);
     moved
+}
+
+/// An image as its manifest describes it.
+pub(super) struct ImageManifest {
+    /// Digest of the manifest.
+    pub digest: Option<String>,
+    /// Digest of the configuration.
+    pub config: Option<String>,
+    /// Architecture as Go names it, if the index tells.
+    pub architecture: Option<String>,
+    /// Bytes and path of each layer; none where a blob is missing.
+    pub layers: Vec<(Option<Bytes>, String)>,
+}
+
+fn text_at(value: &Value, keys: &[&str]) -> Option<String> {
+    let found = keys.iter().try_fold(value, |value, key| value.get(key))?;
+    found.as_str().map(str::to_owned)
+}
+
+/// The images of an OCI layout, through nested indexes; build records are left out.
+pub(super) fn manifests(
+    archive: &Archive,
+    name: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Vec<ImageManifest>> {
+    let index = archive.file(b"index.json").and_then(|bytes| json(bytes)).ok_or_else(|| {
+        Error::NotACheckpoint { name: name.to_owned(), reason: "index.json is not readable JSON".to_owned() }
+    })?;
+    let mut found = Vec::new();
+    let mut pending: Vec<(Value, usize)> = list(&index, "manifests").map(|item| (item.clone(), 0)).collect();
+    pending.reverse();
+    let mut followed = 0;
+    while let Some((descriptor, depth)) = pending.pop() {
+        followed += 1;
+        if followed > MAX_DESCRIPTORS {
+            diagnostics.push(Diagnostic::loss("too-many-members", name, "the image index is too large"));
+            break;
+        }
+        if is_attestation(&descriptor) {
+            continue;
+        }
+        let digest = text_at(&descriptor, &["digest"]);
+        let Some(manifest) = blob(archive, &descriptor).and_then(|(bytes, _)| json(bytes)) else {
+            let digest = digest.unwrap_or_else(|| "without digest".to_owned());
+            diagnostics.push(Diagnostic::loss("missing-blob", name, format!("blob {digest} is not there")));
+            continue;
+        };
+        if depth < 4 {
+            let nested: Vec<_> = list(&manifest, "manifests").map(|item| (item.clone(), depth + 1)).collect();
+            pending.extend(nested.into_iter().rev());
+        }
+        let layers: Vec<_> = list(&manifest, "layers")
+            .map(|item| match blob(archive, item) {
+                Some((bytes, path)) => (Some(bytes.clone()), path),
+                None => (None, text_at(item, &["digest"]).unwrap_or_default()),
+            })
+            .collect();
+        if !layers.is_empty() {
+            found.push(ImageManifest {
+                digest,
+                config: text_at(&manifest, &["config", "digest"]),
+                architecture: text_at(&descriptor, &["platform", "architecture"]),
+                layers,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// The images of `docker save`.
+pub(super) fn docker_images(archive: &Archive, name: &str) -> Result<Vec<ImageManifest>> {
+    let manifest = archive.file(b"manifest.json").and_then(|bytes| json(bytes)).ok_or_else(|| {
+        Error::NotACheckpoint {
+            name: name.to_owned(),
+            reason: "manifest.json is not readable JSON".to_owned(),
+        }
+    })?;
+    let images = manifest.as_array().into_iter().flatten().take(MAX_DESCRIPTORS);
+    let describe = |image: &Value| {
+        // The configuration is named after its digest: `<hex>.json`, or `blobs/sha256/<hex>`.
+        let config = text_at(image, &["Config"]).map(|path| {
+            let last = path.rsplit('/').next().unwrap_or(&path);
+            format!("sha256:{}", last.strip_suffix(".json").unwrap_or(last))
+        });
+        let layers = list(image, "Layers").filter_map(Value::as_str);
+        ImageManifest {
+            digest: None,
+            config,
+            architecture: None,
+            layers: layers.map(|path| (archive.file(path.as_bytes()).cloned(), path.to_owned())).collect(),
+        }
+    };
+    Ok(images.map(describe).collect())
 }

@@ -2,8 +2,10 @@
 
 mod image;
 mod layout;
+mod nested;
 
 pub(crate) use layout::{Place, find as find_places, join};
+pub use nested::{BaseImage, open_base_image, open_nested};
 
 use std::{
     fs::File,
@@ -97,6 +99,7 @@ pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
     let mut checkpoints = Vec::new();
     for (label, archive) in unpacked.archives {
         diagnostics.extend(archive.diagnostics.iter().cloned());
+        nested::report_sparse(&archive, &mut diagnostics);
         for place in layout::find(&archive) {
             checkpoints.push(Checkpoint::new(label.clone(), &archive, place, parent.as_deref()));
         }
@@ -116,17 +119,22 @@ struct Unpacked {
     archives: Vec<(Option<String>, Arc<Archive>)>,
 }
 
-fn unpack(
+/// An archive with what it came in, or bytes that are no archive.
+type Loaded = std::result::Result<(Archive, u64, String), (Bytes, u64, String)>;
+
+/// Reads the input and indexes the archive it is.
+fn load(
     input: &Input,
     name: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<Unpacked> {
+) -> Result<Loaded> {
     let at = |path: &Path, source| Error::Read { path: path.to_path_buf(), source };
     let bytes = match input {
         Input::Path(path) if path.is_dir() => {
             let archive = index_directory(path).map_err(|source| at(path, source))?;
-            return unpack_directory(archive, name, options, diagnostics);
+            let bytes = archive.members().iter().map(|member| member.size).sum();
+            return Ok(Ok((archive, bytes, String::new())));
         }
         Input::Path(path) => {
             let file = File::open(path).map_err(|source| at(path, source))?;
@@ -143,17 +151,34 @@ fn unpack(
     let (bytes, compressions) = decompress(bytes, name, options, diagnostics)?;
     let suffix: String = compressions.iter().map(|format| format!("+{}", format.name())).collect();
     if looks_like_tar(&bytes) {
-        let archive = index_tar(&bytes, name);
-        let (format, archives) = contents(archive, name, options, diagnostics)?;
-        let format = match format {
-            Contents::Plain => "tar",
-            Contents::Oci => "oci-archive",
-            Contents::Docker => "docker-archive",
-        };
-        return Ok(Unpacked { format: format!("{format}{suffix}"), bytes: size, archives });
+        return Ok(Ok((index_tar(&bytes, name), size, suffix)));
     }
+    Ok(Err((bytes, size, suffix)))
+}
+
+fn unpack(
+    input: &Input,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Unpacked> {
+    let is_directory = matches!(input, Input::Path(path) if path.is_dir());
+    let (bytes, size, suffix) = match load(input, name, options, diagnostics)? {
+        Ok((archive, ..)) if is_directory => return unpack_directory(archive, name, options, diagnostics),
+        Ok((archive, size, suffix)) => {
+            let (format, archives) = contents(archive, name, options, diagnostics)?;
+            let format = match format {
+                Contents::Plain => "tar",
+                Contents::Oci => "oci-archive",
+                Contents::Docker => "docker-archive",
+            };
+            return Ok(Unpacked { format: format!("{format}{suffix}"), bytes: size, archives });
+        }
+        Err(no_archive) => no_archive,
+    };
     if looks_like_stream(&bytes) {
-        let archive = index_stream(&[bytes], name).map_err(|source| at(Path::new(name), source))?;
+        let archive = index_stream(&[bytes], name)
+            .map_err(|source| Error::Read { path: PathBuf::from(name), source })?;
         let archives = vec![(None, Arc::new(archive))];
         return Ok(Unpacked { format: format!("criu-stream{suffix}"), bytes: size, archives });
     }
@@ -263,6 +288,16 @@ fn is_oci(archive: &Archive) -> bool {
 
 fn is_docker(archive: &Archive) -> bool {
     archive.find(b"manifest.json").is_some() && archive.find(b"spec.dump").is_none()
+}
+
+fn kind_of(archive: &Archive) -> Contents {
+    if is_oci(archive) {
+        Contents::Oci
+    } else if is_docker(archive) {
+        Contents::Docker
+    } else {
+        Contents::Plain
+    }
 }
 
 type Archives = Vec<(Option<String>, Arc<Archive>)>;

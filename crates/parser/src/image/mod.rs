@@ -48,7 +48,8 @@ impl ByteOrder {
     }
 
     /// The 16-bit number at `offset`, if there is one.
-    pub(crate) fn half(self, bytes: &[u8], offset: usize) -> Option<u16> {
+    #[must_use]
+    pub fn half(self, bytes: &[u8], offset: usize) -> Option<u16> {
         let bytes = *bytes.get(offset..)?.first_chunk()?;
         Some(match self {
             Self::Little => u16::from_le_bytes(bytes),
@@ -57,12 +58,14 @@ impl ByteOrder {
     }
 
     /// The 32-bit number at `offset`, if there is one.
-    pub(crate) fn word(self, bytes: &[u8], offset: usize) -> Option<u32> {
+    #[must_use]
+    pub fn word(self, bytes: &[u8], offset: usize) -> Option<u32> {
         Some(self.u32(*bytes.get(offset..)?.first_chunk()?))
     }
 
     /// The 64-bit number at `offset`, if there is one.
-    pub(crate) fn long(self, bytes: &[u8], offset: usize) -> Option<u64> {
+    #[must_use]
+    pub fn long(self, bytes: &[u8], offset: usize) -> Option<u64> {
         Some(self.u64(*bytes.get(offset..)?.first_chunk()?))
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Content, PageRun, Pages, SharedObjects,
+    Content, PageRun, Pages, SharedObjects, vdso,
     vma::{Vma, VmaKind, read_mappings},
 };
 use crate::{Diagnostic, ImageDirectory, files::FileTable, proto};
@@ -32,6 +32,21 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
+    /// The word used in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unmapped => "unmapped",
+            Self::OnlyInFile => "only-in-file",
+            Self::Lazy => "lazy",
+            Self::InMissingParent => "in-missing-parent",
+            Self::Encoded => "encoded",
+            Self::Lost => "lost",
+            Self::Unmarked => "unmarked",
+            Self::NeverDumped => "never-dumped",
+            Self::UnknownBacking => "unknown-backing",
+        }
+    }
+
     /// A plain phrase for messages.
     pub fn reason(self) -> &'static str {
         match self {
@@ -77,6 +92,8 @@ pub struct AddressSpace<'a> {
     pub vmas: Vec<Vma>,
     /// The process's own pages.
     pub pages: Pages<'a>,
+    /// Page size in bytes.
+    pub page_size: u64,
     guards: Vec<(u64, u64)>,
 }
 
@@ -91,7 +108,7 @@ impl<'a> AddressSpace<'a> {
         shared: &SharedObjects<'a>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mappings = read_mappings(pid, mm, files, &shared.segments, diagnostics);
+        let mut mappings = read_mappings(pid, mm, files, &shared.segments, diagnostics);
         let name = format!("pagemap-{pid}.img");
         let pages = if images.member(&name).is_some() {
             Pages::read(images, &name, page_size, diagnostics)
@@ -100,7 +117,8 @@ impl<'a> AddressSpace<'a> {
             diagnostics.push(Diagnostic::loss("missing-image", name, message));
             Pages::missing()
         };
-        Self { pid, vmas: mappings.vmas, pages, guards: mappings.guards }
+        vdso::part_clocks(&mut mappings.vmas, &pages, page_size);
+        Self { pid, vmas: mappings.vmas, pages, page_size, guards: mappings.guards }
     }
 
     /// The mapping that holds an address.

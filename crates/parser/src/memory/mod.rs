@@ -5,6 +5,7 @@ mod address_space;
 mod pages;
 mod region;
 mod shared;
+mod vdso;
 mod vma;
 
 pub use self::{
@@ -12,6 +13,7 @@ pub use self::{
     pages::{Content, PageRun, Pages},
     region::{Region, captured_regions},
     shared::{ObjectKind, SharedObject, SharedObjects},
+    vdso::linux_version_code,
     vma::{Vma, VmaKind, status},
 };
 use crate::{

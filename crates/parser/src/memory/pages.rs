@@ -407,7 +407,9 @@ mod tests {
     }
 
     /// Start, length and first byte of each run, or the letter of why there is none.
-    fn shape(pages: &Pages<'_>) -> Vec<(u64, u64, char)> {
+    type Shape = Vec<(u64, u64, char)>;
+
+    fn shape(pages: &Pages<'_>) -> Shape {
         let letter = |run: &PageRun<'_>| match run.content {
             Content::Captured { bytes, .. } => bytes.first().map_or('0', |byte| char::from(*byte)),
             Content::Lazy => 'L',
@@ -419,7 +421,7 @@ mod tests {
         pages.runs.iter().map(|run| (run.start - BASE, run.length, letter(run))).collect()
     }
 
-    fn read(archive: Archive) -> (Vec<(u64, u64, char)>, Option<u64>, Vec<&'static str>) {
+    fn read(archive: Archive) -> (Shape, Option<u64>, Vec<&'static str>) {
         let images = directory(archive, "a");
         let mut diagnostics = Vec::new();
         let pages = Pages::read(&images, "pagemap-1.img", 0x1000, &mut diagnostics);
@@ -480,9 +482,8 @@ mod tests {
     fn pages_of_parents_are_followed() {
         let [first, second, third] = incremental();
         let all = [("a", &third), ("a/parent", &second), ("a/parent/parent", &first)];
-        let letters = |runs: Vec<(u64, u64, char)>| -> Vec<_> {
-            runs.into_iter().filter(|(start, ..)| *start < 0x8000).collect()
-        };
+        let letters =
+            |runs: Shape| -> Shape { runs.into_iter().filter(|(start, ..)| *start < 0x8000).collect() };
         let (runs, ..) = read(archive(&all, |_, bytes| bytes));
         let expected =
             [(0, 0x1000, '0'), (0x1000, 0x1000, '1'), (0x2000, 0x1000, '2'), (0x3000, 0x5000, '0')];

@@ -30,6 +30,8 @@ pub mod status {
     pub const MEMFD: u32 = 1 << 14;
     /// A guard region, listed apart from the mapping that holds it.
     pub const GUARD: u32 = 1 << 16;
+    /// A page of instructions that the kernel placed for user-space probes.
+    pub const UPROBES: u32 = 1 << 17;
 }
 
 /// `MAP_GROWSDOWN`.
@@ -38,6 +40,8 @@ const GROWSDOWN: u32 = 0x100;
 const SHARED: u32 = 1;
 /// `MAP_DROPPABLE` as a mapping type.
 const DROPPABLE: u32 = 0x08;
+/// `MAP_HUGETLB`, the same on every architecture that CRIU knows but MIPS.
+const HUGETLB: u32 = 0x4_0000;
 
 /// What backs a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +196,8 @@ fn read_mapping(
         (VmaKind::Anonymous, b"/[aio] (deleted)".to_vec(), true)
     } else if has(status::HEAP) {
         (VmaKind::Heap, b"[heap]".to_vec(), false)
+    } else if flags & HUGETLB != 0 {
+        (VmaKind::Anonymous, b"/anon_hugepage (deleted)".to_vec(), true)
     } else if mm.mm_start_stack.map_or(flags & GROWSDOWN != 0, |stack| (start..=end).contains(&stack)) {
         (VmaKind::Stack, b"[stack]".to_vec(), false)
     } else if flags & GROWSDOWN != 0 {

@@ -1,0 +1,366 @@
+//! Runs of printable text.
+//!
+//! A run belongs to the chunk in which it starts; the worker follows it past the chunk's end, and skips what runs into
+//! its chunk from the one before. So the runs do not depend on how the regions are cut.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::chunk::{Chunks, Piece, count};
+use crate::drive;
+use crate::hit::{Outcome, Summary};
+use crate::plan::Options;
+use crate::region::Region;
+use crate::tile::{BLOCK, Masks, even_bits};
+
+/// Bytes per chunk: smaller than for patterns, since text is common and all of a chunk's runs are held until it is done.
+const CHUNK: usize = 1 << 20;
+
+/// The encoding of a run of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TextEncoding {
+    /// Printable ASCII, or tabs.
+    Ascii,
+    /// The same, with at least one character beyond ASCII.
+    Utf8,
+    /// UTF-16, low byte first.
+    Utf16Le,
+    /// UTF-16, high byte first.
+    Utf16Be,
+}
+
+/// One maximal run of printable characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Text {
+    /// Index of the region in the slice that was scanned.
+    pub region: usize,
+    /// Offset of the first byte within that region.
+    pub offset: usize,
+    /// Length in bytes.
+    pub length: usize,
+    /// How the bytes are to be read.
+    pub encoding: TextEncoding,
+}
+
+/// What counts as text.
+///
+/// Printable are U+0020 to U+007E and the tab; in UTF-8, also every character beyond ASCII except controls and
+/// noncharacters; in UTF-16, also U+00A0 to U+00FF, but nothing beyond: any two bytes would be a character. UTF-16
+/// runs start at even and odd offsets. Since a zero byte before a little-endian run makes it look like a big-endian
+/// one, shifted by a byte, a run may be reported in both byte orders if both are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strings {
+    /// Fewest characters of a run; 0 counts as 1.
+    pub minimum: usize,
+    /// Look for single-byte text.
+    pub bytes: bool,
+    /// Let single-byte text hold UTF-8 beyond ASCII. Bytes that are not UTF-8 end a run.
+    pub utf8: bool,
+    /// Look for little-endian UTF-16.
+    pub utf16le: bool,
+    /// Look for big-endian UTF-16.
+    pub utf16be: bool,
+}
+
+impl Default for Strings {
+    /// ASCII and UTF-8, four characters or more.
+    fn default() -> Self {
+        Self { minimum: 4, bytes: true, utf8: true, utf16le: false, utf16be: false }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Run {
+    start: usize,
+    encoding: TextEncoding,
+    end: usize,
+}
+
+impl Strings {
+    /// Finds every run in every region.
+    ///
+    /// `sink` is called on the calling thread, in the order of region, offset and encoding. Threads, progress and
+    /// cancellation are as in [`Plan::scan`](crate::Plan::scan); chunks are at most 1 MiB, and tiles do not matter.
+    pub fn scan(
+        &self,
+        regions: &[Region<'_>],
+        options: &Options<'_>,
+        sink: &mut dyn FnMut(Text) -> ControlFlow<()>,
+    ) -> Summary {
+        let stopped = AtomicBool::new(false);
+        let cancelled = || options.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed));
+        let work = |pieces: Vec<Piece>| -> Vec<(Piece, Vec<Run>)> {
+            let mut results = Vec::with_capacity(pieces.len());
+            for piece in pieces {
+                if cancelled() || stopped.load(Ordering::Relaxed) {
+                    stopped.store(true, Ordering::Relaxed);
+                    break;
+                }
+                let bytes = regions.get(piece.region).map_or(&[][..], |region| region.bytes);
+                results.push((piece, self.piece(bytes, piece)));
+                if let Some(progress) = options.progress {
+                    progress.fetch_add(count(piece.border - piece.from), Ordering::Relaxed);
+                }
+            }
+            results
+        };
+        let mut summary = Summary { bytes_scanned: 0, hits: 0, outcome: Outcome::Complete };
+        // Runs that start past the pieces accepted so far.
+        let mut late: Vec<Run> = Vec::new();
+        let mut accept = |results: Vec<(Piece, Vec<Run>)>| {
+            for (piece, mut runs) in results {
+                if !late.is_empty() {
+                    runs.append(&mut late);
+                    runs.sort();
+                }
+                let length = regions.get(piece.region).map_or(0, |region| region.bytes.len());
+                if piece.border < length {
+                    late = runs.split_off(runs.partition_point(|run| run.start < piece.border));
+                }
+                for run in runs {
+                    summary.hits += 1;
+                    let Run { start, encoding, end } = run;
+                    let text = Text { region: piece.region, offset: start, length: end - start, encoding };
+                    if sink(text).is_break() {
+                        summary.outcome = Outcome::Stopped;
+                        return ControlFlow::Break(());
+                    }
+                }
+                summary.bytes_scanned += count(piece.border - piece.from);
+            }
+            if stopped.load(Ordering::Relaxed) || cancelled() {
+                summary.outcome = Outcome::Cancelled;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        let chunk = options.chunk_bytes.min(CHUNK);
+        drive::run(Chunks::new(regions, chunk), &work, &mut accept, &|| {
+            stopped.store(true, Ordering::Relaxed)
+        });
+        summary
+    }
+
+    /// The runs that start in one piece, sorted; parts of one stretch of UTF-8 may start past it.
+    fn piece(&self, bytes: &[u8], piece: Piece) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let minimum = self.minimum.max(1);
+        if self.bytes || self.utf8 {
+            let class =
+                |masks: &Masks, _: &Masks| if self.utf8 { masks.ascii | masks.high } else { masks.ascii };
+            stretches(bytes, piece, 1, minimum, &class, &mut |start, end| {
+                if self.utf8 {
+                    split_utf8(bytes.get(start..end).unwrap_or(&[]), start, minimum, &mut runs);
+                } else {
+                    runs.push(Run { start, end, encoding: TextEncoding::Ascii });
+                }
+            });
+        }
+        if self.utf16le {
+            let class = |here: &Masks, next: &Masks| (here.ascii | here.latin) & next.zero;
+            stretches(bytes, piece, 2, minimum, &class, &mut |start, end| {
+                runs.push(Run { start, end, encoding: TextEncoding::Utf16Le });
+            });
+        }
+        if self.utf16be {
+            let class = |here: &Masks, next: &Masks| here.zero & (next.ascii | next.latin);
+            stretches(bytes, piece, 2, minimum, &class, &mut |start, end| {
+                runs.push(Run { start, end, encoding: TextEncoding::Utf16Be });
+            });
+        }
+        runs.sort();
+        runs
+    }
+}
+
+/// Reports the maximal stretches of at least `minimum` characters, `stride` bytes each, that start in `piece`.
+/// `class` decides, for each byte of a block, whether a character starts there; given its masks and those one byte on.
+fn stretches<C: Fn(&Masks, &Masks) -> u64>(
+    bytes: &[u8],
+    piece: Piece,
+    stride: usize,
+    minimum: usize,
+    class: &C,
+    report: &mut dyn FnMut(usize, usize),
+) {
+    let masks = |from: usize| {
+        let end = bytes.len().min(from.saturating_add(BLOCK));
+        let here = Masks::of(bytes.get(from..end).unwrap_or(&[]));
+        if stride == 1 {
+            return class(&here, &here);
+        }
+        let next = bytes.get(end..bytes.len().min(end + 1)).map(Masks::of).unwrap_or_default();
+        let shift =
+            |mask: u64, next: u64| (mask >> 1) | if end - from == BLOCK { next << (BLOCK - 1) } else { 0 };
+        let on = Masks {
+            ascii: shift(here.ascii, next.ascii),
+            high: shift(here.high, next.high),
+            latin: shift(here.latin, next.latin),
+            zero: shift(here.zero, next.zero),
+        };
+        class(&here, &on)
+    };
+    let mut phases = [Phase::default(); 2];
+    let phases = phases.get_mut(..stride).unwrap_or(&mut []);
+    for (at, phase) in phases.iter_mut().enumerate() {
+        // Whether a character right before the first of this phase makes it part of an earlier run.
+        let before = (piece.from + at).checked_sub(stride);
+        phase.foreign = before.is_some_and(|before| masks(before) & 1 == 1);
+    }
+    let mut from = piece.from;
+    while from < bytes.len() && (from < piece.border || phases.iter().any(|phase| phase.open.is_some())) {
+        let mask = masks(from);
+        let block = bytes.len().min(from.saturating_add(BLOCK)) - from;
+        for (at, phase) in phases.iter_mut().enumerate() {
+            let (mask, places) = if stride == 1 { (mask, BLOCK) } else { (even_bits(mask >> at), BLOCK / 2) };
+            if mask != 0 || phase.open.is_some() || phase.foreign {
+                let line = Line { base: from + at, stride, places, border: piece.border, minimum };
+                phase.feed(mask, line, report);
+            }
+        }
+        from += block;
+    }
+    // A stretch that reaches the end of a full last block is still open.
+    for phase in phases.iter() {
+        if let Some((start, places)) = phase.open.filter(|(_, places)| *places >= minimum) {
+            report(start, start + places * stride);
+        }
+    }
+}
+
+/// Where the bits of a mask lie.
+#[derive(Clone, Copy)]
+struct Line {
+    base: usize,
+    stride: usize,
+    places: usize,
+    border: usize,
+    minimum: usize,
+}
+
+/// The stretch at hand: those of UTF-16 at even and at odd offsets do not meet.
+#[derive(Clone, Copy, Default)]
+struct Phase {
+    /// Start and characters so far.
+    open: Option<(usize, usize)>,
+    /// In a run of an earlier piece.
+    foreign: bool,
+}
+
+impl Phase {
+    fn feed(&mut self, mask: u64, line: Line, report: &mut dyn FnMut(usize, usize)) {
+        if !self.foreign && self.open.is_none() && line.base < line.border && !has_run(mask, line.minimum) {
+            // Only a stretch that goes on in the next block can be long enough.
+            let end = length((mask << (BLOCK - line.places)).leading_ones());
+            let start = line.base + (line.places - end) * line.stride;
+            if end > 0 && start < line.border {
+                self.open = Some((start, end));
+            }
+            return;
+        }
+        let mut place = 0;
+        while place < line.places {
+            let rest = mask >> place;
+            let left = line.places - place;
+            if self.foreign || self.open.is_some() {
+                let more = length(rest.trailing_ones()).min(left);
+                place += more;
+                if let Some((_, places)) = &mut self.open {
+                    *places += more;
+                }
+                if more < left {
+                    self.foreign = false;
+                    if let Some((start, places)) =
+                        self.open.take().filter(|(_, places)| *places >= line.minimum)
+                    {
+                        report(start, start + places * line.stride);
+                    }
+                }
+            } else {
+                place += length(rest.trailing_zeros()).min(left);
+                let start = line.base + place * line.stride;
+                if place < line.places {
+                    if start >= line.border {
+                        return;
+                    }
+                    self.open = Some((start, 0));
+                }
+            }
+        }
+    }
+}
+
+/// Whether `mask` may have a run of `minimum` bits; certain when it says no.
+const fn has_run(mask: u64, minimum: usize) -> bool {
+    let mut runs = mask;
+    let mut length = 1;
+    while length * 2 <= minimum && length < BLOCK / 2 {
+        runs &= runs >> length;
+        length *= 2;
+    }
+    runs != 0
+}
+
+fn length(bits: u32) -> usize {
+    usize::try_from(bits).unwrap_or(BLOCK)
+}
+
+/// Splits a stretch of printable ASCII and high bytes where it is not printable UTF-8.
+fn split_utf8(stretch: &[u8], base: usize, minimum: usize, runs: &mut Vec<Run>) {
+    if stretch.is_ascii() {
+        runs.push(Run { start: base, end: base + stretch.len(), encoding: TextEncoding::Ascii });
+        return;
+    }
+    let mut at = base;
+    let (mut start, mut characters, mut wide) = (base, 0_usize, false);
+    let mut close = |start: usize, end: usize, characters: usize, wide: bool| {
+        if characters >= minimum {
+            let encoding = if wide { TextEncoding::Utf8 } else { TextEncoding::Ascii };
+            runs.push(Run { start, end, encoding });
+        }
+    };
+    let mut rest = stretch;
+    while let Some((first, after)) = rest.split_first() {
+        // All ASCII in a stretch is printable.
+        let (length, printable) = if first.is_ascii() { (1, true) } else { decode(*first, after) };
+        if printable {
+            characters += 1;
+            wide |= length > 1;
+        } else {
+            close(start, at, characters, wide);
+            (start, characters, wide) = (at + length, 0, false);
+        }
+        at += length;
+        rest = rest.get(length..).unwrap_or(&[]);
+    }
+    close(start, at, characters, wide);
+}
+
+/// The length of the character that `first` and the bytes after it encode, and whether it is printable. A byte that
+/// begins no character has length 1.
+fn decode(first: u8, after: &[u8]) -> (usize, bool) {
+    let (length, bits, least) = match first {
+        0xc2..=0xdf => (2, first & 0x1f, 0x80),
+        0xe0..=0xef => (3, first & 0x0f, 0x800),
+        0xf0..=0xf4 => (4, first & 0x07, 0x1_0000),
+        _ => return (1, false),
+    };
+    let mut value = u32::from(bits);
+    let Some(tail) = after.get(..length - 1) else { return (1, false) };
+    for byte in tail {
+        if byte & 0xc0 != 0x80 {
+            return (1, false);
+        }
+        value = value << 6 | u32::from(byte & 0x3f);
+    }
+    match char::from_u32(value).filter(|_| value >= least) {
+        Some(character) => (length, is_printable(character)),
+        None => (1, false),
+    }
+}
+
+/// For characters beyond ASCII.
+fn is_printable(character: char) -> bool {
+    let value = u32::from(character);
+    !(character.is_control() || value & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&value))
+}
