@@ -75,7 +75,15 @@ fn compressed_archives_cut_anywhere() {
 #[test]
 fn hostile_members_before_and_after_the_others() {
     let sample = Container::sample().crio(CrioVersion::V1_29);
-    let before = on_bytes("ps -o json", sample.to_tar()).status(0).json()["processes"].clone();
+    // Whether an executable was deleted is not known once any member is cut: the list may have been in it.
+    let processes = |ended: &Ended| {
+        let mut processes = ended.json()["processes"].clone();
+        for process in processes.as_array_mut().expect("processes") {
+            process["exe_deleted"] = Value::Null;
+        }
+        processes
+    };
+    let before = processes(&on_bytes("ps -o json", sample.to_tar()).status(0));
     for first in [true, false] {
         for (name, archive) in damage::hostile(&sample, first) {
             let tar = archive.to_tar();
@@ -87,7 +95,7 @@ fn hostile_members_before_and_after_the_others() {
             // Whatever is put in, the processes that were there are still told, unless a member of the
             // same name took the place of one.
             if !["fifo", "PAX size"].contains(&name) {
-                assert_eq!(ended.json()["processes"], before, "{name}, first: {first}");
+                assert_eq!(processes(&ended), before, "{name}, first: {first}");
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::{args::Cli, command::Outcome};
 const USAGE_OR_UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(std::env::args_os().map(pem_marker_as_pattern));
+    let cli = Cli::parse_from(with_pem_markers(std::env::args_os()));
     let strict = cli.common.strict;
     match command::run(cli) {
         Ok(Outcome::Partly) if strict => ExitCode::from(USAGE_OR_UNREADABLE),
@@ -32,14 +32,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// `-----BEGIN …` is what responders search for most, and no option begins so.
-fn pem_marker_as_pattern(argument: OsString) -> OsString {
-    if argument.as_encoded_bytes().starts_with(b"-----") {
-        let mut pattern = OsString::from("--pattern=");
-        pattern.push(argument);
-        return pattern;
+/// `-----BEGIN …` is what responders search for most, and no option begins so: it is taken for a pattern
+/// wherever it stands.
+fn with_pem_markers(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut all: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        let is_value =
+            all.last().is_some_and(|before| before == "-e" || before == "--pattern" || before == "--");
+        if argument.as_encoded_bytes().starts_with(b"-----") && !is_value {
+            let mut pattern = OsString::from("--pattern=");
+            pattern.push(argument);
+            all.push(pattern);
+        } else {
+            all.push(argument);
+        }
     }
-    argument
+    all
 }
 
 /// Whoever read the output has seen enough.

@@ -71,10 +71,11 @@ fn decode_file(path: &Path, common: &Common) -> Result<Outcome> {
         bail!("{} is a directory; name the image after it: ckptfx decode {0} pstree.img", path.display());
     }
     let bytes = map_file(&File::open(path).with_context(context)?).with_context(context)?;
-    if looks_like_tar(&bytes) || Compression::detect(&bytes).is_some() {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let is_archive = looks_like_tar(&bytes) || Compression::detect(&bytes).is_some();
+    if is_archive && image::identify(&name).is_none() {
         bail!("{} is an archive; name the image after it: ckptfx decode {0} pstree.img", path.display());
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let file = ImageFile { name: &name, bytes: &bytes, order: ByteOrder::Little };
     let mut output = Output::new(common, COLLECTION, false)?;
     let outcome = decode(

@@ -147,8 +147,9 @@ impl Walk<'_> {
 
     fn extension(&mut self, archive: &mut Archive, header: &Header, content: &Bytes, length: usize) {
         if length > MAX_EXTENSION || content.len() < length {
+            let code = if content.len() < length { "bad-header" } else { "oversized-header" };
             let message = format!("an extension header of {length} bytes is cut or too long");
-            self.report(archive, Severity::Loss, "bad-header", message);
+            self.report(archive, Severity::Loss, code, message);
         }
         let content = content.get(..content.len().min(MAX_EXTENSION)).unwrap_or_default();
         let text = || content.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
