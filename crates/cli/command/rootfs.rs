@@ -55,7 +55,7 @@ const VIEW: View<Change> = View {
     },
     table: &[
         Column::left("CHANGE", |change| change.change.name().to_owned()),
-        Column::left("MODE", |change| mode(change)),
+        Column::left("MODE", mode),
         Column::right("UID", |change| view::number(change.uid)),
         Column::right("GID", |change| view::number(change.gid)),
         Column::right("SIZE", |change| view::number(change.size)),
