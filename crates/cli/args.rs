@@ -130,7 +130,10 @@ pub enum Command {
     #[command(visible_aliases = ["ss", "sockstat"], after_help = "Examples:\n  ckptfx sockets archive.tar\n  ckptfx ss -o json archive.tar | jq '.sockets[] | select(.state == \"LISTEN\")'")]
     Sockets(SocketsArgs),
     /// Show bytes that nobody had read yet: pipes, sockets, terminals, message queues
-    #[command(after_help = "Examples:\n  ckptfx queues archive.tar\n  ckptfx queues -o json archive.tar")]
+    #[command(
+        after_help = "Examples:\n  ckptfx queues archive.tar\n  ckptfx queues -o json archive.tar | jq -r '.queues[].text'\n  \
+                      ckptfx queues --raw 1 archive.tar --out-file unread.bin"
+    )]
     Queues(QueuesArgs),
     /// List the mappings of each process
     #[command(
@@ -432,6 +435,9 @@ pub struct QueuesArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
+    /// Write the bytes of the queue with this number, and nothing else.
+    #[arg(long, value_name = "N")]
+    pub raw: Option<usize>,
 }
 
 /// What `maps` takes.

@@ -23,8 +23,10 @@ pub mod clues;
 pub mod contents;
 pub mod credential;
 pub mod cyclonedx;
+pub mod descriptor;
 pub mod elf_core;
 pub mod environment;
+pub mod file;
 pub mod file_use;
 pub mod ghost;
 pub mod limits;
@@ -32,6 +34,7 @@ pub mod location;
 pub mod mapping;
 pub mod nested;
 pub mod process;
+pub mod queue;
 pub mod recover;
 pub mod registers;
 pub mod report;
@@ -40,6 +43,7 @@ pub mod sbom;
 pub mod search;
 pub mod seccomp;
 pub mod signal;
+pub mod socket;
 pub mod summary;
 pub mod syscall;
 mod text;
@@ -63,11 +67,11 @@ mod tests {
     use super::*;
 
     /// Writes a dump as an archive, reads it, and gives what was read.
-    pub(crate) fn with_case<T>(dump: Checkpoint, look: impl FnOnce(&Case<'_>) -> T) -> T {
+    pub(crate) fn with_case<T>(dump: Checkpoint, look: impl FnOnce(&mut Case<'_>) -> T) -> T {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&Container::new(dump).podman(PodmanVersion::V5).to_tar()).unwrap();
         let options = OpenOptions { parent: None, decompressed_limit: 1 << 30, progress: &Silent };
         let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
-        look(&Case::read(&evidence.checkpoints[0]))
+        look(&mut Case::read(&evidence.checkpoints[0]))
     }
 }

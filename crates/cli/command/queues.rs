@@ -1,10 +1,162 @@
-//! `ckptfx queues`.
+//! `ckptfx queues`: bytes that nobody had read.
 
-use anyhow::{Result, bail};
+use std::io::Write as _;
 
-use super::Outcome;
-use crate::args::{Common, QueuesArgs};
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    Case,
+    queue::{self, Direction, Queue},
+};
 
-pub fn run(_args: &QueuesArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+use super::{Outcome, finish_diagnostics, for_each_checkpoint, only_checkpoint, sockets::address, view};
+use crate::{
+    args::{Common, QueuesArgs},
+    evidence,
+    progress::Bars,
+    render::{Collection, Output},
+    untrusted::show,
+};
+
+/// Bytes in a line of the hexdump.
+const LINE: usize = 16;
+
+const COLLECTION: Collection = Collection {
+    name: "queues",
+    columns: &[
+        "number",
+        "kind",
+        "direction",
+        "id",
+        "path",
+        "local.address",
+        "local.port",
+        "remote.address",
+        "remote.port",
+        "writers",
+        "readers",
+        "bytes",
+        "capacity",
+        "first_sequence",
+        "unsent_bytes",
+        "message",
+        "message_type",
+        "in_flight_fds",
+        "member",
+        "text",
+        "bytes_b64",
+    ],
+};
+
+pub fn run(args: &QueuesArgs, common: &Common) -> Result<Outcome> {
+    if let Some(number) = args.raw {
+        return raw(args, number, common);
+    }
+    for_each_checkpoint(&args.archives, common, "queues", COLLECTION, |case, output, _| {
+        args.filter.check(case)?;
+        let queues = queue::queues(case, &|task| args.filter.accepts(task));
+        if !output.is_table() {
+            return queues.iter().try_for_each(|queue| output.record(queue));
+        }
+        let mut is_first = true;
+        for queue in &queues {
+            if !is_first {
+                writeln!(output)?;
+            }
+            is_first = false;
+            writeln!(output, "{}", heading(queue, case))?;
+            hexdump(&queue.bytes_b64.0, output)?;
+        }
+        Ok(())
+    })
+}
+
+/// Writes the bytes of one queue as they are.
+fn raw(args: &QueuesArgs, number: usize, common: &Common) -> Result<Outcome> {
+    let [archive] = args.archives.as_slice() else { bail!("--raw takes one archive") };
+    let bars = Bars::new(common.quiet);
+    let opened = evidence::open(archive, common, &bars)?;
+    let mut case = Case::read(only_checkpoint(&opened)?);
+    case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
+    args.filter.check(&case)?;
+    let queues = queue::queues(&mut case, &|task| args.filter.accepts(task));
+    let queue = queues
+        .iter()
+        .find(|queue| queue.number == number)
+        .with_context(|| format!("there is no queue {number}; see ckptfx queues without --raw"))?;
+    let mut output = Output::new(common, COLLECTION, false)?;
+    output.write_all(&queue.bytes_b64.0)?;
+    output.finish()?;
+    let warnings = finish_diagnostics(&case.diagnostics, common);
+    Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+}
+
+/// What the bytes are: `#2 tcp received, 36 bytes, 127.0.0.1:31337 <- 127.0.0.1:51216, python3(11) -> sh(24)`.
+fn heading(queue: &Queue, case: &Case<'_>) -> String {
+    let mut text = format!("#{} {}", queue.number, queue.kind.name());
+    let mut add = |part: String| {
+        text.push_str(", ");
+        text.push_str(&part);
+    };
+    if let Some(direction) = queue.direction {
+        add(direction.name().to_owned());
+    }
+    if let Some(id) = queue.id {
+        add(match queue.kind {
+            queue::Kind::Pipe => format!("pipe:[{id}]"),
+            queue::Kind::SysvMessage => format!("queue {id}"),
+            queue::Kind::Unix | queue::Kind::Tcp | queue::Kind::Socket => format!("socket:[{id}]"),
+            queue::Kind::Fifo | queue::Kind::Tty => format!("inode {id}"),
+        });
+    }
+    if let Some(path) = &queue.path {
+        add(show(&path.0));
+    }
+    if let (Some(local), Some(remote)) = (&queue.local, &queue.remote) {
+        let arrow = if queue.direction == Some(Direction::Sent) { "->" } else { "<-" };
+        add(format!("{} {arrow} {}", address(local), address(remote)));
+    }
+    if let Some(message) = queue.message {
+        add(match queue.message_type {
+            Some(kind) => format!("message {message} of type {kind}"),
+            None => format!("message {message}"),
+        });
+    }
+    add(format!("{} bytes", queue.bytes));
+    if let Some(sequence) = queue.first_sequence {
+        add(format!("from sequence {sequence}"));
+    }
+    if let Some(unsent @ 1..) = queue.unsent_bytes {
+        add(format!("the last {unsent} never sent"));
+    }
+    if queue.in_flight_fds > 0 {
+        add(format!("with {} descriptors", queue.in_flight_fds));
+    }
+    add(format!("{} -> {}", names(&queue.writers, case), names(&queue.readers, case)));
+    text
+}
+
+/// Processes with their names; `?` when they are not known or outside of the container.
+fn names(pids: &[u32], case: &Case<'_>) -> String {
+    let name = |pid: &u32| {
+        let comm = case.task(*pid).and_then(|task| task.process.comm.as_ref());
+        format!("{}({pid})", view::text(comm))
+    };
+    if pids.is_empty() { "?".to_owned() } else { pids.iter().map(name).collect::<Vec<_>>().join(" ") }
+}
+
+/// Offset, sixteen bytes, and the same as ASCII, as `hexdump -C` prints them.
+fn hexdump(bytes: &[u8], output: &mut Output) -> Result<()> {
+    for (index, line) in bytes.chunks(LINE).enumerate() {
+        let mut hex = String::new();
+        for (place, byte) in line.iter().enumerate() {
+            hex.push_str(if place == LINE / 2 { "  " } else { " " });
+            hex.push_str(&format!("{byte:02x}"));
+        }
+        let ascii: String = line
+            .iter()
+            .map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' })
+            .collect();
+        writeln!(output, "{:08x} {hex:<49}  |{ascii}|", index * LINE)?;
+    }
+    Ok(())
 }

@@ -4,8 +4,8 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    credential, elf_core, environment, limits, mapping, process, recover, report, rootfs, sbom, signal,
-    summary, thread, timer, uts,
+    credential, elf_core, environment, file, limits, mapping, process, queue, recover, report, rootfs, sbom,
+    signal, socket, summary, thread, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
@@ -20,10 +20,13 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("core", "segments", of::<elf_core::SegmentFacts>),
     ("creds", "credentials", of::<credential::Credentials>),
     ("env", "variables", of::<environment::Variable>),
+    ("files", "files", of::<file::OpenFile>),
     ("info", "info", of::<summary::Summary>),
     ("limits", "limits", of::<limits::Limit>),
     ("maps", "maps", of::<mapping::Mapping>),
     ("ps", "processes", of::<process::Process>),
+    ("queues", "queues", of::<queue::Queue>),
+    ("sockets", "sockets", of::<socket::Socket>),
     ("recover", "recoverable", of::<recover::Recoverable>),
     ("rootfs", "changes", of::<rootfs::Change>),
     ("sbom", "components", of::<sbom::Component>),

@@ -18,6 +18,7 @@ mod tests;
 use prost_reflect::MessageDescriptor;
 use serde_json::{Map, Value as Json, json};
 
+pub use self::show::{Show, bit_names, number_name};
 use self::{netlink::Messages, render::Renderer, show::Host};
 use crate::{
     Diagnostic,

@@ -13,7 +13,7 @@ mod presentation {
     include!(concat!(env!("OUT_DIR"), "/ckptfx.rs"));
 }
 
-pub(super) use presentation::Show;
+pub use presentation::Show;
 
 /// What the values of an image depend on besides themselves.
 #[derive(Debug, Clone, Copy)]
@@ -92,8 +92,32 @@ fn hexadecimal(value: u64) -> Json {
     Json::String(format!("{value:#x}"))
 }
 
+/// Names of the bits of a value; bits without a name in hexadecimal, as the whole value where the architecture
+/// has no table. The members of sets of numbers, such as signals, are named one by one.
+#[must_use]
+pub fn bit_names(show: Show, value: u64, numbering: Numbering) -> Vec<String> {
+    match (names::flags(show, numbering), show) {
+        (Some(flags), _) => flag_list(flags, value),
+        (None, Show::Signals | Show::Madvice | Show::Capabilities) => {
+            member_list(show, &[value], 64, numbering)
+        }
+        (None, _) => vec![format!("{value:#x}")],
+    }
+}
+
+/// The name of a number; `None` for one without a name.
+#[must_use]
+pub fn number_name(show: Show, value: u64, numbering: Numbering) -> Option<&'static str> {
+    names::name(names::numbers(show, numbering)?, value)
+}
+
 /// Names of bits joined by bars; bits without a name in hexadecimal.
 fn flag_names(flags: names::Flags, value: u64) -> String {
+    let found = flag_list(flags, value);
+    if found.is_empty() { format!("{value:#x}") } else { found.join(" | ") }
+}
+
+fn flag_list(flags: names::Flags, value: u64) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut rest = value;
     if let Some(name) = names::name(flags.numbers, value & flags.mask)
@@ -108,26 +132,31 @@ fn flag_names(flags: names::Flags, value: u64) -> String {
             rest &= !bit;
         }
     }
-    if rest != 0 || found.is_empty() {
+    if rest != 0 {
         found.push(format!("{rest:#x}"));
     }
-    found.join(" | ")
+    found
 }
 
 /// Names of the members of a set, given as words of `width` bits.
 fn member_names(show: Show, words: &[u64], width: u32, host: Host) -> String {
+    let found = member_list(show, words, width, host.numbering);
+    if found.is_empty() { "0x0".to_owned() } else { found.join(" | ") }
+}
+
+fn member_list(show: Show, words: &[u64], width: u32, numbering: Numbering) -> Vec<String> {
     let mut found = Vec::new();
     for (word, base) in words.iter().zip((0_u32..).step_by(width as usize)) {
         for bit in (0..width).filter(|bit| word >> bit & 1 == 1) {
             let index = base.saturating_add(bit);
-            let name = names::member(show, index, host.numbering).map(str::to_owned);
+            let name = names::member(show, index, numbering).map(str::to_owned);
             found.push(name.unwrap_or_else(|| match show {
                 Show::Signals => (u64::from(index) + 1).to_string(),
                 _ => index.to_string(),
             }));
         }
     }
-    if found.is_empty() { "0x0".to_owned() } else { found.join(" | ") }
+    found
 }
 
 /// An address in words as the host kept them (`format.md §9.2`).
