@@ -597,9 +597,9 @@ pub struct StatsArgs {
     pub filter: ProcessFilter,
 }
 
-const ROOTFS_HELP: &str = "Listed are the changes of the root file system (rootfs-diff.tar, deleted.files and whiteouts), and all files of
-Podman volumes, /dev/shm and tmpfs mounts. Contents of other mounts are not in a checkpoint. With the image that
-the container was made of, --base tells added from modified files; --diff then shows how text changed.
+const ROOTFS_HELP: &str = "Listed are changes of the root file system (rootfs-diff.tar, deleted.files and whiteouts), and all \
+files of Podman volumes, /dev/shm and tmpfs mounts; contents of other mounts are not in a checkpoint. With the image \
+that the container was made of, --base tells added from modified files, and --diff shows how text changed.
 
 Examples:
   ckptfx rootfs archive.tar
@@ -667,9 +667,9 @@ pub enum RootfsAction {
     },
 }
 
-const RECOVER_HELP: &str = "Without -O what can be recovered is listed: deleted files that were in use, memfds, and files of tmpfs mounts.
-With -O the files named by id (or --all) are written to a directory with mode 0600, never executable, under names
-made of id and file name. Nothing that exists is replaced, and no path of the archive is followed.
+const RECOVER_HELP: &str = "Without -O what can be recovered is listed: deleted files that were in use, memfds, and files of \
+tmpfs mounts. With -O the files named by id, or --all, are written to a directory: with mode 0600, under names made of \
+id and file name. Nothing that exists is replaced, and no path of the archive is followed.
 
 Examples:
   ckptfx recover archive.tar

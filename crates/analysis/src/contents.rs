@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 /// Zeros are hashed this many at a time.
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A file's content: pieces at their offsets, zeros between them, and how much is known to be missing.
 #[derive(Debug, Clone, Default)]

@@ -55,7 +55,7 @@ const VIEW: View<Change> = View {
     },
     table: &[
         Column::left("CHANGE", |change| change.change.name().to_owned()),
-        Column::left("MODE", |change| mode(change)),
+        Column::left("MODE", mode),
         Column::right("UID", |change| view::number(change.uid)),
         Column::right("GID", |change| view::number(change.gid)),
         Column::right("SIZE", |change| view::number(change.size)),
@@ -144,10 +144,7 @@ fn write_table(changes: &[Change], all: bool, output: &mut Output) -> Result<()>
     view::write_table(&VIEW, changes.iter().filter(|change| !is_usual(change)), output)?;
     let hidden = changes.iter().filter(is_usual).count();
     if hidden > 0 {
-        writeln!(
-            output,
-            "({hidden} entries that runtimes make in every container are not shown; --all shows them)"
-        )?;
+        writeln!(output, "(not shown: {hidden} that runtimes make in every container; --all shows them)")?;
     }
     for diff in changes.iter().filter_map(|change| change.diff.as_ref()) {
         writeln!(output)?;
@@ -269,12 +266,12 @@ fn cat(path: &Path, archive: &Path, max_size: u64, common: &Common) -> Result<Ou
     let mut output = Output::new(common, VIEW.collection, false)?;
     let mut position = 0;
     for (offset, bytes) in contents.pieces() {
-        pad(offset.saturating_sub(position), &mut output)?;
+        output.zeros(offset.saturating_sub(position))?;
         output.write_all(bytes)?;
         position = offset + bytes.len() as u64;
     }
     if contents.lost() == 0 {
-        pad(contents.size().saturating_sub(position), &mut output)?;
+        output.zeros(contents.size().saturating_sub(position))?;
     } else {
         let message = format!("{} of its bytes are not in the archive", contents.lost());
         case.diagnostics.push(Diagnostic::loss("truncated-member", format!("/{shown}"), message));
@@ -282,16 +279,6 @@ fn cat(path: &Path, archive: &Path, max_size: u64, common: &Common) -> Result<Ou
     output.finish()?;
     let warnings = finish_diagnostics(&case.diagnostics, common);
     Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
-}
-
-fn pad(mut zeros: u64, output: &mut Output) -> Result<()> {
-    let block = [0; 1 << 16];
-    while zeros > 0 {
-        let count = zeros.min(block.len() as u64);
-        output.write_all(&block[..count as usize])?;
-        zeros -= count;
-    }
-    Ok(())
 }
 
 fn why_missing(case: &mut Case<'_>, sources: &[Source], wanted: &[u8]) -> &'static str {

@@ -52,13 +52,16 @@ pub fn run<R: Serialize>(
     run_filtered(view, &args.archives, &args.filter, common, &mut records)
 }
 
+/// Gives the records of the processes that its second argument accepts.
+pub type Records<'r, R> = dyn FnMut(&mut Case<'_>, &dyn Fn(&Task<'_>) -> bool) -> Result<Vec<R>> + 'r;
+
 /// As [`run`], for commands with options of their own.
 pub fn run_filtered<R: Serialize>(
     view: &View<R>,
     archives: &[std::path::PathBuf],
     filter: &ProcessFilter,
     common: &Common,
-    records: &mut dyn FnMut(&mut Case<'_>, &dyn Fn(&Task<'_>) -> bool) -> Result<Vec<R>>,
+    records: &mut Records<'_, R>,
 ) -> Result<Outcome> {
     for_each_checkpoint(archives, common, view.name, view.collection, |case, output, _| {
         filter.check(case)?;

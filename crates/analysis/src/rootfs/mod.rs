@@ -155,9 +155,14 @@ pub fn changes(
         }
     }
     changes.extend(deleted_files(case, wish));
-    if wish.hash && zeros == 0 {
-        let message = "files with large holes are not all hashed (--max-size)";
-        case.diagnostics.push(Diagnostic::note("too-large", "rootfs", message));
+    let is_unhashed = |change: &&Change| {
+        change.kind == Some("regular") && change.sha256.is_none() && !change.flags.contains(&"cut")
+    };
+    for change in changes.iter().filter(|_| wish.hash).filter(is_unhashed) {
+        if change.change != ChangeKind::Deleted {
+            let message = "the file is nearly all a hole and is not hashed (--max-size)";
+            case.diagnostics.push(Diagnostic::loss("too-large", change.path.escaped(), message));
+        }
     }
     mark_recreated(&mut changes);
     changes.sort_by(|one, other| {
