@@ -32,6 +32,8 @@ pub mod ghost;
 pub mod limits;
 pub mod location;
 pub mod mapping;
+pub mod mount;
+pub mod namespace;
 pub mod nested;
 pub mod process;
 pub mod queue;

@@ -4,7 +4,7 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    credential, elf_core, environment, file, limits, mapping, process, queue, recover, report, rootfs, sbom,
+    credential, elf_core, environment, file, limits, mapping, mount, namespace, process, queue, recover, report, rootfs, sbom,
     signal, socket, summary, thread, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
@@ -24,6 +24,8 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("info", "info", of::<summary::Summary>),
     ("limits", "limits", of::<limits::Limit>),
     ("maps", "maps", of::<mapping::Mapping>),
+    ("mounts", "mounts", of::<mount::Mount>),
+    ("ns", "namespaces", of::<namespace::NamespaceFacts>),
     ("ps", "processes", of::<process::Process>),
     ("queues", "queues", of::<queue::Queue>),
     ("sockets", "sockets", of::<socket::Socket>),
