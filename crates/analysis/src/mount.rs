@@ -53,7 +53,8 @@ pub struct Mount {
     pub flags: Option<Vec<String>>,
     /// Flags of the file system: `rw` or `ro`, then others; not recorded before CRIU 1.8.
     pub super_flags: Option<Vec<String>>,
-    /// Options of the file system; those of an overlay name directories of the host.
+    /// Options of the file system; those of an overlay name directories of the host. CRIU adds `newinstance` to
+    /// those of devpts.
     pub options: Option<Text>,
     /// Peer group that mounts spread to and from; null for none.
     pub shared_id: Option<u32>,
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn children_stand_under_their_parents() {
-        with_case(Checkpoint::rich(), |case| {
+        with_case(ckptfx_testkit::rich(), |case| {
             let expected = [(0, "/"), (1, "/proc"), (1, "/dev"), (2, "/dev/pts"), (1, "/sys")];
             assert_eq!(lines(case), expected.map(|(depth, path)| (depth, path.to_owned())));
             assert!(mounts(case, &|_| false).is_empty());
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn circles_and_doubled_ids_lose_nothing() {
         let odd = |id, parent, path| Description { parent, ..Description::bind(id, "/x", path) };
-        let dump = Checkpoint::rich()
+        let dump = ckptfx_testkit::rich()
             .mount(odd(200, 201, "/a"))
             .mount(odd(201, 200, "/b"))
             .mount(odd(202, 202, "/self"))
@@ -243,7 +244,7 @@ mod tests {
     #[test]
     fn the_key_of_an_external_mount_is_found_in_old_images() {
         for criu in [Criu::V2_12, Criu::V4_2] {
-            let dump = ckptfx_testkit::catalog::rich_old(criu).mount(Description::bind(140, "/host", "/data"));
+            let dump = ckptfx_testkit::rich_old(criu).mount(Description::bind(140, "/host", "/data"));
             with_case(dump, |case| {
                 let mounts = mounts(case, &|_| true);
                 let bind = mounts.iter().find(|mount| mount.mount_id == Some(140)).unwrap();

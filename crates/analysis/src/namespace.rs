@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn each_namespace_has_its_processes_and_images() {
-        let dump = Checkpoint::rich().with(|dump| {
+        let dump = ckptfx_testkit::rich().with(|dump| {
             dump.userns = vec![(0, 100_000, 65536)];
             dump.processes[0].children[0].namespaces.net = 77;
         });
