@@ -92,3 +92,58 @@ fn namespaces_name_every_process() {
         assert_eq!(one("mnt")["pids"], one("user")["pids"], "{name}");
     }
 }
+
+#[test]
+fn control_groups_are_those_that_are_mounted() {
+    for name in ["shop-podman", "shop-crio", "shop-containerd"] {
+        let groups = records("cgroups", "cgroups", name);
+        let processes = records("ps", "processes", name);
+        let pids: Vec<&Value> =
+            processes.iter().filter(|process| process["state"] != "zombie").map(|one| &one["pid"]).collect();
+        let mounts = records("mounts", "mounts", name);
+        for mount in mounts.iter().filter(|mount| mount["fstype"] == "cgroup") {
+            let own: Vec<&Value> = groups
+                .iter()
+                .filter(|group| group["controller"] == mount["options"] && group["path"] == mount["root"])
+                .collect();
+            assert!(!own.is_empty(), "{name}: {mount}");
+            for pid in &pids {
+                assert!(own[0]["pids"].as_array().expect("pids").contains(pid), "{name}: {pid}");
+            }
+        }
+        let value = |property: &str| {
+            &groups.iter().find(|group| group["property"] == property).expect("a property")["value"]
+        };
+        assert_eq!(value("pids.max"), if name == "shop-podman" { "2048" } else { "max" }, "{name}");
+        assert!(value("devices.list").as_str().expect("text").contains("c 1:3 rwm"), "{name}");
+    }
+}
+
+#[test]
+fn segments_are_attached_where_proc_shows_them() {
+    for name in ["shop-podman", "shop-crio", "shop-containerd"] {
+        let objects = records("ipc", "ipc", name);
+        let captured = records("ps", "processes", name);
+        let is_captured = |pid: &&Value| captured.iter().any(|process| process["pid"] == **pid);
+        let truth = truth(name);
+        let segments: Vec<&Value> = objects.iter().filter(|object| object["kind"] == "shm").collect();
+        assert_eq!(segments.len(), 1, "{name}");
+        let key = segments[0]["key"].as_str().expect("key").trim_start_matches("0x");
+        let link = format!("/SYSV{key:0>8} (deleted)");
+        let attached: Vec<&Value> = truth["processes"]
+            .as_array()
+            .expect("processes")
+            .iter()
+            .filter(|process| {
+                process["maps"].as_array().expect("maps").iter().any(|map| map["name"] == link.as_str())
+            })
+            .map(|process| &process["pid"])
+            .filter(is_captured)
+            .collect();
+        assert!(!attached.is_empty(), "{name}: {link}");
+        assert_eq!(segments[0]["pids"], json!(attached), "{name}");
+        assert_eq!((&segments[0]["size"], &segments[0]["captured_bytes"]), (&json!(4096), &json!(4096)));
+        let limit = objects.iter().find(|object| object["name"] == "kernel.sem").expect("a limit");
+        assert_eq!(limit["value"], "32000 1024000000 500 32000");
+    }
+}

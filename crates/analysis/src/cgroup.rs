@@ -1,6 +1,6 @@
 //! Control groups: which process is in which, and what they are set to (`format.md §12.1`).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use ckptfx_parser::{Diagnostic, proto};
 use schemars::JsonSchema;
@@ -79,23 +79,30 @@ pub fn cgroups(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<C
     let mut too_long = false;
     for controller in image.controllers {
         let name = sorted(controller.cnames.join(&b','));
-        let mut pending: Vec<_> =
-            controller.dirs.into_iter().map(|directory| (Vec::new(), directory)).collect();
-        while let Some((mut path, directory)) = pending.pop() {
+        if name.len() >= MAX_PATH {
+            too_long = true;
+            continue;
+        }
+        let mut pending: Vec<_> = controller.dirs.into_iter().map(|one| (Rc::new(Vec::new()), one)).collect();
+        while let Some((above, directory)) = pending.pop() {
             let below = directory.dir_name.as_deref().unwrap_or_default();
             let below = below.strip_prefix(b"/").unwrap_or(below);
-            if path.len().saturating_add(below.len()) >= MAX_PATH {
+            if above.len().saturating_add(below.len()) >= MAX_PATH {
                 too_long = true;
                 continue;
             }
+            let mut path = above.to_vec();
             if !below.is_empty() {
                 path.push(b'/');
                 path.extend_from_slice(below);
             }
-            pending.extend(directory.children.into_iter().map(|child| (path.clone(), child)));
-            let path = if path.is_empty() { b"/".to_vec() } else { path };
+            let path = Rc::new(path);
+            pending.extend(directory.children.into_iter().map(|child| (Rc::clone(&path), child)));
+            let path = if path.is_empty() { b"/".to_vec() } else { path.to_vec() };
             let key = (name.clone(), path);
-            if all || groups.contains_key(&key) {
+            let is_known = groups.contains_key(&key);
+            // One more than are listed, so that it is noticed.
+            if is_known || (all && groups.len() <= MAX_RECORDS) {
                 groups.entry(key).or_default().properties.extend(directory.properties);
             }
         }
@@ -156,7 +163,7 @@ fn records(groups: Groups, diagnostics: &mut Vec<Diagnostic>) -> Vec<Cgroup> {
 
 #[cfg(test)]
 mod tests {
-    use ckptfx_testkit::{Checkpoint, Message};
+    use ckptfx_testkit::Message;
 
     use super::*;
     use crate::tests::with_case;

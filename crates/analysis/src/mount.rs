@@ -205,7 +205,7 @@ fn file_system(number: Option<u32>, name: Option<Vec<u8>>) -> Option<Text> {
 
 #[cfg(test)]
 mod tests {
-    use ckptfx_testkit::{Checkpoint, Criu, Mount as Description};
+    use ckptfx_testkit::{Criu, Mount as Description};
 
     use super::*;
     use crate::tests::with_case;

@@ -215,8 +215,6 @@ fn nanoseconds(time: Option<&proto::Timespec>) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use ckptfx_testkit::Checkpoint;
-
     use super::*;
     use crate::tests::with_case;
 
