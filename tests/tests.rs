@@ -9,6 +9,7 @@ mod execution;
 mod grep;
 mod hostile;
 mod memory;
+mod mounts;
 mod open_files;
 mod recover;
 mod rootfs;

@@ -160,19 +160,21 @@ pub enum Command {
     #[command(after_help = CORE_HELP)]
     Core(CoreArgs),
     /// Show the mount tree
-    #[command(after_help = "Examples:\n  ckptfx mounts archive.tar")]
+    #[command(
+        after_help = "Examples:\n  ckptfx mounts archive.tar\n  ckptfx mounts -o json archive.tar | jq -r \".mounts[] | select(.external) | .mountpoint\""
+    )]
     Mounts(MountsArgs),
     /// List namespaces and tell which are the host's
-    #[command(after_help = "Examples:\n  ckptfx ns archive.tar")]
+    #[command(after_help = "Examples:\n  ckptfx ns archive.tar\n  ckptfx ns --pid 14 archive.tar")]
     Ns(NsArgs),
     /// Show interfaces, addresses, routes, rules, firewall and sysctls
     #[command(after_help = "Examples:\n  ckptfx net archive.tar")]
     Net(NetArgs),
     /// Show System V shared memory, semaphores and message queues
-    #[command(after_help = "Examples:\n  ckptfx ipc archive.tar")]
+    #[command(after_help = "Examples:\n  ckptfx ipc archive.tar\n  ckptfx ipc -o json archive.tar")]
     Ipc(IpcArgs),
     /// Show control groups and their limits
-    #[command(after_help = "Examples:\n  ckptfx cgroups archive.tar")]
+    #[command(after_help = "Examples:\n  ckptfx cgroups archive.tar\n  ckptfx cgroups -o csv archive.tar")]
     Cgroups(CgroupsArgs),
     /// Show the container's log and CRIU's
     #[command(after_help = "Examples:\n  ckptfx logs archive.tar\n  ckptfx logs --source dump archive.tar")]

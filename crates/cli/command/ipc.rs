@@ -1,10 +1,95 @@
-//! `ckptfx ipc`.
+//! `ckptfx ipc`: System V objects.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use ckptfx_analysis::ipc::{self, Kind, Object};
 
-use super::Outcome;
-use crate::args::{Common, IpcArgs};
+use super::{
+    Outcome, ns,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, IpcArgs},
+    render::{Collection, table},
+};
 
-pub fn run(_args: &IpcArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+pub const VIEW: View<Object> = View {
+    name: "ipc",
+    collection: Collection {
+        name: "ipc",
+        columns: &[
+            "namespace",
+            "kind",
+            "key",
+            "id",
+            "uid",
+            "gid",
+            "creator_uid",
+            "creator_gid",
+            "mode",
+            "size",
+            "captured_bytes",
+            "hugetlb",
+            "pids",
+            "queue_bytes",
+            "messages",
+            "values",
+            "name",
+            "value",
+        ],
+    },
+    table: &[
+        Column::right("NS", |object| view::number(object.namespace)),
+        Column::left("KIND", |object| {
+            match object.kind {
+                Kind::Shm => "shm",
+                Kind::Msg => "msg",
+                Kind::Sem => "sem",
+                Kind::Limit => "limit",
+            }
+            .to_owned()
+        }),
+        Column::left("KEY", |object| object.key.clone().unwrap_or_else(|| "-".to_owned())),
+        Column::right("ID", |object| view::number(object.id)),
+        Column::right("UID", |object| view::number(object.uid)),
+        Column::left("MODE", |object| object.mode.clone().unwrap_or_else(|| "-".to_owned())),
+        Column::left("PIDS", |object| object.pids.as_deref().map_or_else(|| "-".to_owned(), ns::pids)),
+        Column::left("DETAILS", details),
+    ],
+};
+
+/// Most messages or values that a table shows.
+const SHOWN: usize = 16;
+
+fn details(object: &Object) -> String {
+    match object.kind {
+        Kind::Shm => {
+            let bytes = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), table::size);
+            format!("{}, captured {}", bytes(object.size), bytes(object.captured_bytes))
+        }
+        Kind::Msg => {
+            let messages = object.messages.as_deref().unwrap_or_default();
+            let list = shown(messages, |message| {
+                format!("type {} {} bytes", view::number(message.r#type), view::number(message.bytes))
+            });
+            format!("{} messages{}{list}", messages.len(), if list.is_empty() { "" } else { ": " })
+        }
+        Kind::Sem => shown(object.values.as_deref().unwrap_or_default(), u16::to_string),
+        Kind::Limit => {
+            format!("{} = {}", object.name.unwrap_or("?"), object.value.as_deref().unwrap_or("?"))
+        }
+    }
+}
+
+fn shown<T>(list: &[T], show: impl Fn(&T) -> String) -> String {
+    let mut text = list.iter().take(SHOWN).map(show).collect::<Vec<_>>().join(", ");
+    if list.len() > SHOWN {
+        text.push_str(", …");
+    }
+    text
+}
+
+pub fn run(args: &IpcArgs, common: &Common) -> Result<Outcome> {
+    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
+        Ok(ipc::objects(case, wanted))
+    })
 }

@@ -1,10 +1,118 @@
-//! `ckptfx mounts`.
+//! `ckptfx mounts`: the mount tree.
 
-use anyhow::{Result, bail};
+use std::collections::VecDeque;
 
-use super::Outcome;
-use crate::args::{Common, MountsArgs};
+use anyhow::Result;
+use ckptfx_analysis::mount::{self, Mount};
 
-pub fn run(_args: &MountsArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+use super::{
+    Outcome, for_each_checkpoint,
+    view::{number, text},
+};
+use crate::{
+    args::{Common, MountsArgs},
+    render::{Collection, Output, table},
+    untrusted::show,
+};
+
+const COLLECTION: Collection = Collection {
+    name: "mounts",
+    columns: &[
+        "namespace",
+        "mount_id",
+        "parent_id",
+        "depth",
+        "mountpoint",
+        "source",
+        "fstype",
+        "device",
+        "root",
+        "flags",
+        "super_flags",
+        "options",
+        "shared_id",
+        "master_id",
+        "external",
+        "ext_key",
+        "deleted",
+    ],
+};
+
+/// Deeper mounts are drawn as if they were as deep as this.
+const MAX_DRAWN: usize = 32;
+
+pub fn run(args: &MountsArgs, common: &Common) -> Result<Outcome> {
+    for_each_checkpoint(&args.archives, common, "mounts", COLLECTION, |case, output, _| {
+        args.filter.check(case)?;
+        let mounts = mount::mounts(case, &|task| args.filter.accepts(task));
+        if output.is_table() {
+            return write_table(&mounts, output);
+        }
+        mounts.iter().try_for_each(|mount| output.record(mount))
+    })
+}
+
+fn write_table(mounts: &[Mount], output: &mut Output) -> Result<()> {
+    let header = ["NS", "ID", "TARGET", "SOURCE", "FSTYPE", "FLAGS", "NOTES", "OPTIONS"];
+    let mut plain = table::Plain::new(&header).right(&[0, 1]);
+    for (branch, mount) in branches(mounts).into_iter().zip(mounts) {
+        plain.row([
+            number(mount.namespace),
+            number(mount.mount_id),
+            format!("{branch}{}", text(mount.mountpoint.as_ref())),
+            source(mount),
+            text(mount.fstype.as_ref()),
+            mount.flags.as_ref().map_or_else(|| "-".to_owned(), |flags| flags.join(",")),
+            notes(mount),
+            mount.options.as_ref().map_or_else(|| "-".to_owned(), |options| show(&options.0)),
+        ]);
+    }
+    let color = output.color;
+    plain.write(output, color)?;
+    Ok(())
+}
+
+/// What stands before each mount point. From the last line to the first it is known which branches go on.
+fn branches(mounts: &[Mount]) -> Vec<String> {
+    let mut lines = VecDeque::with_capacity(mounts.len());
+    let mut goes_on = vec![false; MAX_DRAWN + 1];
+    for mount in mounts.iter().rev() {
+        let depth = mount.depth.min(MAX_DRAWN);
+        let mut line = String::new();
+        for (level, more) in goes_on.iter().enumerate().take(depth + 1).skip(1) {
+            line.push_str(match (level == depth, more) {
+                (true, true) => "|-",
+                (true, false) => "`-",
+                (false, true) => "| ",
+                (false, false) => "  ",
+            });
+        }
+        lines.push_front(line);
+        for (level, more) in goes_on.iter_mut().enumerate().skip(depth) {
+            *more = level == depth;
+        }
+    }
+    lines.into()
+}
+
+/// As findmnt shows it: what is mounted of a file system is in brackets.
+fn source(mount: &Mount) -> String {
+    let source = text(mount.source.as_ref());
+    match &mount.root {
+        Some(root) if root.0 != b"/" => format!("{source}[{}]", show(&root.0)),
+        _ => source,
+    }
+}
+
+fn notes(mount: &Mount) -> String {
+    let mut notes = Vec::new();
+    if mount.external {
+        notes.push("external".to_owned());
+    }
+    if mount.deleted == Some(true) {
+        notes.push("deleted".to_owned());
+    }
+    notes.extend(mount.shared_id.map(|id| format!("shared:{id}")));
+    notes.extend(mount.master_id.map(|id| format!("master:{id}")));
+    if notes.is_empty() { "-".to_owned() } else { notes.join(",") }
 }

@@ -1,10 +1,79 @@
-//! `ckptfx ns`.
+//! `ckptfx ns`: namespaces, and which are the host's.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use ckptfx_analysis::namespace::{self, IdRange, NamespaceFacts};
 
-use super::Outcome;
-use crate::args::{Common, NsArgs};
+use super::{
+    Outcome,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, NsArgs},
+    render::Collection,
+    untrusted::show,
+};
 
-pub fn run(_args: &NsArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+pub const VIEW: View<NamespaceFacts> = View {
+    name: "ns",
+    collection: Collection {
+        name: "namespaces",
+        columns: &[
+            "kind",
+            "id",
+            "shared_with_host",
+            "differs_from_root",
+            "pids",
+            "images",
+            "uid_map",
+            "gid_map",
+            "monotonic_ns",
+            "boottime_ns",
+            "ext_key",
+        ],
+    },
+    table: &[
+        Column::left("KIND", |one| one.kind.to_owned()),
+        Column::right("ID", |one| view::number(one.id)),
+        Column::left("HOST'S", |one| yes(one.shared_with_host)),
+        Column::left("NOT PID 1'S", |one| yes(one.differs_from_root)),
+        Column::left("PIDS", |one| pids(&one.pids)),
+        Column::left("DETAILS", details),
+        Column::left("IMAGES", |one| show(one.images.join(" ").as_bytes())),
+    ],
+};
+
+fn yes(value: Option<bool>) -> String {
+    value.map_or("?", |value| if value { "yes" } else { "no" }).to_owned()
+}
+
+/// Process ids with spaces between them.
+pub fn pids(pids: &[u32]) -> String {
+    if pids.is_empty() {
+        return "-".to_owned();
+    }
+    pids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn details(one: &NamespaceFacts) -> String {
+    let mut details = Vec::new();
+    details.extend(one.ext_key.as_ref().map(|key| format!("external: {}", show(&key.0))));
+    details.extend(one.uid_map.as_ref().map(|map| format!("uids {}", ranges(map))));
+    details.extend(one.gid_map.as_ref().map(|map| format!("gids {}", ranges(map))));
+    details.extend(one.boottime_ns.map(|time| format!("up {} s", time / 1_000_000_000)));
+    if details.is_empty() { "-".to_owned() } else { details.join("; ") }
+}
+
+/// Ranges as `inside=outside+count`.
+fn ranges(map: &[IdRange]) -> String {
+    let range = |range: &IdRange| {
+        let number = |value: Option<u32>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
+        format!("{}={}+{}", number(range.inside), number(range.outside), number(range.count))
+    };
+    map.iter().map(range).collect::<Vec<_>>().join(" ")
+}
+
+pub fn run(args: &NsArgs, common: &Common) -> Result<Outcome> {
+    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
+        Ok(namespace::namespaces(case, wanted))
+    })
 }

@@ -4,8 +4,8 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    credential, elf_core, environment, file, limits, mapping, process, queue, recover, report, rootfs, sbom,
-    signal, socket, summary, thread, timer, uts,
+    cgroup, credential, elf_core, environment, file, ipc, limits, mapping, mount, namespace, process, queue,
+    recover, report, rootfs, sbom, signal, socket, summary, thread, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
@@ -17,13 +17,17 @@ type Record = fn(&mut SchemaGenerator) -> Schema;
 
 /// Command, collection and record of each result.
 const RESULTS: &[(&str, &str, Record)] = &[
+    ("cgroups", "cgroups", of::<cgroup::Cgroup>),
     ("core", "segments", of::<elf_core::SegmentFacts>),
     ("creds", "credentials", of::<credential::Credentials>),
     ("env", "variables", of::<environment::Variable>),
     ("files", "files", of::<file::OpenFile>),
     ("info", "info", of::<summary::Summary>),
+    ("ipc", "ipc", of::<ipc::Object>),
     ("limits", "limits", of::<limits::Limit>),
     ("maps", "maps", of::<mapping::Mapping>),
+    ("mounts", "mounts", of::<mount::Mount>),
+    ("ns", "namespaces", of::<namespace::NamespaceFacts>),
     ("ps", "processes", of::<process::Process>),
     ("queues", "queues", of::<queue::Queue>),
     ("sockets", "sockets", of::<socket::Socket>),
