@@ -4,8 +4,8 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    credential, elf_core, environment, file, limits, mapping, process, queue, recover, report, rootfs, sbom,
-    signal, socket, summary, thread, timer, uts,
+    credential, elf_core, environment, file, limits, log, mapping, process, queue, recover, report, rootfs,
+    sbom, signal, socket, statistics, summary, thread, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
@@ -23,6 +23,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("files", "files", of::<file::OpenFile>),
     ("info", "info", of::<summary::Summary>),
     ("limits", "limits", of::<limits::Limit>),
+    ("logs", "lines", of::<log::LogLine>),
     ("maps", "maps", of::<mapping::Mapping>),
     ("ps", "processes", of::<process::Process>),
     ("queues", "queues", of::<queue::Queue>),
@@ -31,6 +32,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("rootfs", "changes", of::<rootfs::Change>),
     ("sbom", "components", of::<sbom::Component>),
     ("signals", "signals", of::<signal::Signal>),
+    ("stats", "stats", of::<statistics::Measured>),
     ("threads", "threads", of::<thread::ThreadFacts>),
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
