@@ -34,6 +34,7 @@ pub mod location;
 pub mod log;
 pub mod mapping;
 pub mod nested;
+pub mod network;
 pub mod process;
 pub mod queue;
 pub mod recover;
