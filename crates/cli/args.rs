@@ -168,7 +168,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  ckptfx ns archive.tar\n  ckptfx ns --pid 14 archive.tar")]
     Ns(NsArgs),
     /// Show interfaces, addresses, routes, rules, firewall and sysctls
-    #[command(after_help = "Examples:\n  ckptfx net archive.tar")]
+    #[command(after_help = NET_HELP)]
     Net(NetArgs),
     /// Show System V shared memory, semaphores and message queues
     #[command(after_help = "Examples:\n  ckptfx ipc archive.tar\n  ckptfx ipc -o json archive.tar")]
@@ -177,10 +177,10 @@ pub enum Command {
     #[command(after_help = "Examples:\n  ckptfx cgroups archive.tar\n  ckptfx cgroups -o csv archive.tar")]
     Cgroups(CgroupsArgs),
     /// Show the container's log and CRIU's
-    #[command(after_help = "Examples:\n  ckptfx logs archive.tar\n  ckptfx logs --source dump archive.tar")]
+    #[command(after_help = LOGS_HELP)]
     Logs(LogsArgs),
     /// Show durations and page counts of the dump
-    #[command(after_help = "Examples:\n  ckptfx stats archive.tar")]
+    #[command(after_help = STATS_HELP)]
     Stats(StatsArgs),
     /// List what changed in the root file system
     #[command(
@@ -549,6 +549,12 @@ pub struct NsArgs {
     pub filter: ProcessFilter,
 }
 
+const NET_HELP: &str = "Most container engines set the network up themselves: then CRIU saves nothing of it but sockets, and a note says so.
+
+Examples:
+  ckptfx net archive.tar
+  ckptfx net -o json archive.tar | jq '.firewall[] | select(.criu_own | not)'";
+
 /// What `net` takes.
 #[derive(Debug, Args)]
 pub struct NetArgs {
@@ -579,15 +585,47 @@ pub struct CgroupsArgs {
     pub filter: ProcessFilter,
 }
 
+const LOGS_HELP: &str = "A log is not that of one process: with --pid, --comm or --exe the logs of those containers are shown that have
+such a process.
+
+Examples:
+  ckptfx logs archive.tar
+  ckptfx logs --errors archive.tar
+  ckptfx logs --source all -o jsonl archive.tar";
+
 /// What `logs` takes.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// Archives, directories, or - for standard input.
     #[arg(required = true, value_name = "ARCHIVE")]
     pub archives: Vec<PathBuf>,
+    /// Whose log.
+    #[arg(long, value_enum, default_value_t = LogSource::Container, value_name = "LOG")]
+    pub source: LogSource,
+    /// Only the errors and warnings of CRIU's log.
+    #[arg(long, conflicts_with = "source")]
+    pub errors: bool,
     #[command(flatten)]
     pub filter: ProcessFilter,
 }
+
+/// Whose log `logs` shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogSource {
+    /// The container's: what it wrote to standard output and error.
+    Container,
+    /// CRIU's, of the dump.
+    Dump,
+    /// One after the other.
+    All,
+}
+
+const STATS_HELP: &str = "Statistics are not those of one process: with --pid, --comm or --exe they are shown of those containers that have
+such a process.
+
+Examples:
+  ckptfx stats archive.tar
+  ckptfx stats -o csv *.tar";
 
 /// What `stats` takes.
 #[derive(Debug, Args)]

@@ -156,17 +156,7 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
     let images = &checkpoint.images;
     let log = checkpoint.engine_file("dump.log").map(clues::dump_log).unwrap_or_default();
     let mut diagnostics = Vec::new();
-    let stats: Option<proto::StatsEntry> = checkpoint
-        .engine_file("stats-dump")
-        .map(|member| ckptfx_parser::image::ImageFile {
-            name: "stats-dump",
-            bytes: member.bytes(),
-            order: images.order,
-        })
-        .or_else(|| images.file("stats-dump"))
-        .and_then(|file| {
-            ckptfx_parser::image::read(&file, &mut diagnostics).into_iter().next().map(|entry| entry.value)
-        });
+    let stats = crate::statistics::read(checkpoint, "stats-dump", &mut diagnostics);
     let hostname = hostname(case, &mut diagnostics);
     let times = times(case, &mut diagnostics);
     case.diagnostics.append(&mut diagnostics);

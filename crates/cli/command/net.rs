@@ -1,10 +1,126 @@
-//! `ckptfx net`.
+//! `ckptfx net`: devices, addresses, routes, rules, firewall, settings, connections.
 
-use anyhow::{Result, bail};
+use std::io::Write as _;
 
-use super::Outcome;
-use crate::args::{Common, NetArgs};
+use anyhow::Result;
+use ckptfx_analysis::network;
+use serde::Serialize;
+use serde_json::Value;
 
-pub fn run(_args: &NetArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+use super::{Outcome, for_each_checkpoint};
+use crate::{
+    args::{Common, NetArgs},
+    render::{Collection, Output, to_value},
+    untrusted::show,
+};
+
+const COLLECTION: Collection = Collection {
+    name: "interfaces",
+    columns: &[
+        "kind",
+        "net_ns",
+        "index",
+        "name",
+        "interface",
+        "type",
+        "mtu",
+        "flags",
+        "mac",
+        "master",
+        "peer",
+        "peer_ns",
+        "address",
+        "broadcast",
+        "label",
+        "scope",
+        "destination",
+        "source",
+        "gateway",
+        "preferred_source",
+        "metric",
+        "table",
+        "protocol",
+        "next_hops",
+        "priority",
+        "family",
+        "input_interface",
+        "output_interface",
+        "mark",
+        "action",
+        "tool",
+        "line",
+        "text",
+        "criu_own",
+        "value",
+        "original.source",
+        "original.source_port",
+        "original.destination",
+        "original.destination_port",
+        "reply.source",
+        "reply.source_port",
+        "reply.destination",
+        "reply.destination_port",
+        "status",
+        "timeout_seconds",
+    ],
+};
+
+/// A record among those of other kinds.
+#[derive(Serialize)]
+struct OfKind<'a, R> {
+    kind: &'static str,
+    #[serde(flatten)]
+    record: &'a R,
+}
+
+pub fn run(args: &NetArgs, common: &Common) -> Result<Outcome> {
+    for_each_checkpoint(&args.archives, common, "net", COLLECTION, |case, output, _| {
+        args.filter.check(case)?;
+        let network = network::network(case, &|task| args.filter.accepts(task));
+        list(&network.interfaces, "interface", output)?;
+        output.next_list("addresses")?;
+        list(&network.addresses, "address", output)?;
+        output.next_list("routes")?;
+        list(&network.routes, "route", output)?;
+        output.next_list("rules")?;
+        list(&network.rules, "rule", output)?;
+        output.next_list("firewall")?;
+        list(&network.firewall, "firewall", output)?;
+        output.next_list("sysctls")?;
+        list(&network.sysctls, "sysctl", output)?;
+        output.next_list("connections")?;
+        list(&network.connections, "connection", output)
+    })
+}
+
+/// In a JSON document the name of the list says the kind; elsewhere each record does.
+fn list<R: Serialize>(records: &[R], kind: &'static str, output: &mut Output) -> Result<()> {
+    for record in records {
+        if output.is_table() {
+            write_line(kind, &to_value(record)?, output)?;
+        } else if output.is_document() {
+            output.record(record)?;
+        } else {
+            output.record(&OfKind { kind, record })?;
+        }
+    }
+    Ok(())
+}
+
+/// The kind and what is known, as `key=value`; the kinds have little in common that columns could show.
+fn write_line(kind: &str, record: &Value, output: &mut Output) -> Result<()> {
+    let mut line = format!("{kind:11}");
+    for (key, value) in record.as_object().into_iter().flatten() {
+        let text = match value {
+            Value::Null => continue,
+            Value::Array(items) if items.is_empty() => continue,
+            Value::Array(items) if items.iter().all(Value::is_string) => {
+                items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+            }
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        line.push_str(&format!(" {key}={}", show(text.as_bytes())));
+    }
+    Ok(writeln!(output, "{line}")?)
 }

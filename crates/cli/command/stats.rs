@@ -1,10 +1,66 @@
-//! `ckptfx stats`.
+//! `ckptfx stats`: what CRIU measured.
 
-use anyhow::{Result, bail};
+use std::io::Write as _;
 
-use super::Outcome;
-use crate::args::{Common, StatsArgs};
+use anyhow::Result;
+use ckptfx_analysis::statistics::{self, Measured};
+use serde_json::Value;
 
-pub fn run(_args: &StatsArgs, _common: &Common) -> Result<Outcome> {
-    bail!("not built yet")
+use super::{Outcome, for_each_checkpoint};
+use crate::{
+    args::{Common, StatsArgs},
+    render::{Collection, Output, to_value},
+};
+
+const COLLECTION: Collection = Collection {
+    name: "stats",
+    columns: &[
+        "operation",
+        "freezing_us",
+        "frozen_us",
+        "memory_dump_us",
+        "memory_write_us",
+        "irmap_resolve_us",
+        "pages_scanned",
+        "pages_skipped_parent",
+        "pages_written",
+        "pages_lazy",
+        "page_pipes",
+        "page_pipe_buffers",
+        "shared_pages_scanned",
+        "shared_pages_skipped_parent",
+        "shared_pages_written",
+        "pages_in_images",
+        "pages_compared",
+        "pages_skipped_cow",
+        "pages_restored",
+        "forking_us",
+        "restore_us",
+    ],
+};
+
+pub fn run(args: &StatsArgs, common: &Common) -> Result<Outcome> {
+    for_each_checkpoint(&args.archives, common, "stats", COLLECTION, |case, output, _| {
+        args.filter.check(case)?;
+        if args.filter.is_set() && !case.tasks.iter().any(|task| args.filter.accepts(task)) {
+            return Ok(());
+        }
+        for measured in statistics::statistics(case) {
+            if output.is_table() { write_table(&measured, output) } else { output.record(&measured) }?;
+        }
+        Ok(())
+    })
+}
+
+/// Name and value of all that is known, by the names of the other formats.
+fn write_table(measured: &Measured, output: &mut Output) -> Result<()> {
+    let record = to_value(measured)?;
+    for column in COLLECTION.columns {
+        match record.get(column) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => writeln!(output, "{column:28}{text:>14}")?,
+            Some(value) => writeln!(output, "{column:28}{value:>14}", value = value.to_string())?,
+        }
+    }
+    Ok(())
 }

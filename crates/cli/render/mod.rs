@@ -151,6 +151,22 @@ impl Output {
         Ok(())
     }
 
+    /// Begins another list of a JSON document that has several; other formats put all records in one.
+    pub fn next_list(&mut self, name: &str) -> Result<()> {
+        self.ensure_begun()?;
+        if self.format == Format::Json {
+            let end = if self.records == 0 { "" } else { "\n  " };
+            write!(self.target, "{end}],\n  \"{name}\": [")?;
+        }
+        self.records = 0;
+        Ok(())
+    }
+
+    /// Whether the result is a JSON document, the one format whose records can be in several lists.
+    pub fn is_document(&self) -> bool {
+        self.format == Format::Json
+    }
+
     /// Writes so many zeros; in a file they are a hole that takes no room.
     pub fn zeros(&mut self, length: u64) -> io::Result<()> {
         const BLOCK: [u8; 1 << 14] = [0; 1 << 14];

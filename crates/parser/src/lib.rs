@@ -24,6 +24,7 @@ pub mod evidence;
 pub mod files;
 pub mod image;
 pub mod memory;
+pub mod netlink;
 pub mod proto;
 pub mod source;
 pub mod text;

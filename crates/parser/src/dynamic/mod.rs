@@ -19,7 +19,7 @@ use prost_reflect::MessageDescriptor;
 use serde_json::{Map, Value as Json, json};
 
 pub use self::show::{Show, bit_names, number_name};
-use self::{netlink::Messages, render::Renderer, show::Host};
+use self::{render::Renderer, show::Host};
 use crate::{
     Diagnostic,
     image::{
@@ -28,6 +28,7 @@ use crate::{
         payload::{self, Parts},
         registry::{Content, Payload, Raw},
     },
+    netlink::Messages,
 };
 
 /// Which numbers the architecture of the dumped host gives to open flags, mapping flags and signals.
@@ -155,7 +156,8 @@ impl<'a> Decoder<'a> {
         };
         let hint = match raw {
             Raw::Netlink | Raw::Nfnetlink => {
-                return Ok(Source::Netlink(Messages::new(self.file.name, bytes, self.opened.order, raw)?));
+                let file = ImageFile { name: self.file.name, bytes, order: self.opened.order };
+                return Ok(Source::Netlink(Messages::new(&file, raw)?, raw));
             }
             Raw::Text => {
                 let (text, escaped) = show::text(bytes);
@@ -198,7 +200,7 @@ impl<'a> Decoder<'a> {
 /// Where entries come from.
 enum Source<'a> {
     Entries(Box<EntryDecoder<'a>>),
-    Netlink(Messages<'a>),
+    Netlink(Messages<'a>, Raw),
     One(Option<Json>),
 }
 
@@ -219,7 +221,7 @@ impl Iterator for Walk<'_, '_> {
     fn next(&mut self) -> Option<Json> {
         let next = match &mut self.source {
             Source::One(json) => return json.take(),
-            Source::Netlink(messages) => messages.next()?,
+            Source::Netlink(messages, raw) => messages.next()?.map(|message| netlink::object(&message, *raw)),
             Source::Entries(decoder) => decoder.entries.next()?.map(|entry| match decoder.entry(&entry) {
                 Ok(object) => Json::Object(object),
                 Err(reason) => {

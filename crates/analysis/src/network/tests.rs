@@ -1,0 +1,84 @@
+use ckptfx_testkit::{Checkpoint, Message};
+
+use super::*;
+
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut out = (4 + value.len() as u16).to_le_bytes().to_vec();
+    out.extend(kind.to_le_bytes());
+    out.extend(value);
+    out.resize(out.len().next_multiple_of(4), 0);
+    out
+}
+
+fn message(kind: u16, head: &[u8], attributes: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut body = head.to_vec();
+    attributes.iter().for_each(|(kind, value)| body.extend(attribute(*kind, value)));
+    let mut out = (16 + body.len() as u32).to_le_bytes().to_vec();
+    out.extend(kind.to_le_bytes());
+    out.extend([0; 10]);
+    out.extend(body);
+    out
+}
+
+fn of(magic: u32, message: Vec<u8>) -> Vec<u8> {
+    [magic.to_le_bytes().to_vec(), message].concat()
+}
+
+#[test]
+fn a_namespace_is_read_whole() {
+    let device = Message::new()
+        .uint(1, 2_u32)
+        .uint(2, 3_u32)
+        .uint(3, 1500_u32)
+        .uint(4, 0x1041_u32)
+        .bytes(5, "eth0")
+        .bytes(7, [2, 0, 0, 0, 0, 0xff])
+        .message(9, &Message::new().uint(1, 6_u32).uint(2, 1_u32))
+        .message(9, &Message::new().uint(1, 6_u32));
+    let address = message(20, &[2, 24, 0x80, 0, 3, 0, 0, 0], &[(1, &[10, 0, 0, 2]), (3, b"eth0\0")]);
+    let hop = [&[16, 0, 0, 0, 3, 0, 0, 0], attribute(5, &[10, 0, 0, 1]).as_slice()].concat();
+    let route = message(24, &[2, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0], &[(9, &hop)]);
+    let rule =
+        message(32, &[2, 0, 8, 0, 100, 0, 0, 1, 0, 0, 0, 0], &[(2, &[10, 0, 0, 0]), (10, &[7, 0, 0, 0])]);
+    let ip = [attribute(1, &[10, 0, 0, 2]), attribute(2, &[1, 1, 1, 1])].concat();
+    let proto = [attribute(1, &[17]), attribute(2, &[0x12, 0x34]), attribute(3, &[0, 53])].concat();
+    let tuple = [attribute(0x8001, &ip), attribute(0x8002, &proto)].concat();
+    let connection = message(0x100, &[2, 0, 0, 0], &[(0x8001, &tuple), (3, &[0, 0, 0, 10])]);
+    let rules = "*filter\n:CRIU - [0:0]\n-A INPUT -j CRIU\n-A CRIU -m mark --mark 0xc114 -j ACCEPT\n\
+                 -A CRIU -s 6.6.6.6/32 -j ACCEPT\nCOMMIT\n";
+    let nft = "table inet CRIU-1 {\n\tchain output {\n\t}\n}\ntable ip nat {\n}\n";
+    let dump = Checkpoint::sample()
+        .entry("netdev", "77", device)
+        .raw_image("ifaddr-77.img", of(0x4736_1222, address))
+        .raw_image("route-77.img", of(0x4531_1224, route))
+        .raw_image("rule-77.img", of(0x7170_6986, rule))
+        .raw_image("netns-ct-77.img", connection)
+        .raw_image("iptables-77.img", rules)
+        .raw_image("nftables-77.img", nft);
+    let network = crate::tests::with_case(dump, |case| network(case, &|_| true));
+    let of_77 = |net_ns: u32| net_ns == 77;
+    let interface = network.interfaces.iter().find(|one| of_77(one.net_ns)).unwrap();
+    assert_eq!(
+        (interface.mac.as_deref(), interface.device_type.as_deref()),
+        (Some("02:00:00:00:00:ff"), Some("veth"))
+    );
+    let address = network.addresses.iter().find(|one| of_77(one.net_ns)).unwrap();
+    assert_eq!((address.address.as_str(), &address.interface), ("10.0.0.2/24", &Some("eth0".into())));
+    let route = network.routes.iter().find(|one| of_77(one.net_ns)).unwrap();
+    assert_eq!((route.destination.as_str(), route.protocol.as_str()), ("default", "static"));
+    assert_eq!(route.next_hops[0].gateway, Some([10, 0, 0, 1].into()));
+    let rule = network.rules.iter().find(|one| of_77(one.net_ns)).unwrap();
+    assert_eq!((rule.source.as_deref(), rule.mark, rule.table), (Some("10.0.0.0/8"), Some(7), 100));
+    let connection = &network.connections[0];
+    assert_eq!(connection.protocol.as_deref(), Some("udp"));
+    assert_eq!(
+        (connection.original.source_port, connection.original.destination_port),
+        (Some(0x1234), Some(53))
+    );
+    assert_eq!(connection.status, ["SEEN_REPLY", "CONFIRMED"]);
+    let sysctls: Vec<_> = network.sysctls.iter().filter(|one| of_77(one.net_ns)).collect();
+    assert_eq!(sysctls[0].name, "net.ipv4.conf.eth0.accept_local".into());
+    assert_eq!((sysctls[0].value.as_ref(), sysctls[1].value.as_ref()), (Some(&"1".into()), None));
+    let own: Vec<bool> = network.firewall.iter().map(|line| line.criu_own).collect();
+    assert_eq!(own, [false, true, true, true, false, false, true, true, true, true, false, false]);
+}
