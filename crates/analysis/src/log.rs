@@ -284,8 +284,6 @@ fn level(text: &[u8]) -> Option<Level> {
 mod tests {
     use std::convert::Infallible;
 
-    use ckptfx_testkit::Checkpoint;
-
     use super::*;
 
     type Short = (u64, Option<String>, Option<Stream>, bool, String);
@@ -368,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_log_that_is_not_there_is_noted() {
-        let (container, dump) = crate::tests::with_case(Checkpoint::rich(), |case| {
+        let (container, dump) = crate::tests::with_case(ckptfx_testkit::rich(), |case| {
             let mut count = |source| {
                 let mut lines = 0;
                 let ended = read::<Infallible>(case, source, &mut |_| {

@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_dump_agrees_with_its_images() {
-        let (found, notes) = of(Checkpoint::rich());
+        let (found, notes) = of(ckptfx_testkit::rich());
         assert_eq!(notes, [""; 0]);
         let [Measured::Dump(dump)] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((dump.freezing_us, dump.pages_in_images), (Some(1470), dump.pages_written));
@@ -200,8 +200,8 @@ mod tests {
         let restore =
             Message::new().uint(1, 3_u32).uint(2, 2_u32).uint(3, 10_u32).uint(4, 20_u32).uint(5, 7_u32);
         let stats = Message::new().message(2, &restore);
-        let image = Checkpoint::rich().style().image("stats-restore", [&stats]);
-        let (found, notes) = of(Checkpoint::rich().raw_image("stats-restore", image));
+        let image = ckptfx_testkit::rich().style().image("stats-restore", [&stats]);
+        let (found, notes) = of(ckptfx_testkit::rich().raw_image("stats-restore", image));
         assert_eq!(notes, ["restored"]);
         let expected = Measured::Restore(Restore {
             pages_compared: Some(3),
