@@ -75,7 +75,7 @@ fn write_table(mounts: &[Mount], output: &mut Output) -> Result<()> {
 /// What stands before each mount point. From the last line to the first it is known which branches go on.
 fn branches(mounts: &[Mount]) -> Vec<String> {
     let mut lines = VecDeque::with_capacity(mounts.len());
-    let mut goes_on = vec![false; MAX_DRAWN + 1];
+    let mut goes_on = [false; MAX_DRAWN + 1];
     for mount in mounts.iter().rev() {
         let depth = mount.depth.min(MAX_DRAWN);
         let mut line = String::new();
