@@ -43,6 +43,14 @@ const ARCHITECTURES: &[(u32, &str, Option<March>)] = &[
     (0x8000_0008, "mips64", None),
 ];
 
+impl From<u64> for Instruction {
+    /// From the form that CRIU writes filters of sockets in: `code << 48 | jt << 40 | jf << 32 | k`.
+    fn from(word: u64) -> Self {
+        let [code_high, code_low, jt, jf, k @ ..] = word.to_be_bytes();
+        Self { code: u16::from_be_bytes([code_high, code_low]), jt, jf, k: u32::from_be_bytes(k) }
+    }
+}
+
 /// Reads a program. An incomplete instruction at its end is left out.
 pub fn read(program: &[u8], order: ByteOrder) -> Vec<Instruction> {
     let instructions = program.chunks_exact(INSTRUCTION).filter_map(|bytes| {
@@ -63,6 +71,8 @@ impl std::fmt::Display for Instruction {
             0x00 => "",
             0x08 => "h",
             0x10 => "b",
+            // Arithmetic and jumps use these bits otherwise.
+            _ if code & 0x07 > 1 => "",
             _ => return write!(formatter, "unknown {code:#06x} {jt} {jf} {k:#x}"),
         };
         let source = |hexadecimal: bool| match (code & 0x08 != 0, hexadecimal) {
@@ -331,11 +341,15 @@ mod tests {
         }
         let text = |code, k| Instruction { code, jt: 0, jf: 0, k }.to_string();
         assert_eq!(text(0x28, 12), "ldh [12]");
+        assert_eq!(Instruction::from(0x0015_0103_0000_0800).to_string(), "jeq #0x800, 1, 3");
         assert_eq!(text(0x30, 23), "ldb [23]");
         assert_eq!(text(0x48, 14), "ldh [x + 14]");
         assert_eq!(text(0xb1, 14), "ldxb 4*([14]&0xf)");
         assert_eq!(text(0x54, 0xf0), "and #0xf0");
         assert_eq!(text(0x0c, 0), "add x");
+        assert_eq!(text(0x5c, 0), "and x");
+        assert_eq!(text(0x1d, 0), "jeq x, 0, 0");
+        assert!(text(0x38, 0).starts_with("unknown"));
         assert_eq!(text(0x45, 0x1fff), "jset #0x1fff, 0, 0");
         assert_eq!(text(0x16, 0), "ret a");
         assert_eq!(text(0x87, 0), "txa");

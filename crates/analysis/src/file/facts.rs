@@ -160,7 +160,8 @@ impl<'c> Facts<'c> {
         let Some(entry) = entry else { return };
         let id = entry.id.unwrap_or(0);
         let remap = self.files.remap(id);
-        let deleted = self.files.is_deleted(id);
+        // Not known when a cut archive may have lost the list of deleted files.
+        let deleted = self.files.deleted(id);
         let ghost = match remap {
             Some(Remap::Ghost(ghost)) => self.ghosts.get(&ghost),
             _ => None,
@@ -173,7 +174,7 @@ impl<'c> Facts<'c> {
         });
         let name = entry.name.clone().unwrap_or_default();
         // Before CRIU 3.14 a memfd was a deleted file of this name.
-        if let (true, Some(memfd)) = (deleted, name.strip_prefix(b"/memfd:")) {
+        if let (Some(true), Some(memfd)) = (deleted, name.strip_prefix(b"/memfd:")) {
             file.kind = Some(Kind::Memfd);
             file.path = Some(Text([b"memfd:", memfd].concat()));
         } else {
@@ -183,9 +184,9 @@ impl<'c> Facts<'c> {
             // The name is the key that CRIU was given for the file, not a path.
             file.kind = Some(Kind::External);
         }
-        let suffix: &[u8] = if deleted { b" (deleted)" } else { b"" };
+        let suffix: &[u8] = if deleted == Some(true) { b" (deleted)" } else { b"" };
         file.link = (entry.ext != Some(true)).then(|| Text([name.as_slice(), suffix].concat()));
-        file.deleted = Some(deleted);
+        file.deleted = deleted;
         file.content = if ghost.is_some() { Content::Ghost } else { Content::None };
         file.position = entry.pos;
         file.size = entry.size.or_else(|| ghost?.size);

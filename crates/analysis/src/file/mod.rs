@@ -170,7 +170,7 @@ pub struct OpenFile {
     pub link: Option<Text>,
     /// Path in the process's mount namespace without `(deleted)`, or `memfd:NAME`.
     pub path: Option<Text>,
-    /// Whether the name is gone; null for what never has one.
+    /// Whether the name is gone; null for what never has one, and when that may be lost with a part of the archive.
     pub deleted: Option<bool>,
     /// Whether the bytes are in the checkpoint.
     pub content: Content,

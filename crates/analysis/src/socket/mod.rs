@@ -1,6 +1,5 @@
 //! Sockets as `ss` shows them, with who holds them and what waits in them (`format.md §9`).
 
-mod filter;
 mod options;
 mod short;
 
@@ -18,6 +17,7 @@ pub(crate) use self::short::{endpoints, is_stream, short, unix_path};
 use self::short::{shutdown, type_name, type_of};
 use crate::{
     Case, Task, Text,
+    bpf::Instruction,
     descriptor::{Descriptors, FileKey, Holder, Wanted, key_of},
     file::{Facts, Kind, Role},
     queue::{Stream, tcp_stream},
@@ -88,7 +88,7 @@ pub struct Socket {
     pub in_flight_fds: Vec<InFlight>,
     /// Whether a packet socket asked for frames to other hosts; null for other sockets.
     pub promiscuous: Option<bool>,
-    /// Attached filter program, an instruction each; null if there is none.
+    /// Attached filter program in the notation of the kernel's `bpf_asm`, an instruction each; null if there is none.
     pub filter: Option<Vec<String>>,
     /// Options that are set, by their names in the kernel. Those that are false or zero are left out.
     pub options: BTreeMap<&'static str, serde_json::Value>,
@@ -236,7 +236,8 @@ impl<'c> View<'c> {
         socket.r#type = number.filter(|_| !is_stand_in).and_then(|number| type_name(number, numbering));
         if let Some(opts) = opts {
             options::common(&mut socket.options, opts);
-            socket.filter = (!opts.so_filter.is_empty()).then(|| filter::instructions(&opts.so_filter));
+            let program = opts.so_filter.iter().map(|word| Instruction::from(*word).to_string());
+            socket.filter = (!opts.so_filter.is_empty()).then(|| program.collect());
             let bound = opts.so_bound_dev.clone().filter(|name| !name.is_empty()).map(Text);
             socket.interface = bound.or_else(|| socket.interface.take());
         }
