@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ckptfx_testkit::{
     Arch, Checkpoint, Container, CrioVersion, Criu, Kind, Member, Members, PodmanVersion, Process, Shared,
-    Vma, damage, incremental, raw, rich,
+    Vma, damage, incremental, raw, rich, rich_old,
 };
 use serde_json::{Value, json};
 
@@ -140,6 +140,24 @@ fn shared_memory_is_found_through_the_processes_that_map_it() {
     for (at, text) in [(0x7f20_0000_0000, "shared anonymous"), (0x7f30_0000_0008, "sysv")] {
         let dump = on_bytes(&range(7, at, text.len() as u64), &tar).status(0);
         assert_eq!(dump.text(), text);
+    }
+}
+
+/// Before 3.0 the bytes of a segment follow its entry.
+#[test]
+fn old_system_v_segments_are_read_and_searched() {
+    for criu in [Criu::V1_8, Criu::V2_12] {
+        let tar = archive(rich_old(criu)).to_tar();
+        assert_eq!(on_bytes(&range(7, 0x7f30_0000_0008, 4), &tar).status(0).text(), "sysv");
+        assert_eq!(on_bytes(&range(7, 0x7f30_0000_8000, 4), &tar).status(0).stdout, [0; 4]);
+        let hits = on_bytes("grep-mem -o jsonl sysv", &tar).status(0).lines();
+        assert_eq!(
+            (hits.len(), &hits[0]["pid"], &hits[0]["source"]),
+            (1, &json!(7), &json!("shared-memory"))
+        );
+        let cut = damage::shorten(archive(rich_old(criu)), "checkpoint/ipcns-shm-11.img", 200).to_tar();
+        let cut = on_bytes(&range(7, 0x7f30_0000_8000, 4), &cut);
+        says(cut, 2, &["lost"]);
     }
 }
 

@@ -143,7 +143,9 @@ fn records(groups: Groups, diagnostics: &mut Vec<Diagnostic>) -> Vec<Cgroup> {
                 diagnostics.push(Diagnostic::loss("too-many-entries", "cgroup.img", message));
                 return records;
             }
+            // CRIU leaves the permissions of freezer.state uninitialised; those of a property are a file's.
             let permissions = property.as_ref().and_then(|property| property.perms);
+            let permissions = permissions.filter(|perms| perms.mode.is_some_and(|mode| mode >> 12 == 0o10));
             let (name, value) = property.map_or((None, None), |property| (property.name, property.value));
             records.push(Cgroup {
                 controller: controller.clone().into(),

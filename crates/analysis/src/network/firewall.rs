@@ -38,7 +38,7 @@ pub(super) fn lines(net_ns: u32, tool: &'static str, bytes: &[u8]) -> Vec<Firewa
         };
         table = begins.map(Text::from).or(table);
         let criu_own = match &table {
-            Some(table) if is_nftables => table.0.starts_with(b"inet CRIU-"),
+            Some(table) if is_nftables => table.0.starts_with(b"inet CRIU-") && is_of_criu_table(text),
             _ => is_of_criu(text),
         };
         found.push(FirewallLine { net_ns, tool, line, table: table.clone(), text: text.into(), criu_own });
@@ -47,6 +47,27 @@ pub(super) fn lines(net_ns: u32, tool: &'static str, bytes: &[u8]) -> Vec<Firewa
         }
     }
     found
+}
+
+/// CRIU's table has two chains that let its own packets (mark 0xc114) through and drop the rest. Any other rule in
+/// that table is not known to be CRIU's: the name alone proves nothing.
+fn is_of_criu_table(line: &[u8]) -> bool {
+    let words: Vec<&[u8]> = line.trim_ascii().split(|byte| *byte == b' ').collect();
+    match words.as_slice() {
+        [b"table", b"inet", _, b"{"] | [b"chain", b"input" | b"output", b"{"] | [b"}"] => true,
+        [
+            b"type",
+            b"filter",
+            b"hook",
+            b"input" | b"output",
+            b"priority",
+            b"filter;" | b"0;",
+            b"policy",
+            b"drop;",
+        ] => true,
+        [b"meta", b"mark", mark, b"accept"] => matches!(*mark, b"0x0000c114" | b"0xc114"),
+        _ => false,
+    }
 }
 
 /// CRIU makes a chain `CRIU` that lets its own packets (mark 0xc114) through and drops the rest. Any other rule in

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 pub use self::{
     firewall::FirewallLine,
-    netlink::{Address, Connection, NextHop, Route, Rule, Tuple},
+    netlink::{Address, Connection, NextHop, Range, Route, Rule, Tuple},
     sysctl::Sysctl,
 };
 use crate::{Case, Task, Text};

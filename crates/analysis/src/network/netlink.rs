@@ -84,6 +84,8 @@ pub struct Rule {
     pub priority: u32,
     /// `inet`, `inet6`, or a number.
     pub family: String,
+    /// Whether the rule is for the packets that its conditions do not fit.
+    pub inverted: bool,
     /// Only packets from there; null for any.
     pub source: Option<String>,
     /// Only packets to there; null for any.
@@ -94,10 +96,29 @@ pub struct Rule {
     pub output_interface: Option<Text>,
     /// Only packets with this mark.
     pub mark: Option<u32>,
+    /// Bits of the mark that count; null for all.
+    pub mark_mask: Option<u32>,
+    /// Only packets of sockets of these users; null for any.
+    pub uid_range: Option<Range>,
+    /// Only this transport protocol, by name or number.
+    pub protocol: Option<String>,
+    /// Only packets from these ports.
+    pub source_ports: Option<Range>,
+    /// Only packets to these ports.
+    pub destination_ports: Option<Range>,
     /// `lookup`, `blackhole`, `unreachable`, `prohibit`…, or a number.
     pub action: String,
     /// The table asked.
     pub table: u32,
+}
+
+/// Numbers from one to another, both among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Range {
+    /// The lowest.
+    pub first: u32,
+    /// The highest.
+    pub last: u32,
 }
 
 /// Both ends of one direction of a connection.
@@ -297,15 +318,31 @@ impl Context<'_> {
         };
         let word = |kind| attributes.find(kind).and_then(|attribute| attribute.word());
         let text = |kind| attributes.find(kind).map(|attribute| Text::from(attribute.text()));
+        let value = |kind| attributes.find(kind).map(|attribute| attribute.value);
+        let ports = |kind| {
+            let bytes = value(kind)?;
+            let (first, last) = (self.order.half(bytes, 0)?, self.order.half(bytes, 2)?);
+            Some(Range { first: first.into(), last: last.into() })
+        };
+        // FIB_RULE_INVERT
+        let inverted = self.order.word(message.head, 8).is_some_and(|flags| flags & 2 != 0);
         Some(Rule {
             net_ns: self.net_ns,
             priority: word(6).unwrap_or(0),
             family: named(FAMILIES, family),
+            inverted,
             source: network(2, from),
             destination: network(1, to),
             input_interface: text(3),
             output_interface: text(17),
             mark: word(10),
+            mark_mask: word(16).filter(|mask| *mask != u32::MAX),
+            uid_range: value(20).and_then(|bytes| {
+                Some(Range { first: self.order.word(bytes, 0)?, last: self.order.word(bytes, 4)? })
+            }),
+            protocol: value(22).and_then(|bytes| Some(named(TRANSPORTS, *bytes.first()?))),
+            source_ports: ports(23),
+            destination_ports: ports(24),
             action: named(ACTIONS, action),
             table: word(15).unwrap_or(u32::from(table)),
         })

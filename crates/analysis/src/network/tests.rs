@@ -46,7 +46,8 @@ fn a_namespace_is_read_whole() {
     let connection = message(0x100, &[2, 0, 0, 0], &[(0x8001, &tuple), (3, &[0, 0, 0, 10])]);
     let rules = "*filter\n:CRIU - [0:0]\n-A INPUT -j CRIU\n-A CRIU -m mark --mark 0xc114 -j ACCEPT\n\
                  -A CRIU -s 6.6.6.6/32 -j ACCEPT\nCOMMIT\n";
-    let nft = "table inet CRIU-1 {\n\tchain output {\n\t}\n}\ntable ip nat {\n}\n";
+    let nft = "table inet CRIU-1 {\n\tchain output {\n\t\ttype filter hook output priority filter; policy drop;\n\
+               \t\tmeta mark 0x0000c114 accept\n\t\ttcp dport 80 dnat to 6.6.6.6\n\t}\n}\ntable ip nat {\n}\n";
     let dump = Checkpoint::sample()
         .entry("netdev", "77", device)
         .raw_image("ifaddr-77.img", of(0x4736_1222, address))
@@ -80,5 +81,37 @@ fn a_namespace_is_read_whole() {
     assert_eq!(sysctls[0].name, "net.ipv4.conf.eth0.accept_local".into());
     assert_eq!((sysctls[0].value.as_ref(), sysctls[1].value.as_ref()), (Some(&"1".into()), None));
     let own: Vec<bool> = network.firewall.iter().map(|line| line.criu_own).collect();
-    assert_eq!(own, [false, true, true, true, false, false, true, true, true, true, false, false]);
+    // A rule that somebody put into CRIU's table or chain is not CRIU's.
+    let iptables = [false, true, true, true, false, false];
+    let nftables = [true, true, true, true, false, true, true, false, false];
+    assert_eq!(own, [&iptables[..], &nftables].concat());
+}
+
+/// `not from 10.0.0.0/8 fwmark 0x10/0xff uidrange 1000-1999 ipproto tcp dport 443 lookup 300`, with the attributes
+/// that a kernel gives it.
+#[test]
+fn a_rule_keeps_every_condition() {
+    let rule = message(
+        32,
+        &[2, 0, 8, 0, 252, 0, 0, 1, 2, 0, 0, 0],
+        &[
+            (15, &300_u32.to_le_bytes()),
+            (6, &700_u32.to_le_bytes()),
+            (10, &0x10_u32.to_le_bytes()),
+            (16, &0xff_u32.to_le_bytes()),
+            (20, &[0xe8, 3, 0, 0, 0xcf, 7, 0, 0]),
+            (24, &[0xbb, 1, 0xbb, 1]),
+            (22, &[6]),
+            (2, &[10, 0, 0, 0]),
+        ],
+    );
+    let dump = Checkpoint::sample().raw_image("rule-77.img", of(0x7170_6986, rule));
+    let network = crate::tests::with_case(dump, |case| network(case, &|_| true));
+    let rule = network.rules.iter().find(|one| one.net_ns == 77).unwrap();
+    assert!(rule.inverted);
+    assert_eq!((rule.source.as_deref(), rule.table, rule.priority), (Some("10.0.0.0/8"), 300, 700));
+    assert_eq!((rule.mark, rule.mark_mask), (Some(0x10), Some(0xff)));
+    assert_eq!(rule.uid_range, Some(Range { first: 1000, last: 1999 }));
+    assert_eq!(rule.protocol.as_deref(), Some("tcp"));
+    assert_eq!((rule.source_ports, rule.destination_ports), (None, Some(Range { first: 443, last: 443 })));
 }

@@ -302,7 +302,9 @@ fn object_runs<'a>(
     // Past the object's end the kernel has no page to give; the last page is zero-filled.
     let size = object.size.and_then(|size| size.checked_next_multiple_of(shared.page_size));
     let end = size.map_or(last, |size| size.clamp(first, last));
-    fill(object.pages.within(first, end), first, end, |_, _| Ok(Captured::Zero), &mut mapped);
+    let lost_from = object.pages.lost_from.unwrap_or(u64::MAX).clamp(first, end);
+    fill(object.pages.within(first, lost_from), first, lost_from, |_, _| Ok(Captured::Zero), &mut mapped);
+    fill(object.pages.within(lost_from, end), lost_from, end, |_, _| Err(Unavailable::Lost), &mut mapped);
     push(&mut mapped, end, last - end, Err(Unavailable::Unmapped));
     for mut run in mapped {
         run.start = run.start - vma.offset + vma.start;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Pages;
-use crate::{Checkpoint, Diagnostic, files::FileTable, proto};
+use super::{Content, PageRun, Pages};
+use crate::{Checkpoint, Diagnostic, archive::Member, files::FileTable, image::Located, proto};
 
 /// What a shared object is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,21 @@ pub struct SharedObjects<'a> {
     pub page_size: u64,
 }
 
+/// The bytes of a segment that follow its entry, as CRIU before 3.0 wrote them (`format.md §11.3`). None when they
+/// are in a pagemap.
+fn segment_pages<'a>(entry: &Located<proto::IpcShmEntry>, member: &'a Member) -> Option<Pages<'a>> {
+    if entry.value.in_pagemaps == Some(true) {
+        return None;
+    }
+    let size = entry.value.size.unwrap_or(0);
+    let start = usize::try_from(entry.payload.start).ok()?;
+    let there = (entry.payload.end - entry.payload.start).min(size);
+    let bytes = member.bytes().get(start..)?.get(..usize::try_from(there).ok()?)?;
+    let content = Content::Captured { bytes, member, offset: entry.payload.start };
+    let runs = if there > 0 { vec![PageRun { start: 0, length: there, content }] } else { Vec::new() };
+    Some(Pages { runs, lost_from: (there < size).then_some(there) })
+}
+
 impl<'a> SharedObjects<'a> {
     /// Reads all shared objects of a checkpoint.
     pub fn read(
@@ -51,14 +66,22 @@ impl<'a> SharedObjects<'a> {
     ) -> Self {
         let images = &checkpoint.images;
         let mut keys = Vec::new();
+        let mut inline = BTreeMap::new();
         let mut segments = Vec::new();
         for (name, _) in images.files() {
             let number = |stem: &str| name.strip_prefix(stem)?.strip_suffix(".img")?.parse::<u64>().ok();
             if let Some(key) = number("pagemap-shmem-") {
                 keys.push((key, name));
             } else if number("ipcns-shm-").is_some() {
-                let entries = images.read::<proto::IpcShmEntry>(name, diagnostics);
-                segments.extend(entries.into_iter().map(|entry| entry.value));
+                let Some(member) = images.member(name) else { continue };
+                for entry in images.read::<proto::IpcShmEntry>(name, diagnostics) {
+                    let pages = segment_pages(&entry, member);
+                    let id = entry.value.desc.as_ref().and_then(|desc| desc.id);
+                    if let Some((id, pages)) = id.zip(pages) {
+                        inline.insert(u64::from(id), pages);
+                    }
+                    segments.push(entry.value);
+                }
             }
         }
         let mut objects = BTreeMap::new();
@@ -80,7 +103,7 @@ impl<'a> SharedObjects<'a> {
                 kind: ObjectKind::SystemV,
                 size: segment.size,
                 name: format!("/SYSV{key:08x} (deleted)").into_bytes(),
-                pages: Pages::default(),
+                pages: inline.remove(&u64::from(id)).unwrap_or_default(),
             });
         }
         for (key, name) in keys {
