@@ -13,6 +13,7 @@ mod open_files;
 mod recover;
 mod rootfs;
 mod sbom;
+mod schema;
 mod snapshot;
 mod support;
 mod truth;
