@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ckptfx_testkit::{Checkpoint, Container, File, PodmanVersion, Process};
+use ckptfx_testkit::{Checkpoint, Container, File, PodmanVersion, Process, rich};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -42,9 +42,9 @@ fn schemas() -> BTreeMap<String, Value> {
 /// Ways to call a command so that it gives a result, without the format and the evidence.
 fn calls(command: &str) -> Vec<String> {
     let forms: &[&str] = match command {
-        "core" => &["core --pid 1"],
+        "core" => &["core --pid PID"],
         "decode" => &[],
-        "dump" => &["dump --pid 1", "dump --pid 1 --vma stack"],
+        "dump" => &["dump --pid PID", "dump --pid PID --vma stack"],
         "grep-mem" => &[
             "grep-mem -C 8 PATH=",
             "grep-mem -E (?-u)[\\x80-\\xff]{9} -m 50",
@@ -63,27 +63,32 @@ fn calls(command: &str) -> Vec<String> {
 /// All calls of all commands on a piece of evidence: the command, the words, and what `-o FORMAT` gave.
 fn results(
     commands: &BTreeMap<String, Value>,
-    evidence: &str,
+    evidence: &Path,
     format: &str,
 ) -> Vec<(String, String, Vec<u8>)> {
+    let pid = on("ps -o json", evidence).json()["processes"][0]["pid"].to_string();
     let mut out = Vec::new();
     for command in commands.keys() {
         for words in calls(command) {
-            let ended = on(&format!("{words} -o {format}"), fixture(evidence));
+            let words = words.replace("PID", &pid);
+            let ended = on(&format!("{words} -o {format}"), evidence);
             // Some results are partial, and a search may find nothing.
             assert!(
                 matches!(ended.status, Some(0 | 1 | 3)),
-                "{words} {evidence}: {:?} {}",
+                "{words} {}: {:?} {}",
+                evidence.display(),
                 ended.status,
                 ended.stderr
             );
             out.push((command.clone(), words, ended.stdout));
         }
     }
-    for image in ["inventory.img", "pstree.img", "core-1.img", "files.img", "mm-1.img"] {
-        let archive = fixture(evidence);
+    let of_process = [format!("core-{pid}.img"), format!("mm-{pid}.img")];
+    for image in
+        ["inventory.img", "pstree.img", "files.img"].into_iter().chain(of_process.iter().map(String::as_str))
+    {
         let ended =
-            ckptfx(["decode".as_ref(), "-o".as_ref(), format.as_ref(), archive.as_os_str(), image.as_ref()]);
+            ckptfx(["decode".as_ref(), "-o".as_ref(), format.as_ref(), evidence.as_os_str(), image.as_ref()]);
         out.push(("decode".to_owned(), format!("decode {image}"), ended.status(0).stdout));
     }
     out
@@ -125,10 +130,13 @@ fn every_result_keeps_to_its_schema() {
     let validators: BTreeMap<_, _> =
         schemas.iter().map(|(command, schema)| (command.clone(), validator(schema))).collect();
     let mut records = BTreeMap::<String, usize>::new();
-    for evidence in EVIDENCE {
-        for (command, words, stdout) in results(&schemas, evidence, "json") {
+    // The fixtures lack some things that the test kit makes.
+    let scratch = Scratch::new();
+    let rich = scratch.put("rich.tar", Container::new(rich()).podman(PodmanVersion::V5).to_tar());
+    for evidence in EVIDENCE.into_iter().map(fixture).chain([rich]) {
+        for (command, words, stdout) in results(&schemas, &evidence, "json") {
             let document: Value = serde_json::from_slice(&stdout).expect("a document");
-            assert_valid(&validators[&command], &document, &format!("{words} {evidence}"));
+            assert_valid(&validators[&command], &document, &format!("{words} {}", evidence.display()));
             *records.entry(command.clone()).or_default() += collection(&schemas[&command], &document).1.len();
         }
     }
@@ -149,7 +157,7 @@ fn collection<'d>(schema: &Value, document: &'d Value) -> (String, &'d [Value]) 
 #[test]
 fn a_wrong_document_does_not_keep_to_its_schema() {
     let schemas = schemas();
-    for (command, words, stdout) in results(&schemas, "shop-podman", "json") {
+    for (command, words, stdout) in results(&schemas, &fixture("shop-podman"), "json") {
         let validator = validator(&schemas[&command]);
         let document: Value = serde_json::from_slice(&stdout).expect("a document");
         let (key, records) = collection(&schemas[&command], &document);
@@ -199,7 +207,7 @@ fn required(schema: &Value, collection: &str) -> Vec<String> {
 fn every_line_has_its_head_and_the_keys_of_a_record() {
     let schemas = schemas();
     for evidence in EVIDENCE {
-        for (command, words, stdout) in results(&schemas, evidence, "jsonl") {
+        for (command, words, stdout) in results(&schemas, &fixture(evidence), "jsonl") {
             let key = match words.as_str() {
                 "grep-mem -c PATH=" | "grep-mem -l PATH=" => "counts",
                 _ => {
