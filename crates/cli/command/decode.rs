@@ -12,6 +12,7 @@ use ckptfx_parser::{
     proto::{self, core_entry::March},
     source::{Compression, map_file},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, finish_diagnostics};
@@ -39,13 +40,20 @@ enum Document {
     OfCheckpoint(Box<Head>),
 }
 
-#[derive(Debug, Serialize)]
-struct ImageFacts<'a> {
+/// The image itself.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ImageFacts<'a> {
+    /// File name.
     name: &'a str,
+    /// CRIU's name of the kind, such as `PSTREE`.
     kind: &'static str,
+    /// CRIU's name of the message; null if the image has none.
     message: Option<&'static str>,
+    /// Type magic in hexadecimal; null if the image has none.
     magic: Option<String>,
+    /// `v1.1`, `v1.1 service`, `v1`, `plugin` or `raw`.
     framing: &'static str,
+    /// Size of the image.
     bytes: usize,
 }
 

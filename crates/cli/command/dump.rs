@@ -8,6 +8,7 @@ use ckptfx_parser::{
     Diagnostic,
     memory::{AddressSpace, Captured, Content, PageRun, Run, Unavailable, VmaKind},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, finish_diagnostics, no_such_process, only_checkpoint};
@@ -35,8 +36,8 @@ const COLLECTION: Collection = Collection {
 };
 
 /// A piece of an address space: what `-o json` lists.
-#[derive(Debug, Serialize)]
-struct Piece {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Piece {
     /// First address.
     start: String,
     /// First address after it.
@@ -47,10 +48,15 @@ struct Piece {
     file_offset: Option<u64>,
     /// Index of the mapping, for `--vma`.
     vma: Option<usize>,
+    /// Its permissions, as in `/proc/PID/maps`.
     perms: Option<String>,
+    /// Its name, empty for none.
     path: Option<Text>,
+    /// What backs it.
     kind: Option<&'static str>,
+    /// Member of the archive that holds captured bytes.
     member: Option<String>,
+    /// Their offset in the member.
     member_offset: Option<u64>,
 }
 

@@ -18,6 +18,7 @@ use ckptfx_analysis::{
 };
 use ckptfx_parser::{Diagnostic, memory::Vma};
 use ckptfx_scan::{Encoding, Encodings, Hit, Options, PatternKind, Plan, Region};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, for_each_checkpoint};
@@ -57,44 +58,70 @@ const TABLE_CONTEXT: usize = 24;
 /// Longest text of one match in the table.
 const TABLE_TEXT: usize = 160;
 
-#[derive(Debug, Serialize)]
+/// A pattern of the search.
+#[derive(Debug, Serialize, JsonSchema)]
 struct PatternFacts<'p> {
+    /// From 0, in the order given.
     index: usize,
+    /// As it was given.
     text: &'p str,
 }
 
-#[derive(Debug, Serialize)]
+/// Bytes around a match.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Context {
+    /// Empty when no context was asked for.
     before: Text,
+    /// Empty when no context was asked for.
     after: Text,
 }
 
 /// One match: the contract of `docs/output.md`.
-#[derive(Debug, Serialize)]
-struct Match<'p> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Match<'p> {
+    /// The process; null for a shared object that no process maps.
     pid: Option<u32>,
+    /// Its name.
     comm: Option<Text>,
+    /// What kind of memory it is in.
     source: Source,
+    /// Of the first byte, in this process.
     address: Option<String>,
+    /// In the shared object.
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
+    /// Number of bytes.
     length: usize,
+    /// Which pattern matched.
     pattern: PatternFacts<'p>,
+    /// `utf-8` (bytes as given), `utf-16le` or `utf-16be`.
     encoding: &'static str,
+    /// The match, decoded if it is UTF-16.
     text: Text,
+    /// The exact bytes of the match.
     bytes_b64: String,
+    /// Bytes around it.
     context: Context,
+    /// The mapping.
     region: Option<RegionFacts>,
+    /// Member of the archive that holds the first byte.
     member: Option<String>,
+    /// Its offset in the member.
     member_offset: Option<u64>,
+    /// Other processes that map the same byte.
     shared_with: Vec<u32>,
 }
 
-#[derive(Debug, Serialize)]
-struct Count {
+/// How often a process matched, in one kind of memory.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Count {
+    /// The process; null for shared objects that no process maps.
     pid: Option<u32>,
+    /// Its name.
     comm: Option<Text>,
+    /// The kind of memory.
     source: Source,
+    /// Matches of all patterns.
     count: u64,
 }
 

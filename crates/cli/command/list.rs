@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     Case,
-    report::{DocumentHead, EvidenceHead, Head},
+    report::{ContainerHead, DocumentHead, EvidenceHead, Head},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, finish_diagnostics};
@@ -37,12 +38,17 @@ const COLLECTION: Collection = Collection {
 };
 
 /// One checkpoint.
-#[derive(Debug, Serialize)]
-struct Row {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Row {
+    /// Where it lies.
     evidence: EvidenceHead,
-    container: ckptfx_analysis::report::ContainerHead,
+    /// Of which container.
+    container: ContainerHead,
+    /// Number of processes.
     processes: usize,
+    /// Captured memory of all processes; shared objects do not count.
     captured_bytes: u64,
+    /// Number of warnings and notes that reading gave.
     warnings: usize,
 }
 

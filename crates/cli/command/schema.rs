@@ -7,9 +7,10 @@ use ckptfx_analysis::{
     cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
     process, queue, recover, report, rootfs, sbom, signal, socket, statistics, summary, thread, timer, uts,
 };
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
 
-use super::Outcome;
+use super::{Outcome, decode, dump, grep_mem, list};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -20,11 +21,15 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("cgroups", "cgroups", of::<cgroup::Cgroup>),
     ("core", "segments", of::<elf_core::SegmentFacts>),
     ("creds", "credentials", of::<credential::Credentials>),
+    ("decode", "entries", any_object),
+    ("dump", "pieces", of::<dump::Piece>),
     ("env", "variables", of::<environment::Variable>),
     ("files", "files", of::<file::OpenFile>),
+    ("grep-mem", "matches", of::<grep_mem::Match<'static>>),
     ("info", "info", of::<summary::Summary>),
     ("ipc", "ipc", of::<ipc::Object>),
     ("limits", "limits", of::<limits::Limit>),
+    ("list", "checkpoints", of::<list::Row>),
     ("logs", "lines", of::<log::LogLine>),
     ("maps", "maps", of::<mapping::Mapping>),
     ("mounts", "mounts", of::<mount::Mount>),
@@ -53,6 +58,14 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
+/// The entries of an image follow CRIU, not this program.
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "description": "One entry of the image, with CRIU's field names; they are not part of the contract.",
+    })
+}
+
 pub fn run(args: &SchemaArgs) -> Result<Outcome> {
     // A document may have several lists.
     let wanted = RESULTS.chunk_by(|(one, ..), (other, ..)| one == other).filter_map(|lists| {
@@ -79,38 +92,98 @@ pub fn run(args: &SchemaArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The schema of a whole document.
-fn document(command: &str, lists: &[(&str, &str, Record)]) -> Schema {
+/// The schema of a whole document. Keys that it does not name are allowed everywhere: `v1` may get more.
+fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let lists: Vec<(&str, Schema)> =
-        lists.iter().map(|(_, collection, record)| (*collection, record(&mut generator))).collect();
-    let evidence = generator.subschema_for::<report::EvidenceHead>();
-    let container = generator.subschema_for::<report::ContainerHead>();
-    let warning = generator.subschema_for::<report::Warning>();
-    let tool = generator.subschema_for::<report::Tool>();
-    let definitions = generator.take_definitions(true);
-    let mut required = vec!["schema", "tool", "evidence", "container"];
-    required.extend(lists.iter().map(|(collection, _)| *collection));
-    required.push("warnings");
-    let mut schema = json_schema!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": format!("ckptfx.{command}.v1"),
-        "type": "object",
-        "required": required,
-        "properties": {
-            "schema": {"const": format!("ckptfx.{command}.v1")},
-            "tool": tool,
-            "evidence": evidence,
-            "container": container,
-            "warnings": {"type": "array", "items": warning},
-        },
-        "$defs": definitions,
-    });
-    if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
-        for (collection, record) in lists {
-            let list = serde_json::json!({"type": "array", "items": record});
-            properties.insert(collection.to_owned(), list);
+    let title = format!("ckptfx.{command}.v1");
+    let mut required = vec!["schema", "tool"];
+    let mut properties = Map::new();
+    properties.insert("schema".to_owned(), json!({"const": title}));
+    properties.insert("tool".to_owned(), reference::<report::Tool>(&mut generator));
+    // A list is about no single checkpoint, and an image by itself is of none.
+    if command != "list" {
+        properties.insert("evidence".to_owned(), reference::<report::EvidenceHead>(&mut generator));
+        properties.insert("container".to_owned(), reference::<report::ContainerHead>(&mut generator));
+        if command != "decode" {
+            required.extend(["evidence", "container"]);
         }
     }
+    if command == "decode" {
+        properties.insert("image".to_owned(), reference::<decode::ImageFacts<'static>>(&mut generator));
+        required.push("image");
+    }
+    for (_, collection, record) in lists {
+        let items = record(&mut generator).to_value();
+        properties.insert((*collection).to_owned(), json!({"type": "array", "items": items}));
+    }
+    let mut alternatives = Vec::new();
+    if command == "grep-mem" {
+        let count = reference::<grep_mem::Count>(&mut generator);
+        properties.insert(
+            "counts".to_owned(),
+            json!({"type": "array", "items": count, "description": "With -c or -l, instead of matches."}),
+        );
+        alternatives.extend([json!({"required": ["matches"]}), json!({"required": ["counts"]})]);
+    } else {
+        required.extend(lists.iter().map(|(_, collection, _)| *collection));
+    }
+    let warning = reference::<report::Warning>(&mut generator);
+    properties.insert("warnings".to_owned(), json!({"type": "array", "items": warning}));
+    required.push("warnings");
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "description": "The result about one checkpoint; about several it is an array of these. Keys may be added.",
+        "type": "object",
+        "required": required,
+        "properties": properties,
+    });
+    if let Value::Object(map) = &mut schema {
+        if !alternatives.is_empty() {
+            map.insert("oneOf".to_owned(), alternatives.into());
+        }
+        map.insert("$defs".to_owned(), generator.take_definitions(true).into());
+    }
+    add_siblings(&mut schema);
     schema
+}
+
+fn reference<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().to_value()
+}
+
+/// Describes the siblings that [`ckptfx_analysis::unfold`] gives to text that is not UTF-8.
+fn add_siblings(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::Object(properties)) = map.get_mut("properties") {
+                let mut siblings = Vec::new();
+                for (name, property) in properties.iter() {
+                    let exact = json!({"type": "string", "contentEncoding": "base64"});
+                    let sibling = if is_text(property) {
+                        exact
+                    } else if property.get("items").is_some_and(is_text) {
+                        json!({"type": "array", "items": {"anyOf": [exact, {"type": "null"}]}})
+                    } else {
+                        continue;
+                    };
+                    siblings.push((name.clone(), sibling));
+                }
+                for (name, mut sibling) in siblings {
+                    sibling["description"] =
+                        format!("Exact bytes of {name}; only there when they are not UTF-8.").into();
+                    properties.entry(format!("{name}_b64")).or_insert(sibling);
+                }
+            }
+            map.values_mut().for_each(add_siblings);
+        }
+        Value::Array(items) => items.iter_mut().for_each(add_siblings),
+        _ => {}
+    }
+}
+
+/// Whether a value is text from the evidence, or that or null.
+fn is_text(schema: &Value) -> bool {
+    let refers = |schema: &Value| schema["$ref"] == "#/$defs/Text";
+    refers(schema) || schema["anyOf"].as_array().is_some_and(|several| several.iter().any(refers))
 }
