@@ -257,3 +257,41 @@ fn what_is_no_checkpoint_is_refused_with_a_reason() {
         assert!(ended.stderr.starts_with("ckptfx: ") && ended.stdout.is_empty(), "{what}: {}", ended.stderr);
     }
 }
+
+/// An image that other images need says so when it is not there, and costs what it held.
+#[test]
+fn each_missing_image_is_named() {
+    let whole = Container::new(rich()).podman(PodmanVersion::V5);
+    on_bytes("ps", whole.to_tar()).status(0);
+    let paths = whole.list.iter().map(|member| String::from_utf8_lossy(&member.path).into_owned());
+    let all: Vec<String> =
+        paths.filter_map(|path| Some(path.strip_prefix("checkpoint/")?.to_owned())).collect();
+    let stems = [
+        "core-",
+        "mm-",
+        "ids-",
+        "fs-",
+        "pagemap-",
+        "pages-",
+        "memfd.",
+        "cgroup.",
+        "files.",
+        "pstree.",
+        "inventory.",
+    ];
+    let mut tried = 0;
+    for image in all.iter().filter(|name| stems.iter().any(|stem| name.starts_with(stem))) {
+        let tar = damage::without(whole.clone(), &format!("checkpoint/{image}")).to_tar();
+        let ended = on_bytes("ps", &tar);
+        survived(image, &ended);
+        assert_eq!(ended.status, Some(3), "{image}: {}", ended.stderr);
+        assert!(ended.stderr.contains(image.as_str()), "{image}: {}", ended.stderr);
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried}");
+    // Memory that is lost is not zero.
+    let tar = damage::without(whole, "checkpoint/pagemap-shmem-0.img").to_tar();
+    let ended = on_bytes("dump --pid 7 --range 7f3000000008-7f300000000c", tar);
+    assert_eq!((ended.status, ended.stdout.len()), (Some(2), 0));
+    assert!(ended.stderr.contains("lost"), "{}", ended.stderr);
+}

@@ -377,7 +377,7 @@ impl<'c> Context<'c> {
             } else {
                 self.namespaces(pid, core, images, diagnostics)
             },
-            cgroups: self.cgroups_of(tc, thread_core),
+            cgroups: self.cgroups_of(tc, thread_core, diagnostics),
             threads: if zombie { Vec::new() } else { threads(seed, &comm, state, images, diagnostics) },
             captured_bytes: memory.map(|(_, space)| space.pages.captured_bytes()),
             comm,
@@ -426,7 +426,11 @@ impl<'c> Context<'c> {
         let ids: Option<proto::TaskKobjIdsEntry> = images
             .read_one(&format!("ids-{pid}.img"), diagnostics)
             .or_else(|| core.and_then(|core| core.ids));
-        let Some(ids) = ids else { return BTreeMap::new() };
+        let Some(ids) = ids else {
+            let message = format!("namespaces and descriptors of process {pid} are lost");
+            diagnostics.push(Diagnostic::loss("missing-image", format!("ids-{pid}.img"), message));
+            return BTreeMap::new();
+        };
         type Get = fn(&proto::TaskKobjIdsEntry) -> Option<u32>;
         let kinds: [(&'static str, Get); 8] = [
             ("pid", |ids| ids.pid_ns_id),
@@ -452,12 +456,19 @@ impl<'c> Context<'c> {
         &self,
         tc: Option<&proto::TaskCoreEntry>,
         thread_core: Option<&proto::ThreadCoreEntry>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Text> {
         let set = thread_core.and_then(|thread| thread.cg_set).or_else(|| tc?.cg_set);
         // CRIU's own set is not written (format.md §12.1); its paths are not known then.
-        set.filter(|set| Some(*set) != self.root_cg_set)
-            .and_then(|set| self.cgroups.get(&set).cloned())
-            .unwrap_or_default()
+        let Some(set) = set.filter(|set| *set != 0 && Some(*set) != self.root_cg_set) else {
+            return Vec::new();
+        };
+        let cgroups = self.cgroups.get(&set).cloned();
+        if cgroups.is_none() && self.root_cg_set.is_some() {
+            let message = format!("control group set {set} is missing: the paths of its processes are lost");
+            diagnostics.push(Diagnostic::loss("missing-image", "cgroup.img", message));
+        }
+        cgroups.unwrap_or_default()
     }
 }
 

@@ -76,6 +76,9 @@ pub fn run(args: &PsArgs, show_threads: bool, common: &Common) -> Result<Outcome
     })
 }
 
+/// Characters of the tree before a command: deeper levels are drawn at this one.
+const MAX_INDENT: usize = 96;
+
 /// One line of the tree: what stands before the command, and the task.
 struct Line<'c, 'a> {
     branch: String,
@@ -117,6 +120,8 @@ fn tree<'c, 'a>(tasks: &[&'c Task<'a>]) -> Vec<Line<'c, 'a>> {
             };
             let deeper = match (is_root, last) {
                 (true, _) => " ".to_owned(),
+                // A chain of parents can be as long as an attacker likes; its drawing cannot.
+                _ if indent.len() > MAX_INDENT => indent.clone(),
                 (false, true) => format!("{indent}   "),
                 (false, false) => format!("{indent}|  "),
             };

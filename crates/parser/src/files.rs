@@ -63,7 +63,19 @@ impl FileTable {
                 table.memfds.insert(id, entry.value);
             }
         }
+        table.check_memfds(diagnostics);
         table
+    }
+
+    /// Reports open memfds whose inode is not there: their names and contents are lost.
+    fn check_memfds(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let memfds = self.entries().filter_map(|entry| entry.memfd.as_ref());
+        for inode in memfds.filter_map(|file| file.inode_id) {
+            if !self.memfds.contains_key(&u64::from(inode)) {
+                let message = format!("memfd inode {inode} is missing: its name and content are lost");
+                diagnostics.push(Diagnostic::loss("missing-image", "memfd.img", message));
+            }
+        }
     }
 
     fn add(&mut self, entry: FileEntry, diagnostics: &mut Vec<Diagnostic>) {

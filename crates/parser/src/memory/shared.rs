@@ -1,7 +1,7 @@
 //! Memory that belongs to no single process: memfds, shared anonymous and System V memory
 //! (`format.md §7.4`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Content, PageRun, Pages};
 use crate::{Checkpoint, Diagnostic, archive::Member, files::FileTable, image::Located, proto};
@@ -67,6 +67,7 @@ impl<'a> SharedObjects<'a> {
         let images = &checkpoint.images;
         let mut keys = Vec::new();
         let mut inline = BTreeMap::new();
+        let mut old = BTreeSet::new();
         let mut segments = Vec::new();
         for (name, _) in images.files() {
             let number = |stem: &str| name.strip_prefix(stem)?.strip_suffix(".img")?.parse::<u64>().ok();
@@ -78,6 +79,7 @@ impl<'a> SharedObjects<'a> {
                     let pages = segment_pages(&entry, member);
                     let id = entry.value.desc.as_ref().and_then(|desc| desc.id);
                     if let Some((id, pages)) = id.zip(pages) {
+                        old.insert(u64::from(id));
                         inline.insert(u64::from(id), pages);
                     }
                     segments.push(entry.value);
@@ -105,6 +107,19 @@ impl<'a> SharedObjects<'a> {
                 name: format!("/SYSV{key:08x} (deleted)").into_bytes(),
                 pages: inline.remove(&u64::from(id)).unwrap_or_default(),
             });
+        }
+        // CRIU writes a pagemap for every memfd and every segment that has none inline, be it empty.
+        let has_pagemap = |key: &u64| keys.iter().any(|(one, _)| one == key);
+        for (key, object) in objects.iter_mut().filter(|(key, _)| !has_pagemap(key) && !old.contains(*key)) {
+            if object.size != Some(0) {
+                let message = "the content of this shared memory is lost";
+                diagnostics.push(Diagnostic::loss(
+                    "missing-image",
+                    format!("pagemap-shmem-{key}.img"),
+                    message,
+                ));
+                object.pages = Pages::missing();
+            }
         }
         for (key, name) in keys {
             let pages = Pages::read(images, name, page_size, diagnostics);
