@@ -113,10 +113,14 @@ impl Ended {
     }
 }
 
+/// Where the program is.
+pub fn program() -> std::ffi::OsString {
+    std::env::var_os("CKPTFX_TEST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_ckptfx").into())
+}
+
 /// The program, with nothing of the caller's environment that it looks at.
 pub fn command() -> Command {
-    let program = std::env::var_os("CKPTFX_TEST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_ckptfx").into());
-    let mut command = Command::new(program);
+    let mut command = Command::new(program());
     command.env_remove("NO_COLOR").env_remove("CLICOLOR").env_remove("CLICOLOR_FORCE");
     command
 }

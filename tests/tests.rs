@@ -5,6 +5,7 @@ mod architecture;
 mod archives;
 mod cli;
 mod decode;
+mod docs;
 mod execution;
 mod grep;
 mod hostile;

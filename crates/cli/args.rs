@@ -190,7 +190,10 @@ pub enum Command {
     )]
     Rootfs(RootfsArgs),
     /// List or write deleted files, memfds and executables that exist only in memory
-    #[command(after_help = RECOVER_HELP)]
+    #[command(
+        override_usage = "ckptfx recover [OPTIONS] ARCHIVE...\n       ckptfx recover [OPTIONS] -O DIR ID... ARCHIVE",
+        after_help = RECOVER_HELP
+    )]
     Recover(RecoverArgs),
     /// List mapped executables and libraries
     #[command(
@@ -684,10 +687,13 @@ pub struct RootfsOptions {
 #[derive(Debug, Subcommand)]
 pub enum RootfsAction {
     /// List what the archive has at a path and below it
-    #[command(after_help = "Examples:\n  ckptfx rootfs ls /etc archive.tar\n  ckptfx rootfs ls archive.tar")]
+    #[command(
+        override_usage = "ckptfx rootfs ls [OPTIONS] [PATH] ARCHIVE",
+        after_help = "Examples:\n  ckptfx rootfs ls /etc archive.tar\n  ckptfx rootfs ls archive.tar"
+    )]
     Ls {
         /// A path in the container, all of it by default; then the archive.
-        #[arg(required = true, num_args = 1..=2, value_name = "PATH] [ARCHIVE")]
+        #[arg(required = true, num_args = 1..=2, value_name = "PATH ARCHIVE")]
         operands: Vec<PathBuf>,
         #[command(flatten)]
         options: RootfsOptions,
@@ -721,7 +727,7 @@ Examples:
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
     /// With -O the ids of files, then the archive; else archives, directories, or - for standard input.
-    #[arg(required = true, value_name = "ID] [ARCHIVE")]
+    #[arg(required = true, value_name = "ID ARCHIVE")]
     pub operands: Vec<PathBuf>,
     /// Write files to this directory, which is made if need be.
     #[arg(short = 'O', long, value_name = "DIR")]

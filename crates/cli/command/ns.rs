@@ -35,7 +35,7 @@ pub const VIEW: View<NamespaceFacts> = View {
         Column::left("KIND", |one| one.kind.to_owned()),
         Column::right("ID", |one| view::number(one.id)),
         Column::left("HOST'S", |one| yes(one.shared_with_host)),
-        Column::left("NOT PID 1'S", |one| yes(one.differs_from_root)),
+        Column::left("FOREIGN", |one| yes(one.differs_from_root)),
         Column::left("PIDS", |one| pids(&one.pids)),
         Column::left("DETAILS", details),
         Column::left("IMAGES", |one| show(one.images.join(" ").as_bytes())),
