@@ -31,7 +31,10 @@ fn every_image_of_every_real_checkpoint() {
             let entries = document["entries"].as_array().expect("entries");
             // Only an image of raw pages has no entries.
             assert!(!entries.is_empty() || document["image"]["message"].is_null(), "{name} of {archive}");
-            assert!(!document["entries"].to_string().contains("unknown_fields"), "{name} of {archive}");
+            let text = document["entries"].to_string();
+            for word in ["unknown_fields", "missing_fields", "undecodable"] {
+                assert!(!text.contains(word), "{word} in {name} of {archive}");
+            }
         }
     }
 }
