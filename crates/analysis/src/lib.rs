@@ -29,6 +29,7 @@ pub mod elf_core;
 pub mod environment;
 pub mod file;
 pub mod file_use;
+pub mod finding;
 pub mod ghost;
 pub mod ipc;
 pub mod limits;

@@ -21,7 +21,6 @@ mod preload;
 mod queues;
 mod rank;
 mod shell;
-pub mod sigma;
 mod suppress;
 mod table;
 
@@ -36,8 +35,8 @@ pub use self::{
     suppress::{Ignore, Suppressed, suppress},
     table::{DETECTIONS, Detection, detection},
 };
-pub use crate::anomaly::{Evidence, Severity};
 use crate::Text;
+pub use crate::anomaly::{Evidence, Severity};
 
 /// How sure it is that the fact means what the finding says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
