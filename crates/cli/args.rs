@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::command::triage::{self, TriageArgs};
+
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
 #[derive(Debug, Parser)]
 #[command(name = "ckptfx", version, propagate_version = true, max_term_width = 110, after_help = EXAMPLES)]
@@ -26,7 +28,7 @@ const EXAMPLES: &str = "Examples:
 Archives may be plain or compressed tars, directories, OCI images, image streams, or - for standard input.
 Nothing is extracted, and the evidence is never written.
 
-Exit status: 0 done; 1 nothing matched; 2 usage error or unreadable evidence; 3 done, but something in the
+Exit status: 0 done; 1 nothing matched, or --fail-on was met; 2 usage error or unreadable evidence; 3 done, but something in the
 evidence could not be read (see the warnings; --strict makes it 2).";
 
 /// Options of every command.
@@ -96,6 +98,9 @@ pub enum Command {
     /// Give an overview: container, times, versions, counts, sizes, and what is not in the archive
     #[command(after_help = "Examples:\n  ckptfx info archive.tar\n  ckptfx info -o json --hash archive.tar")]
     Info(InfoArgs),
+    /// Say what speaks for an intrusion, with proof: ranked, one story per process
+    #[command(after_help = triage::HELP)]
+    Triage(TriageArgs),
     /// Show the process tree
     #[command(
         visible_alias = "pstree",

@@ -29,6 +29,7 @@ mod sockets;
 mod stats;
 mod threads;
 mod timers;
+pub mod triage;
 mod uts;
 mod view;
 
@@ -52,7 +53,7 @@ use crate::{
 pub enum Outcome {
     /// All is said.
     Done = 0,
-    /// Nothing matched.
+    /// Nothing matched; or `triage --fail-on` was met.
     NothingMatched = 1,
     /// Some of the evidence could not be read.
     Partly = 3,
@@ -107,6 +108,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Sbom(args) => sbom::run(&args, &common),
         Command::Env(args) => env::run(&args, &common),
         Command::Limits(args) => limits::run(&args, &common),
+        Command::Triage(args) => triage::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
         Command::Schema(args) => schema::run(&args),
         Command::Generate(args) => generate::run(&args),

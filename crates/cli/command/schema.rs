@@ -4,8 +4,9 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
-    process, queue, recover, report, rootfs, sbom, signal, socket, statistics, summary, thread, timer, uts,
+    cgroup, credential, elf_core, environment, file, finding, ipc, limits, log, mapping, mount, namespace,
+    network, process, queue, recover, report, rootfs, sbom, signal, socket, statistics, summary, thread,
+    timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -51,6 +52,8 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("stats", "stats", of::<statistics::Measured>),
     ("threads", "threads", of::<thread::ThreadFacts>),
     ("timers", "timers", of::<timer::Timer>),
+    ("triage", "findings", of::<finding::Finding>),
+    ("triage", "not_examined", of::<finding::NotExamined>),
     ("uts", "uts", of::<uts::Uts>),
 ];
 

@@ -5,6 +5,7 @@
 
 mod attack;
 mod container_risk;
+mod coverage;
 mod executable;
 mod facts;
 mod history;
@@ -29,6 +30,7 @@ use serde::Serialize;
 
 pub use self::{
     attack::{AttackVersion, Technique},
+    coverage::{NotExamined, not_examined},
     facts::{DroppedFile, Facts},
     memory::{MemorySignals, StringHit},
     rank::{rank, stories},

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AttackVersion, Confidence, Detection, Facts, Finding, Hit, Severity, Subject, attack::technique,
+    AttackVersion, Confidence, Detection, Facts, Finding, Hit, Severity, Subject,
     persistence::user_of, table::DETECTIONS,
 };
 
@@ -113,7 +113,7 @@ fn named(detection: &Detection, hit: Hit, story: String, version: AttackVersion)
         title: detection.title.to_owned(),
         severity: hit.severity.unwrap_or(detection.severity),
         confidence: hit.confidence.unwrap_or(detection.confidence),
-        attack: detection.attack.iter().map(|reference| technique(*reference, version)).collect(),
+        attack: detection.techniques(version),
         subject: hit.subject,
         evidence: hit.evidence,
         why: hit.why,

@@ -4,7 +4,7 @@ use super::{
     Confidence::{self, High as SURE, Low as VAGUE, Medium as LIKELY},
     Facts, Hit,
     Severity::{self, Critical, High, Info, Low, Medium},
-    attack::Reference,
+    attack::{AttackVersion, Reference, Technique, technique},
     container_risk, executable, history, injection, logs, masquerade, miner, network, persistence, preload,
     queues, shell,
 };
@@ -30,890 +30,377 @@ pub struct Detection {
     pub run: fn(&Facts<'_>) -> Vec<Hit>,
 }
 
+/// A detection without more than it needs.
+const fn detect(
+    id: &'static str,
+    title: &'static str,
+    severity: Severity,
+    confidence: Confidence,
+    run: fn(&Facts<'_>) -> Vec<Hit>,
+) -> Detection {
+    Detection { id, title, severity, confidence, attack: &[], caveat: None, harmless: &[], run }
+}
+
+impl Detection {
+    /// Its techniques, as a version of ATT&CK names them.
+    pub fn techniques(&self, version: AttackVersion) -> Vec<Technique> {
+        self.attack.iter().map(|reference| technique(*reference, version)).collect()
+    }
+
+    const fn attack(self, attack: &'static [Reference]) -> Self {
+        Self { attack, ..self }
+    }
+
+    const fn caveat(self, caveat: &'static str) -> Self {
+        Self { caveat: Some(caveat), ..self }
+    }
+
+    const fn harmless(self, harmless: &'static [&'static str]) -> Self {
+        Self { harmless, ..self }
+    }
+}
+
 /// The detection with an id, in any case of letters.
 pub fn detection(id: &str) -> Option<&'static Detection> {
     DETECTIONS.iter().find(|detection| detection.id.eq_ignore_ascii_case(id))
 }
 
+const TEXT_PATCHED_CAVEAT: &str = "the first page of code that CRIU itself writes to is left out: a patch of that very page is \
+     not seen without the file";
+const LOG_TRUNCATED_CAVEAT: &str = "rotation by copying and truncating leaves the same trace where the program does not \
+     append";
+
 /// All of them, by theme.
 pub const DETECTIONS: &[Detection] = &[
-    Detection {
-        id: "EXE-DELETED",
-        title: "Program deleted while it runs",
-        severity: High,
-        confidence: SURE,
-        attack: &[("T1070.004", "defense-evasion")],
-        caveat: None,
-        harmless: &["an upgrade of a package replaces programs that run"],
-        run: executable::deleted,
-    },
-    Detection {
-        id: "EXE-MEMFD",
-        title: "Program in memory only",
-        severity: Critical,
-        confidence: SURE,
-        attack: &[("T1620", "defense-evasion"), ("T1027", "defense-evasion")],
-        caveat: None,
-        harmless: &["runc, crun and youki run themselves from a memfd"],
-        run: executable::memfd,
-    },
-    Detection {
-        id: "EXE-WRITABLE-DIR",
-        title: "Program runs from a place for temporary files",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1036.005", "defense-evasion"), ("T1105", "command-and-control")],
-        caveat: None,
-        harmless: &["installers and test runners unpack programs to /tmp"],
-        run: executable::writable_directory,
-    },
-    Detection {
-        id: "EXE-NOT-IN-IMAGE",
-        title: "Program was added to the container or changed",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1105", "command-and-control")],
-        caveat: Some("the image is not at hand: whether the file was added or modified is not known"),
-        harmless: &["programs that are installed when the container starts"],
-        run: executable::not_in_image,
-    },
-    Detection {
-        id: "EXE-REPLACED",
-        title: "File of a running program was replaced",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1554", "persistence")],
-        caveat: None,
-        harmless: &["an upgrade of a package"],
-        run: executable::replaced,
-    },
-    Detection {
-        id: "EXE-BY-DESCRIPTOR",
-        title: "Program started through a descriptor",
-        severity: Medium,
-        confidence: SURE,
-        attack: &[("T1620", "defense-evasion"), ("T1564", "defense-evasion")],
-        caveat: None,
-        harmless: &["container runtimes start themselves so"],
-        run: executable::descriptor,
-    },
-    Detection {
-        id: "LIB-WRITABLE-DIR",
-        title: "Library from a place for temporary files",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1574.006", "persistence")],
-        caveat: None,
-        harmless: &["Java unpacks libraries of its programs to /tmp"],
-        run: executable::library_place,
-    },
-    Detection {
-        id: "LIB-DELETED",
-        title: "Mapped library was deleted",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1070.004", "defense-evasion")],
-        caveat: None,
-        harmless: &["an upgrade of a package replaces libraries that are in use"],
-        run: executable::library_deleted,
-    },
-    Detection {
-        id: "RIP-IN-ANON",
-        title: "Thread runs code that comes from no file",
-        severity: Critical,
-        confidence: SURE,
-        attack: &[("T1055", "defense-evasion"), ("T1055.008", "defense-evasion")],
-        caveat: None,
-        harmless: &["runtimes that make code: Java, JavaScript, .NET, LuaJIT, PCRE"],
-        run: injection::running,
-    },
-    Detection {
-        id: "RWX-ANON-CODE",
-        title: "Writable and executable memory",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1055", "defense-evasion")],
-        caveat: None,
-        harmless: &[
+    detect("EXE-DELETED", "Program deleted while it runs", High, SURE, executable::deleted)
+        .attack(&[("T1070.004", "defense-evasion")])
+        .harmless(&["an upgrade of a package replaces programs that run"]),
+    detect("EXE-MEMFD", "Program in memory only", Critical, SURE, executable::memfd)
+        .attack(&[("T1620", "defense-evasion"), ("T1027", "defense-evasion")])
+        .harmless(&["runc, crun and youki run themselves from a memfd"]),
+    detect(
+        "EXE-WRITABLE-DIR",
+        "Program runs from a place for temporary files",
+        Medium,
+        LIKELY,
+        executable::writable_directory,
+    )
+    .attack(&[("T1036.005", "defense-evasion"), ("T1105", "command-and-control")])
+    .harmless(&["installers and test runners unpack programs to /tmp"]),
+    detect(
+        "EXE-NOT-IN-IMAGE",
+        "Program was added to the container or changed",
+        Medium,
+        LIKELY,
+        executable::not_in_image,
+    )
+    .attack(&[("T1105", "command-and-control")])
+    .caveat("the image is not at hand: whether the file was added or modified is not known")
+    .harmless(&["programs that are installed when the container starts"]),
+    detect("EXE-REPLACED", "File of a running program was replaced", High, LIKELY, executable::replaced)
+        .attack(&[("T1554", "persistence")])
+        .harmless(&["an upgrade of a package"]),
+    detect("EXE-BY-DESCRIPTOR", "Program started through a descriptor", Medium, SURE, executable::descriptor)
+        .attack(&[("T1620", "defense-evasion"), ("T1564", "defense-evasion")])
+        .harmless(&["container runtimes start themselves so"]),
+    detect(
+        "LIB-WRITABLE-DIR",
+        "Library from a place for temporary files",
+        High,
+        LIKELY,
+        executable::library_place,
+    )
+    .attack(&[("T1574.006", "persistence")])
+    .harmless(&["Java unpacks libraries of its programs to /tmp"]),
+    detect("LIB-DELETED", "Mapped library was deleted", Medium, LIKELY, executable::library_deleted)
+        .attack(&[("T1070.004", "defense-evasion")])
+        .harmless(&["an upgrade of a package replaces libraries that are in use"]),
+    detect("RIP-IN-ANON", "Thread runs code that comes from no file", Critical, SURE, injection::running)
+        .attack(&[("T1055", "defense-evasion"), ("T1055.008", "defense-evasion")])
+        .harmless(&["runtimes that make code: Java, JavaScript, .NET, LuaJIT, PCRE"]),
+    detect("RWX-ANON-CODE", "Writable and executable memory", High, LIKELY, injection::writable_code)
+        .attack(&[("T1055", "defense-evasion")])
+        .harmless(&[
             "runtimes that make code: Java, JavaScript, .NET, LuaJIT, PCRE",
             "shared memory that could hold code and does not",
-        ],
-        run: injection::writable_code,
-    },
-    Detection {
-        id: "ANON-CODE",
-        title: "Executable memory without a file",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1055", "defense-evasion"), ("T1620", "defense-evasion")],
-        caveat: None,
-        harmless: &["runtimes that make code"],
-        run: injection::anonymous_code,
-    },
-    Detection {
-        id: "EXEC-HEAP-STACK",
-        title: "Executable heap or stack",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1055", "defense-evasion")],
-        caveat: None,
-        harmless: &[
+        ]),
+    detect("ANON-CODE", "Executable memory without a file", Medium, LIKELY, injection::anonymous_code)
+        .attack(&[("T1055", "defense-evasion"), ("T1620", "defense-evasion")])
+        .harmless(&["runtimes that make code"]),
+    detect("EXEC-HEAP-STACK", "Executable heap or stack", High, LIKELY, injection::executable_data)
+        .attack(&[("T1055", "defense-evasion")])
+        .harmless(&[
             "programs linked with an executable stack",
             "a personality that makes all memory executable",
-        ],
-        run: injection::executable_data,
-    },
-    Detection {
-        id: "TEXT-PATCHED",
-        title: "Code differs from its file",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1055.009", "defense-evasion"), ("T1574", "persistence")],
-        caveat: Some(
-            "the first page of code that CRIU itself writes to is left out: a patch of that very page is not seen without the file",
-        ),
-        harmless: &["debuggers, probes and text relocations", "the page that CRIU wrote to and put back"],
-        run: injection::patched,
-    },
-    Detection {
-        id: "RWX-FILE-MAP",
-        title: "Mapped file is writable and executable",
-        severity: Medium,
-        confidence: VAGUE,
-        attack: &[("T1055", "defense-evasion")],
-        caveat: None,
-        harmless: &["programs linked with writable code"],
-        run: injection::writable_file,
-    },
-    Detection {
-        id: "MEMFD-CODE",
-        title: "Code mapped from a memfd",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1620", "defense-evasion")],
-        caveat: None,
-        harmless: &["runtimes that map the code they make twice", "container runtimes"],
-        run: injection::memfd_code,
-    },
-    Detection {
-        id: "STACK-PIVOT",
-        title: "Stack pointer in no stack",
-        severity: Medium,
-        confidence: VAGUE,
-        attack: &[("T1055", "defense-evasion")],
-        caveat: None,
-        harmless: &["programs that make stacks for coroutines"],
-        run: injection::stack_pivot,
-    },
-    Detection {
-        id: "PROC-MEM-OPEN",
-        title: "Memory of a process open as a file",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1055.009", "defense-evasion")],
-        caveat: None,
-        harmless: &["debuggers and profilers"],
-        run: injection::process_memory,
-    },
-    Detection {
-        id: "ASLR-OFF",
-        title: "Addresses are not randomised",
-        severity: Low,
-        confidence: VAGUE,
-        attack: &[],
-        caveat: None,
-        harmless: &["debuggers start programs so"],
-        run: injection::no_randomize,
-    },
-    Detection {
-        id: "STDIO-SOCKET-SHELL",
-        title: "Standard input and output are a network connection",
-        severity: Critical,
-        confidence: SURE,
-        attack: &[("T1059.004", "execution"), ("T1095", "command-and-control")],
-        caveat: None,
-        harmless: &[
-            "inetd, socat and systemd hand connections to services",
-            "kubectl exec uses pipes and terminals, and is not found here",
-        ],
-        run: shell::stdio_socket,
-    },
-    Detection {
-        id: "SHELL-RELAY",
-        title: "Shell connected to the network by another process",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1059.004", "execution"), ("T1071", "command-and-control")],
-        caveat: None,
-        harmless: &["web terminals and job runners"],
-        run: shell::relay,
-    },
-    Detection {
-        id: "SHELL-LISTENER",
-        title: "Shell waits for connections",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1059.004", "execution")],
-        caveat: None,
-        harmless: &["a shell inherits what its parent leaves open"],
-        run: shell::listener,
-    },
-    Detection {
-        id: "NETCAT-RUNNING",
-        title: "Netcat or its kind",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1095", "command-and-control")],
-        caveat: None,
-        harmless: &["sidecars that forward ports"],
-        run: shell::netcat,
-    },
-    Detection {
-        id: "WEB-SPAWN-SHELL",
-        title: "Web server started a shell",
-        severity: High,
-        confidence: SURE,
-        attack: &[("T1505.003", "persistence"), ("T1059.004", "execution")],
-        caveat: None,
-        harmless: &["applications that run helpers through a shell", "CGI scripts"],
-        run: shell::web,
-    },
-    Detection {
-        id: "SUSPICIOUS-COMMAND-LINE",
-        title: "Command line of an intruder",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1059.004", "execution")],
-        caveat: None,
-        harmless: &["installation scripts that run what they download"],
-        run: shell::command_line,
-    },
-    Detection {
-        id: "LOGIN-IN-CONTAINER",
-        title: "Somebody logged in",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1021.004", "lateral-movement")],
-        caveat: None,
-        harmless: &["an administrator who looks after the container"],
-        run: shell::login,
-    },
-    Detection {
-        id: "RAW-SOCKET",
-        title: "Raw socket",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1095", "command-and-control"), ("T1040", "credential-access")],
-        caveat: None,
-        harmless: &["ping and traceroute"],
-        run: network::raw,
-    },
-    Detection {
-        id: "PACKET-SOCKET",
-        title: "Reads frames off the network",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1040", "credential-access")],
-        caveat: None,
-        harmless: &["DHCP clients and routing daemons"],
-        run: network::packet,
-    },
-    Detection {
-        id: "LISTENER",
-        title: "Waits for connections",
-        severity: Info,
-        confidence: SURE,
-        attack: &[],
-        caveat: None,
-        harmless: &["services do"],
-        run: network::listener,
-    },
-    Detection {
-        id: "OUTBOUND",
-        title: "Connection to another host",
-        severity: Info,
-        confidence: LIKELY,
-        attack: &[("T1071", "command-and-control")],
-        caveat: None,
-        harmless: &["clients do"],
-        run: network::outbound,
-    },
-    Detection {
-        id: "MINER-POOL-CONN",
-        title: "Connection to a port of mining pools",
-        severity: High,
-        confidence: SURE,
-        attack: &[("T1496.001", "impact")],
-        caveat: None,
-        harmless: &["other services on these ports"],
-        run: network::pool,
-    },
-    Detection {
-        id: "TUNNEL",
-        title: "End of a network tunnel",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1572", "command-and-control")],
-        caveat: None,
-        harmless: &["VPN clients and proxies"],
-        run: network::tunnel,
-    },
-    Detection {
-        id: "BPF-MAP",
-        title: "Map of an eBPF program",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1014", "defense-evasion")],
-        caveat: None,
-        harmless: &["monitoring agents"],
-        run: network::bpf,
-    },
-    Detection {
-        id: "FANOTIFY",
-        title: "Is told what others open",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1083", "discovery")],
-        caveat: None,
-        harmless: &["virus scanners"],
-        run: network::fanotify,
-    },
-    Detection {
-        id: "WATCHES-ACCOUNTS",
-        title: "Watches accounts, keys or processes",
-        severity: Low,
-        confidence: LIKELY,
-        attack: &[("T1057", "discovery")],
-        caveat: None,
-        harmless: &["name service caches"],
-        run: network::inotify,
-    },
-    Detection {
-        id: "PRELOAD-ENV",
-        title: "Preloaded library",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1574.006", "persistence"), ("T1014", "defense-evasion")],
-        caveat: None,
-        harmless: &[
+        ]),
+    detect("TEXT-PATCHED", "Code differs from its file", High, LIKELY, injection::patched)
+        .attack(&[("T1055.009", "defense-evasion"), ("T1574", "persistence")])
+        .caveat(TEXT_PATCHED_CAVEAT)
+        .harmless(&["debuggers, probes and text relocations", "the page that CRIU wrote to and put back"]),
+    detect("RWX-FILE-MAP", "Mapped file is writable and executable", Medium, VAGUE, injection::writable_file)
+        .attack(&[("T1055", "defense-evasion")])
+        .harmless(&["programs linked with writable code"]),
+    detect("MEMFD-CODE", "Code mapped from a memfd", High, LIKELY, injection::memfd_code)
+        .attack(&[("T1620", "defense-evasion")])
+        .harmless(&["runtimes that map the code they make twice", "container runtimes"]),
+    detect("STACK-PIVOT", "Stack pointer in no stack", Medium, VAGUE, injection::stack_pivot)
+        .attack(&[("T1055", "defense-evasion")])
+        .harmless(&["programs that make stacks for coroutines"]),
+    detect("PROC-MEM-OPEN", "Memory of a process open as a file", High, LIKELY, injection::process_memory)
+        .attack(&[("T1055.009", "defense-evasion")])
+        .harmless(&["debuggers and profilers"]),
+    detect("ASLR-OFF", "Addresses are not randomised", Low, VAGUE, injection::no_randomize)
+        .harmless(&["debuggers start programs so"]),
+    detect(
+        "STDIO-SOCKET-SHELL",
+        "Standard input and output are a network connection",
+        Critical,
+        SURE,
+        shell::stdio_socket,
+    )
+    .attack(&[("T1059.004", "execution"), ("T1095", "command-and-control")])
+    .harmless(&[
+        "inetd, socat and systemd hand connections to services",
+        "kubectl exec uses pipes and terminals, and is not found here",
+    ]),
+    detect("SHELL-RELAY", "Shell connected to the network by another process", High, LIKELY, shell::relay)
+        .attack(&[("T1059.004", "execution"), ("T1071", "command-and-control")])
+        .harmless(&["web terminals and job runners"]),
+    detect("SHELL-LISTENER", "Shell waits for connections", High, LIKELY, shell::listener)
+        .attack(&[("T1059.004", "execution")])
+        .harmless(&["a shell inherits what its parent leaves open"]),
+    detect("NETCAT-RUNNING", "Netcat or its kind", Medium, LIKELY, shell::netcat)
+        .attack(&[("T1095", "command-and-control")])
+        .harmless(&["sidecars that forward ports"]),
+    detect("WEB-SPAWN-SHELL", "Web server started a shell", High, SURE, shell::web)
+        .attack(&[("T1505.003", "persistence"), ("T1059.004", "execution")])
+        .harmless(&["applications that run helpers through a shell", "CGI scripts"]),
+    detect("SUSPICIOUS-COMMAND-LINE", "Command line of an intruder", High, LIKELY, shell::command_line)
+        .attack(&[("T1059.004", "execution")])
+        .harmless(&["installation scripts that run what they download"]),
+    detect("LOGIN-IN-CONTAINER", "Somebody logged in", Medium, LIKELY, shell::login)
+        .attack(&[("T1021.004", "lateral-movement")])
+        .harmless(&["an administrator who looks after the container"]),
+    detect("RAW-SOCKET", "Raw socket", Medium, LIKELY, network::raw)
+        .attack(&[("T1095", "command-and-control"), ("T1040", "credential-access")])
+        .harmless(&["ping and traceroute"]),
+    detect("PACKET-SOCKET", "Reads frames off the network", High, LIKELY, network::packet)
+        .attack(&[("T1040", "credential-access")])
+        .harmless(&["DHCP clients and routing daemons"]),
+    detect("LISTENER", "Waits for connections", Info, SURE, network::listener).harmless(&["services do"]),
+    detect("OUTBOUND", "Connection to another host", Info, LIKELY, network::outbound)
+        .attack(&[("T1071", "command-and-control")])
+        .harmless(&["clients do"]),
+    detect("MINER-POOL-CONN", "Connection to a port of mining pools", High, SURE, network::pool)
+        .attack(&[("T1496.001", "impact")])
+        .harmless(&["other services on these ports"]),
+    detect("TUNNEL", "End of a network tunnel", Medium, LIKELY, network::tunnel)
+        .attack(&[("T1572", "command-and-control")])
+        .harmless(&["VPN clients and proxies"]),
+    detect("BPF-MAP", "Map of an eBPF program", Medium, LIKELY, network::bpf)
+        .attack(&[("T1014", "defense-evasion")])
+        .harmless(&["monitoring agents"]),
+    detect("FANOTIFY", "Is told what others open", Medium, LIKELY, network::fanotify)
+        .attack(&[("T1083", "discovery")])
+        .harmless(&["virus scanners"]),
+    detect("WATCHES-ACCOUNTS", "Watches accounts, keys or processes", Low, LIKELY, network::inotify)
+        .attack(&[("T1057", "discovery")])
+        .harmless(&["name service caches"]),
+    detect("PRELOAD-ENV", "Preloaded library", High, LIKELY, preload::environment)
+        .attack(&[("T1574.006", "persistence"), ("T1014", "defense-evasion")])
+        .harmless(&[
             "memory allocators such as jemalloc",
             "agents of monitoring products",
             "libfaketime and other helpers of tests",
-        ],
-        run: preload::environment,
-    },
-    Detection {
-        id: "PRELOAD-GLOBAL",
-        title: "Library preloaded into every program",
-        severity: Critical,
-        confidence: SURE,
-        attack: &[("T1574.006", "persistence"), ("T1014", "defense-evasion")],
-        caveat: None,
-        harmless: &["agents of monitoring products"],
-        run: preload::global,
-    },
-    Detection {
-        id: "LOADER-ENV",
-        title: "Variable takes code from a place for temporary files",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1574.007", "persistence")],
-        caveat: None,
-        harmless: &["test runs and build steps"],
-        run: preload::other_variables,
-    },
-    Detection {
-        id: "HISTORY-DISABLED",
-        title: "Shell keeps no history",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1070.003", "defense-evasion")],
-        caveat: None,
-        harmless: &["images that set it for every process"],
-        run: history::disabled,
-    },
-    Detection {
-        id: "SUSPICIOUS-COMMAND",
-        title: "Command of an intruder in a shell's memory",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1059.004", "execution")],
-        caveat: Some("a string in memory need not have been run"),
-        harmless: &["administrators who do the same"],
-        run: history::commands,
-    },
-    Detection {
-        id: "LOG-TRUNCATED",
-        title: "Log emptied while it was written",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1070.002", "defense-evasion")],
-        caveat: Some(
-            "rotation by copying and truncating leaves the same trace where the program does not append",
-        ),
-        harmless: &["rotation with copytruncate of programs that do not append"],
-        run: logs::truncated,
-    },
-    Detection {
-        id: "LOG-DELETED-OPEN",
-        title: "Log deleted while it was written",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1070.002", "defense-evasion"), ("T1070.004", "defense-evasion")],
-        caveat: Some("rotation that deletes without telling the program leaves the same trace"),
-        harmless: &["rotation of logs"],
-        run: logs::deleted_open,
-    },
-    Detection {
-        id: "LOG-REMOVED",
-        title: "Logs of the image were deleted",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1070.002", "defense-evasion")],
-        caveat: None,
-        harmless: &["start scripts that clean up"],
-        run: logs::removed,
-    },
-    Detection {
-        id: "DELETED-FILE-OPEN",
-        title: "Deleted file is open",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1070.004", "defense-evasion")],
-        caveat: None,
-        harmless: &["temporary files"],
-        run: logs::unlinked,
-    },
-    Detection {
-        id: "KTHREAD-MASQUERADE",
-        title: "Looks like a thread of the kernel",
-        severity: High,
-        confidence: SURE,
-        attack: &[("T1036.005", "defense-evasion"), ("T1036.004", "defense-evasion")],
-        caveat: None,
-        harmless: &[],
-        run: masquerade::kernel_thread,
-    },
-    Detection {
-        id: "NAME-MIMICRY",
-        title: "Name of a program that it does not run",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1036.005", "defense-evasion")],
-        caveat: None,
-        harmless: &["wrappers that keep the name of what they stand for"],
-        run: masquerade::mimicry,
-    },
-    Detection {
-        id: "COMM-NUMERIC",
-        title: "Name is the number of a descriptor",
-        severity: Medium,
-        confidence: SURE,
-        attack: &[("T1036", "defense-evasion"), ("T1620", "defense-evasion")],
-        caveat: None,
-        harmless: &["container runtimes that run themselves from a descriptor"],
-        run: masquerade::numeric,
-    },
-    Detection {
-        id: "COMM-MISMATCH",
-        title: "Name of its own choice",
-        severity: Low,
-        confidence: VAGUE,
-        attack: &[("T1036.005", "defense-evasion")],
-        caveat: None,
-        harmless: &["programs that name themselves after what they do"],
-        run: masquerade::other_name,
-    },
-    Detection {
-        id: "ARGV-WIPED",
-        title: "Empty command line",
-        severity: Medium,
-        confidence: VAGUE,
-        attack: &[("T1036", "defense-evasion")],
-        caveat: None,
-        harmless: &["programs started without arguments by others"],
-        run: masquerade::no_command_line,
-    },
-    Detection {
-        id: "NAME-CONTROL",
-        title: "Name with hidden characters",
-        severity: Medium,
-        confidence: SURE,
-        attack: &[("T1036.002", "defense-evasion")],
-        caveat: None,
-        harmless: &[],
-        run: masquerade::control_characters,
-    },
-    Detection {
-        id: "MINER-STRINGS",
-        title: "Strings of cryptocurrency miners",
-        severity: Critical,
-        confidence: SURE,
-        attack: &[("T1496.001", "impact")],
-        caveat: None,
-        harmless: &["virus scanners and block lists have such strings"],
-        run: miner::strings,
-    },
-    Detection {
-        id: "MINER-THREADS",
-        title: "Threads of lowest priority",
-        severity: Low,
-        confidence: VAGUE,
-        attack: &[("T1496.001", "impact")],
-        caveat: None,
-        harmless: &["batch jobs"],
-        run: miner::idle_threads,
-    },
-    Detection {
-        id: "AUTH-KEYS-ADDED",
-        title: "Key for logging in was added",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1098.004", "persistence")],
-        caveat: Some("whether the image had the file is not known without it"),
-        harmless: &["containers for remote logins that get their keys when they start"],
-        run: persistence::authorized_keys,
-    },
-    Detection {
-        id: "CRON-CHANGED",
-        title: "Command at set times",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1053.003", "persistence")],
-        caveat: None,
-        harmless: &["images that set up their schedule when they start"],
-        run: persistence::cron,
-    },
-    Detection {
-        id: "ACCOUNT-CHANGED",
-        title: "Accounts were changed",
-        severity: High,
-        confidence: SURE,
-        attack: &[("T1136.001", "persistence")],
-        caveat: None,
-        harmless: &["start scripts that add the user they run as"],
-        run: persistence::accounts,
-    },
-    Detection {
-        id: "SETUID-ADDED",
-        title: "Program that gives rights",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1548.001", "privilege-escalation")],
-        caveat: None,
-        harmless: &["packages with such programs"],
-        run: persistence::setuid,
-    },
-    Detection {
-        id: "SYSTEM-BINARY-CHANGED",
-        title: "Program of the system was added or changed",
-        severity: Medium,
-        confidence: VAGUE,
-        attack: &[("T1554", "persistence"), ("T1036.005", "defense-evasion")],
-        caveat: Some("whether the image had the file is not known without it (rootfs --base)"),
-        harmless: &["packages installed in the container"],
-        run: persistence::system_binary,
-    },
-    Detection {
-        id: "PROFILE-CHANGED",
-        title: "File that shells run",
-        severity: Low,
-        confidence: LIKELY,
-        attack: &[("T1546.004", "persistence")],
-        caveat: None,
-        harmless: &["settings of a user"],
-        run: persistence::profiles,
-    },
-    Detection {
-        id: "SERVICE-ADDED",
-        title: "Service that starts with the system",
-        severity: Medium,
-        confidence: VAGUE,
-        attack: &[("T1543.002", "persistence")],
-        caveat: None,
-        harmless: &["packages with services"],
-        run: persistence::services,
-    },
-    Detection {
-        id: "SSHD-CONFIG-CHANGED",
-        title: "Settings for remote logins",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1556", "persistence")],
-        caveat: None,
-        harmless: &["images that let administrators in"],
-        run: persistence::sshd_config,
-    },
-    Detection {
-        id: "SSHD-IN-CONTAINER",
-        title: "Server for remote logins",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1021.004", "lateral-movement")],
-        caveat: None,
-        harmless: &["images that are made for remote logins"],
-        run: persistence::sshd,
-    },
-    Detection {
-        id: "WEBSHELL-FILE",
-        title: "Web script that runs what it is sent",
-        severity: High,
-        confidence: SURE,
-        attack: &[("T1505.003", "persistence")],
-        caveat: None,
-        harmless: &["administration tools"],
-        run: persistence::webshell,
-    },
-    Detection {
-        id: "EXECUTABLE-DROPPED",
-        title: "Executable file where nothing is installed",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1105", "command-and-control")],
-        caveat: None,
-        harmless: &["files that programs unpack to run them"],
-        run: persistence::dropped_program,
-    },
-    Detection {
-        id: "HIDDEN-FILE",
-        title: "Hidden file in shared memory",
-        severity: Low,
-        confidence: VAGUE,
-        attack: &[("T1564.001", "defense-evasion")],
-        caveat: None,
-        harmless: &["lock files"],
-        run: persistence::hidden_file,
-    },
-    Detection {
-        id: "CORE-FILE",
-        title: "Memory image of a crashed process",
-        severity: Low,
-        confidence: SURE,
-        attack: &[],
-        caveat: None,
-        harmless: &["crashes happen"],
-        run: persistence::core_file,
-    },
-    Detection {
-        id: "QUEUE-COMMAND",
-        title: "Unread command",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1059.004", "execution"), ("T1071", "command-and-control")],
-        caveat: None,
-        harmless: &["administrators who work in the container"],
-        run: queues::commands,
-    },
-    Detection {
-        id: "QUEUE-SECRET",
-        title: "Unread secret",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1552", "credential-access"), ("T1041", "exfiltration")],
-        caveat: None,
-        harmless: &["services that hand secrets to each other"],
-        run: queues::secrets,
-    },
-    Detection {
-        id: "QUEUE-ARCHIVE",
-        title: "Unread archive or program",
-        severity: Medium,
-        confidence: VAGUE,
-        attack: &[("T1560.001", "collection"), ("T1041", "exfiltration")],
-        caveat: None,
-        harmless: &["backups and downloads"],
-        run: queues::archives,
-    },
-    Detection {
-        id: "PIPE-CMD-OUTPUT",
-        title: "Unread output of a command",
-        severity: Info,
-        confidence: SURE,
-        attack: &[("T1033", "discovery")],
-        caveat: None,
-        harmless: &[],
-        run: queues::output,
-    },
-    Detection {
-        id: "UNREAD-DATA",
-        title: "Unread data",
-        severity: Info,
-        confidence: SURE,
-        attack: &[],
-        caveat: None,
-        harmless: &["connections have some at any time"],
-        run: queues::unread,
-    },
-    Detection {
-        id: "FD-IN-FLIGHT",
-        title: "Descriptor on its way",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1559", "execution")],
-        caveat: None,
-        harmless: &["servers that pass connections to their workers"],
-        run: queues::in_flight,
-    },
-    Detection {
-        id: "PRIVILEGED",
-        title: "Privileged container",
-        severity: High,
-        confidence: SURE,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["storage and network drivers of clusters"],
-        run: container_risk::privileged,
-    },
-    Detection {
-        id: "CAPABILITIES",
-        title: "Rights that reach the host",
-        severity: Medium,
-        confidence: SURE,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["monitoring agents and drivers"],
-        run: container_risk::capabilities,
-    },
-    Detection {
-        id: "CREDENTIALS-DIFFER",
-        title: "Acts as another user",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1548.001", "privilege-escalation")],
-        caveat: None,
-        harmless: &["sudo, su and servers that give up rights for a while"],
-        run: container_risk::credentials,
-    },
-    Detection {
-        id: "AMBIENT-RIGHTS",
-        title: "Rights of root without being root",
-        severity: Low,
-        confidence: LIKELY,
-        attack: &[("T1548", "privilege-escalation")],
-        caveat: None,
-        harmless: &["images that give their service a single right"],
-        run: container_risk::ambient,
-    },
-    Detection {
-        id: "SECCOMP-OFF",
-        title: "No filter of system calls",
-        severity: Medium,
-        confidence: SURE,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["Kubernetes applies none unless told to"],
-        run: container_risk::seccomp,
-    },
-    Detection {
-        id: "LABEL-DIFFERS",
-        title: "Confined by another profile",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["programs with a profile of their own"],
-        run: container_risk::label,
-    },
-    Detection {
-        id: "HOST-NAMESPACE",
-        title: "Namespace of the host",
-        severity: Medium,
-        confidence: SURE,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["network plugins and node agents"],
-        run: container_risk::host_namespace,
-    },
-    Detection {
-        id: "FOREIGN-NAMESPACE",
-        title: "Process outside the container's namespaces",
-        severity: High,
-        confidence: LIKELY,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["containers in containers", "browsers"],
-        run: container_risk::foreign_namespace,
-    },
-    Detection {
-        id: "FOREIGN-CGROUP",
-        title: "Process in another control group",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["containers in containers"],
-        run: container_risk::cgroup,
-    },
-    Detection {
-        id: "ESCAPE-HANDLE",
-        title: "Open file that reaches the host",
-        severity: High,
-        confidence: SURE,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["node agents"],
-        run: container_risk::handles,
-    },
-    Detection {
-        id: "ENGINE-SOCKET",
-        title: "Socket of the container engine",
-        severity: High,
-        confidence: SURE,
-        attack: &[("T1610", "execution"), ("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["build and management tools"],
-        run: container_risk::engine_socket,
-    },
-    Detection {
-        id: "HOST-PATH",
-        title: "Directory of the host",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["node agents"],
-        run: container_risk::host_path,
-    },
-    Detection {
-        id: "NAMESPACE-OPEN",
-        title: "Namespace open",
-        severity: Medium,
-        confidence: LIKELY,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["container runtimes in the container"],
-        run: container_risk::namespace_descriptor,
-    },
-    Detection {
-        id: "ROOT-IS-HOST-ROOT",
-        title: "Root of the container is root of the host",
-        severity: Info,
-        confidence: SURE,
-        attack: &[("T1611", "privilege-escalation")],
-        caveat: None,
-        harmless: &["the usual setting"],
-        run: container_risk::host_root,
-    },
-    Detection {
-        id: "NEW-PRIVILEGES",
-        title: "Programs can gain rights",
-        severity: Info,
-        confidence: SURE,
-        attack: &[],
-        caveat: None,
-        harmless: &["the usual setting"],
-        run: container_risk::new_privileges,
-    },
-    Detection {
-        id: "SECRET-IN-ENV",
-        title: "Secret in the environment",
-        severity: Info,
-        confidence: LIKELY,
-        attack: &[("T1552.007", "credential-access")],
-        caveat: None,
-        harmless: &["the usual way to configure containers"],
-        run: container_risk::secret_variables,
-    },
+        ]),
+    detect("PRELOAD-GLOBAL", "Library preloaded into every program", Critical, SURE, preload::global)
+        .attack(&[("T1574.006", "persistence"), ("T1014", "defense-evasion")])
+        .harmless(&["agents of monitoring products"]),
+    detect(
+        "LOADER-ENV",
+        "Variable takes code from a place for temporary files",
+        Medium,
+        LIKELY,
+        preload::other_variables,
+    )
+    .attack(&[("T1574.007", "persistence")])
+    .harmless(&["test runs and build steps"]),
+    detect("HISTORY-DISABLED", "Shell keeps no history", Medium, LIKELY, history::disabled)
+        .attack(&[("T1070.003", "defense-evasion")])
+        .harmless(&["images that set it for every process"]),
+    detect(
+        "SUSPICIOUS-COMMAND",
+        "Command of an intruder in a shell's memory",
+        High,
+        LIKELY,
+        history::commands,
+    )
+    .attack(&[("T1059.004", "execution")])
+    .caveat("a string in memory need not have been run")
+    .harmless(&["administrators who do the same"]),
+    detect("LOG-TRUNCATED", "Log emptied while it was written", High, LIKELY, logs::truncated)
+        .attack(&[("T1070.002", "defense-evasion")])
+        .caveat(LOG_TRUNCATED_CAVEAT)
+        .harmless(&["rotation with copytruncate of programs that do not append"]),
+    detect("LOG-DELETED-OPEN", "Log deleted while it was written", High, LIKELY, logs::deleted_open)
+        .attack(&[("T1070.002", "defense-evasion"), ("T1070.004", "defense-evasion")])
+        .caveat("rotation that deletes without telling the program leaves the same trace")
+        .harmless(&["rotation of logs"]),
+    detect("LOG-REMOVED", "Logs of the image were deleted", Medium, LIKELY, logs::removed)
+        .attack(&[("T1070.002", "defense-evasion")])
+        .harmless(&["start scripts that clean up"]),
+    detect("DELETED-FILE-OPEN", "Deleted file is open", Medium, LIKELY, logs::unlinked)
+        .attack(&[("T1070.004", "defense-evasion")])
+        .harmless(&["temporary files"]),
+    detect("KTHREAD-MASQUERADE", "Looks like a thread of the kernel", High, SURE, masquerade::kernel_thread)
+        .attack(&[("T1036.005", "defense-evasion"), ("T1036.004", "defense-evasion")]),
+    detect("NAME-MIMICRY", "Name of a program that it does not run", Medium, LIKELY, masquerade::mimicry)
+        .attack(&[("T1036.005", "defense-evasion")])
+        .harmless(&["wrappers that keep the name of what they stand for"]),
+    detect("COMM-NUMERIC", "Name is the number of a descriptor", Medium, SURE, masquerade::numeric)
+        .attack(&[("T1036", "defense-evasion"), ("T1620", "defense-evasion")])
+        .harmless(&["container runtimes that run themselves from a descriptor"]),
+    detect("COMM-MISMATCH", "Name of its own choice", Low, VAGUE, masquerade::other_name)
+        .attack(&[("T1036.005", "defense-evasion")])
+        .harmless(&["programs that name themselves after what they do"]),
+    detect("ARGV-WIPED", "Empty command line", Medium, VAGUE, masquerade::no_command_line)
+        .attack(&[("T1036", "defense-evasion")])
+        .harmless(&["programs started without arguments by others"]),
+    detect("NAME-CONTROL", "Name with hidden characters", Medium, SURE, masquerade::control_characters)
+        .attack(&[("T1036.002", "defense-evasion")]),
+    detect("MINER-STRINGS", "Strings of cryptocurrency miners", Critical, SURE, miner::strings)
+        .attack(&[("T1496.001", "impact")])
+        .harmless(&["virus scanners and block lists have such strings"]),
+    detect("MINER-THREADS", "Threads of lowest priority", Low, VAGUE, miner::idle_threads)
+        .attack(&[("T1496.001", "impact")])
+        .harmless(&["batch jobs"]),
+    detect("AUTH-KEYS-ADDED", "Key for logging in was added", High, LIKELY, persistence::authorized_keys)
+        .attack(&[("T1098.004", "persistence")])
+        .caveat("whether the image had the file is not known without it")
+        .harmless(&["containers for remote logins that get their keys when they start"]),
+    detect("CRON-CHANGED", "Command at set times", Medium, LIKELY, persistence::cron)
+        .attack(&[("T1053.003", "persistence")])
+        .harmless(&["images that set up their schedule when they start"]),
+    detect("ACCOUNT-CHANGED", "Accounts were changed", High, SURE, persistence::accounts)
+        .attack(&[("T1136.001", "persistence")])
+        .harmless(&["start scripts that add the user they run as"]),
+    detect("SETUID-ADDED", "Program that gives rights", High, LIKELY, persistence::setuid)
+        .attack(&[("T1548.001", "privilege-escalation")])
+        .harmless(&["packages with such programs"]),
+    detect(
+        "SYSTEM-BINARY-CHANGED",
+        "Program of the system was added or changed",
+        Medium,
+        VAGUE,
+        persistence::system_binary,
+    )
+    .attack(&[("T1554", "persistence"), ("T1036.005", "defense-evasion")])
+    .caveat("whether the image had the file is not known without it (rootfs --base)")
+    .harmless(&["packages installed in the container"]),
+    detect("PROFILE-CHANGED", "File that shells run", Low, LIKELY, persistence::profiles)
+        .attack(&[("T1546.004", "persistence")])
+        .harmless(&["settings of a user"]),
+    detect("SERVICE-ADDED", "Service that starts with the system", Medium, VAGUE, persistence::services)
+        .attack(&[("T1543.002", "persistence")])
+        .harmless(&["packages with services"]),
+    detect("SSHD-CONFIG-CHANGED", "Settings for remote logins", High, LIKELY, persistence::sshd_config)
+        .attack(&[("T1556", "persistence")])
+        .harmless(&["images that let administrators in"]),
+    detect("SSHD-IN-CONTAINER", "Server for remote logins", Medium, LIKELY, persistence::sshd)
+        .attack(&[("T1021.004", "lateral-movement")])
+        .harmless(&["images that are made for remote logins"]),
+    detect("WEBSHELL-FILE", "Web script that runs what it is sent", High, SURE, persistence::webshell)
+        .attack(&[("T1505.003", "persistence")])
+        .harmless(&["administration tools"]),
+    detect(
+        "EXECUTABLE-DROPPED",
+        "Executable file where nothing is installed",
+        Medium,
+        LIKELY,
+        persistence::dropped_program,
+    )
+    .attack(&[("T1105", "command-and-control")])
+    .harmless(&["files that programs unpack to run them"]),
+    detect("HIDDEN-FILE", "Hidden file in shared memory", Low, VAGUE, persistence::hidden_file)
+        .attack(&[("T1564.001", "defense-evasion")])
+        .harmless(&["lock files"]),
+    detect("CORE-FILE", "Memory image of a crashed process", Low, SURE, persistence::core_file)
+        .harmless(&["crashes happen"]),
+    detect("QUEUE-COMMAND", "Unread command", High, LIKELY, queues::commands)
+        .attack(&[("T1059.004", "execution"), ("T1071", "command-and-control")])
+        .harmless(&["administrators who work in the container"]),
+    detect("QUEUE-SECRET", "Unread secret", Medium, LIKELY, queues::secrets)
+        .attack(&[("T1552", "credential-access"), ("T1041", "exfiltration")])
+        .harmless(&["services that hand secrets to each other"]),
+    detect("QUEUE-ARCHIVE", "Unread archive or program", Medium, VAGUE, queues::archives)
+        .attack(&[("T1560.001", "collection"), ("T1041", "exfiltration")])
+        .harmless(&["backups and downloads"]),
+    detect("PIPE-CMD-OUTPUT", "Unread output of a command", Info, SURE, queues::output)
+        .attack(&[("T1033", "discovery")]),
+    detect("UNREAD-DATA", "Unread data", Info, SURE, queues::unread)
+        .harmless(&["connections have some at any time"]),
+    detect("FD-IN-FLIGHT", "Descriptor on its way", Medium, LIKELY, queues::in_flight)
+        .attack(&[("T1559", "execution")])
+        .harmless(&["servers that pass connections to their workers"]),
+    detect("PRIVILEGED", "Privileged container", High, SURE, container_risk::privileged)
+        .attack(&[("T1611", "privilege-escalation")])
+        .harmless(&["storage and network drivers of clusters"]),
+    detect("CAPABILITIES", "Rights that reach the host", Medium, SURE, container_risk::capabilities)
+        .attack(&[("T1611", "privilege-escalation")])
+        .harmless(&["monitoring agents and drivers"]),
+    detect("CREDENTIALS-DIFFER", "Acts as another user", Medium, LIKELY, container_risk::credentials)
+        .attack(&[("T1548.001", "privilege-escalation")])
+        .harmless(&["sudo, su and servers that give up rights for a while"]),
+    detect("AMBIENT-RIGHTS", "Rights of root without being root", Low, LIKELY, container_risk::ambient)
+        .attack(&[("T1548", "privilege-escalation")])
+        .harmless(&["images that give their service a single right"]),
+    detect("SECCOMP-OFF", "No filter of system calls", Medium, SURE, container_risk::seccomp)
+        .attack(&[("T1611", "privilege-escalation")])
+        .harmless(&["Kubernetes applies none unless told to"]),
+    detect("LABEL-DIFFERS", "Confined by another profile", Medium, LIKELY, container_risk::label)
+        .attack(&[("T1611", "privilege-escalation")])
+        .harmless(&["programs with a profile of their own"]),
+    detect("HOST-NAMESPACE", "Namespace of the host", Medium, SURE, container_risk::host_namespace)
+        .attack(&[("T1611", "privilege-escalation")])
+        .harmless(&["network plugins and node agents"]),
+    detect(
+        "FOREIGN-NAMESPACE",
+        "Process outside the container's namespaces",
+        High,
+        LIKELY,
+        container_risk::foreign_namespace,
+    )
+    .attack(&[("T1611", "privilege-escalation")])
+    .harmless(&["containers in containers", "browsers"]),
+    detect("FOREIGN-CGROUP", "Process in another control group", Medium, LIKELY, container_risk::cgroup)
+        .attack(&[("T1611", "privilege-escalation")])
+        .harmless(&["containers in containers"]),
+    detect("ESCAPE-HANDLE", "Open file that reaches the host", High, SURE, container_risk::handles)
+        .attack(&[("T1611", "privilege-escalation")])
+        .harmless(&["node agents"]),
+    detect("ENGINE-SOCKET", "Socket of the container engine", High, SURE, container_risk::engine_socket)
+        .attack(&[("T1610", "execution"), ("T1611", "privilege-escalation")])
+        .harmless(&["build and management tools"]),
+    detect("HOST-PATH", "Directory of the host", Medium, LIKELY, container_risk::host_path)
+        .attack(&[("T1611", "privilege-escalation")])
+        .harmless(&["node agents"]),
+    detect("NAMESPACE-OPEN", "Namespace open", Medium, LIKELY, container_risk::namespace_descriptor)
+        .attack(&[("T1611", "privilege-escalation")])
+        .harmless(&["container runtimes in the container"]),
+    detect(
+        "ROOT-IS-HOST-ROOT",
+        "Root of the container is root of the host",
+        Info,
+        SURE,
+        container_risk::host_root,
+    )
+    .attack(&[("T1611", "privilege-escalation")])
+    .harmless(&["the usual setting"]),
+    detect("NEW-PRIVILEGES", "Programs can gain rights", Info, SURE, container_risk::new_privileges)
+        .harmless(&["the usual setting"]),
+    detect("SECRET-IN-ENV", "Secret in the environment", Info, LIKELY, container_risk::secret_variables)
+        .attack(&[("T1552.007", "credential-access")])
+        .harmless(&["the usual way to configure containers"]),
 ];
 
 #[cfg(test)]
