@@ -199,6 +199,11 @@ fn known(args: &TriageArgs) -> Result<Vec<Ignore>> {
     Ok(known)
 }
 
+/// A number of things, in words.
+fn count(what: &str, number: usize) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "info",
@@ -237,14 +242,15 @@ fn write_table(
         .collect();
     match parts.as_slice() {
         [] => writeln!(output, "no findings")?,
-        parts => writeln!(output, "{} findings: {}", findings.len(), parts.join(", "))?,
+        parts => writeln!(output, "{}: {}", count("finding", findings.len()), parts.join(", "))?,
     }
     for story in finding::stories(findings) {
         write_story(story, facts, output)?;
     }
     writeln!(output)?;
     if hidden > 0 {
-        writeln!(output, "{hidden} findings of less weight are not shown (--min-severity info)")?;
+        let hidden = count("finding", hidden);
+        writeln!(output, "{hidden} of less weight not shown (--min-severity info)")?;
     }
     writeln!(output, "Not looked at:")?;
     for item in not_examined {

@@ -23,8 +23,9 @@ pub fn not_examined(case: &mut Case<'_>, facts: &Facts<'_>) -> Vec<NotExamined> 
             list.push(NotExamined { what, why: why.to_owned() });
         }
     };
-    for what in summary::summarise(case).not_here {
-        say(true, what, "not in the archive");
+    for sentence in summary::summarise(case).not_here {
+        let (what, why) = sentence.split_once(": ").unwrap_or((&sentence, "the archive does not have it"));
+        say(true, what.to_owned(), why);
     }
     let pages = facts.mappings.iter().filter(|mapping| mapping.criu_page.is_some()).count();
     say(

@@ -1,7 +1,7 @@
 //! Logs that were emptied or deleted.
 
 use super::{
-    Confidence, Facts, Hit, Severity, Subject,
+    Facts, Hit, Severity, Subject,
     facts::{about, about_path},
     known::{basename, is_below},
 };
@@ -141,21 +141,19 @@ pub fn unlinked(facts: &Facts<'_>) -> Vec<Hit> {
             continue;
         }
         let pid = file.pid.unwrap_or_default();
+        // Code that runs from it is another finding.
         let runs = facts.mappings.iter().any(|mapping| {
             mapping.pid == pid
                 && mapping.perms.contains('x')
                 && mapping.path.0.strip_suffix(b" (deleted)") == Some(&path.0)
         });
+        if runs {
+            continue;
+        }
         let hit = Hit::new(subject, "it has a deleted file open")
             .fact("descriptor", format!("files.img, fd {}", file.fd.unwrap_or_default()), path.clone())
             .more(format!("recover --pid {pid}"));
-        hits.push(if runs {
-            hit
-        } else {
-            hit.severity(Severity::Info)
-                .confidence(Confidence::Low)
-                .caveat("programs delete temporary files right after they opened them, so that nothing is left behind")
-        });
+        hits.push(hit);
     }
     hits
 }

@@ -151,6 +151,9 @@ pub fn other_name(facts: &Facts<'_>) -> Vec<Hit> {
                 || same(program)
                 || known::words(process).any(|word| same(known::basename(word)))
                 || same(title(process))
+                // What looks like a thread of the kernel is another finding.
+                || is_bracketed(comm)
+                || is_kernel_thread(comm)
                 || comm.iter().all(u8::is_ascii_digit);
             let hit =
                 Hit::new(about(process), "its name is neither that of its program nor of its command line")

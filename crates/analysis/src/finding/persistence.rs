@@ -324,7 +324,10 @@ pub fn dropped_program(facts: &Facts<'_>) -> Vec<Hit> {
         let hidden = basename(path).starts_with(b".");
         let change = present(facts).find(|change| change.path == file.path);
         let executable = change.is_some_and(|change| change.flags.contains(&"executable"));
-        if !(is_temporary(path) || hidden) || !executable {
+        // Programs that run, and those with setuid, are other findings.
+        let is_told =
+            change.is_some_and(|change| change.flags.contains(&"setuid")) || user_of(facts, path).is_some();
+        if !(is_temporary(path) || hidden) || !executable || is_told {
             continue;
         }
         let kind = file_type(&file.contents.head(64));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AttackVersion, Confidence, Detection, Facts, Finding, Hit, Severity, Subject,
-    persistence::user_of, table::DETECTIONS,
+    AttackVersion, Confidence, Detection, Facts, Finding, Hit, Severity, Subject, persistence::user_of,
+    table::DETECTIONS,
 };
 
 /// Facts of one finding; more of the same prove nothing more.

@@ -249,8 +249,9 @@ pub const DETECTIONS: &[Detection] = &[
     detect("LOG-REMOVED", "Logs of the image were deleted", Medium, LIKELY, logs::removed)
         .attack(&[("T1070.002", "defense-evasion")])
         .harmless(&["start scripts that clean up"]),
-    detect("DELETED-FILE-OPEN", "Deleted file is open", Medium, LIKELY, logs::unlinked)
+    detect("DELETED-FILE-OPEN", "Deleted file is open", Info, VAGUE, logs::unlinked)
         .attack(&[("T1070.004", "defense-evasion")])
+        .caveat("programs delete temporary files right after they opened them, so that nothing stays")
         .harmless(&["temporary files"]),
     detect("KTHREAD-MASQUERADE", "Looks like a thread of the kernel", High, SURE, masquerade::kernel_thread)
         .attack(&[("T1036.005", "defense-evasion"), ("T1036.004", "defense-evasion")]),
