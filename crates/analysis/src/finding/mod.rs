@@ -22,6 +22,7 @@ mod preload;
 mod queues;
 mod rank;
 mod shell;
+pub mod sigma;
 mod suppress;
 mod table;
 
