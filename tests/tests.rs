@@ -18,4 +18,5 @@ mod sbom;
 mod schema;
 mod snapshot;
 mod support;
+mod triage;
 mod truth;

@@ -1,12 +1,16 @@
 //! `ckptfx triage`: findings, ranked, one story per process.
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     finding::{
         self, AttackVersion, DETECTIONS, Detection, Facts, Finding, Ignore, NotExamined, Severity,
-        Suppressed, detection,
+        Suppressed, detection, sigma::Rules,
     },
     nested::sources,
 };
@@ -30,6 +34,7 @@ Examples:
   ckptfx triage --fail-on high archive.tar
   ckptfx triage -o json archive.tar > known.json; ckptfx triage --baseline known.json later.tar
   ckptfx triage --ignore SECCOMP-OFF --ignore LISTENER:/usr/sbin/nginx archive.tar
+  ckptfx triage --sigma rules/linux/process_creation archive.tar
   ckptfx triage --explain TEXT-PATCHED";
 
 /// What `triage` takes.
@@ -52,6 +57,9 @@ pub struct TriageArgs {
     /// Leave out findings with this id, and of this subject: a path, an executable, a name, or pid=N.
     #[arg(long, value_name = "ID[:SUBJECT]")]
     pub ignore: Vec<String>,
+    /// Hold the Sigma rules of a directory (or one file) against the processes, too.
+    #[arg(long, value_name = "DIR")]
+    pub sigma: Vec<PathBuf>,
     /// Version of MITRE ATT&CK that techniques are named after.
     #[arg(long, value_enum, default_value_t = Attack::V19, value_name = "VERSION")]
     pub attack: Attack,
@@ -143,6 +151,7 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
         return list_rules(common);
     }
     let known = known(args)?;
+    let rules = sigma_rules(&args.sigma, common)?;
     let least = args.min_severity.map(Severity::from);
     let mut met = false;
     let outcome = for_each_checkpoint(&args.archives, common, "triage", COLLECTION, |case, output, bars| {
@@ -197,6 +206,50 @@ fn known(args: &TriageArgs) -> Result<Vec<Ignore>> {
         known.push(Ignore::parse(text).with_context(|| format!("--ignore {text} names no finding"))?);
     }
     Ok(known)
+}
+
+/// Files of rules below a path, in order of name. Directories are not followed through links.
+fn rule_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        found.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let is_rule = path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml");
+        if entry.file_type()?.is_dir() || is_rule {
+            rule_files(&path, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads Sigma rules; those that cannot be used are named in the warnings of each result.
+fn sigma_rules(paths: &[PathBuf], common: &Common) -> Result<Rules> {
+    let mut rules = Rules::default();
+    for path in paths {
+        let mut files = Vec::new();
+        rule_files(path, &mut files)?;
+        for file in files {
+            let text =
+                fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let name = file.strip_prefix(path).ok().filter(|name| !name.as_os_str().is_empty());
+            let name = name.or_else(|| file.file_name().map(Path::new)).unwrap_or(&file);
+            rules.add(&name.to_string_lossy(), &text);
+        }
+    }
+    if !paths.is_empty() && common.verbose > 0 {
+        eprintln!(
+            "ckptfx: {} of Sigma, {} about something else, {} not supported",
+            count("rule", rules.rules.len()),
+            rules.others,
+            rules.unsupported.len()
+        );
+    }
+    Ok(rules)
 }
 
 /// A number of things, in words.

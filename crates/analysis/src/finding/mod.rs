@@ -189,3 +189,6 @@ impl Hit {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,6 +152,9 @@ pub fn webshell(content: &[u8]) -> Option<Vec<Text>> {
     let all: Vec<&[u8]> = content.split(|byte| *byte == b'\n').collect();
     for (index, line) in all.iter().enumerate() {
         let line = line.trim_ascii();
+        // What is in a comment does not run; the address of a web page is no comment.
+        let comment = line.windows(3).position(|part| part == b" //" || part == b"\t//");
+        let line = line.get(..comment.unwrap_or(line.len())).unwrap_or_default();
         if line.starts_with(b"//") || line.starts_with(b"*") || !contains_any(line, &RUNS) {
             continue;
         }
