@@ -158,7 +158,10 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
         args.filter.check(case)?;
         let sources = sources(case, &|member, diagnostics| open_member(member, common, bars, diagnostics));
         let facts = Facts::read(case, &sources).context("cannot put pages of the parent dump together")?;
-        let mut findings = finding::rank(&facts, args.attack.into());
+        let mut findings = rules.run(&facts, finding::rank(&facts, args.attack.into()));
+        for (rule, why) in &rules.unsupported {
+            case.diagnostics.push(Diagnostic::note("unsupported-rule", rule.clone(), why.clone()));
+        }
         if args.filter.is_set() {
             findings.retain(|finding| {
                 finding
