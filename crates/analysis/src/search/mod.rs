@@ -71,8 +71,8 @@ pub struct Place<'c> {
     pub offset: Option<u64>,
     /// The mapping.
     pub vma: Option<&'c Vma>,
-    /// What has no mapping: its name, what it is, and its size.
-    thing: Option<(Cow<'c, [u8]>, &'static str, Option<u64>)>,
+    /// What it is in, where that is no mapping.
+    thing: Option<Thing<'c>>,
     /// Other processes that see the same byte.
     pub shared_with: Vec<u32>,
     /// The member that holds the byte.
@@ -80,6 +80,17 @@ pub struct Place<'c> {
     /// Where in the member; null where the byte does not lie there as it is.
     pub member_offset: Option<u64>,
 }
+
+/// A shared object, file or queue.
+#[derive(Debug)]
+struct Thing<'c> {
+    name: &'c [u8],
+    kind: &'static str,
+    size: Option<u64>,
+}
+
+/// Whether a place is meant: process, mapping, address.
+pub type Wanted<'w, 'a> = dyn Fn(&Task<'a>, Option<&Vma>, Option<u64>) -> bool + 'w;
 
 /// The word for what backs a mapping.
 pub fn kind_name(kind: VmaKind) -> &'static str {
@@ -112,12 +123,12 @@ impl Place<'_> {
                 kind: kind_name(vma.kind),
             });
         }
-        self.thing.as_ref().map(|(name, kind, size)| RegionFacts {
+        self.thing.as_ref().map(|thing| RegionFacts {
             start: "0x0".to_owned(),
-            end: size.map(|size| format!("{size:#x}")).unwrap_or_default(),
+            end: thing.size.map(|size| format!("{size:#x}")).unwrap_or_default(),
             perms: String::new(),
-            path: Text(name.to_vec()),
-            kind,
+            path: Text(thing.name.to_vec()),
+            kind: thing.kind,
         })
     }
 }
@@ -227,12 +238,7 @@ impl<'a> SearchRegion<'a> {
 
     /// Where the byte at `position` (an address, or an offset in an object, file or queue) is. Of several
     /// processes that see it, the first that `wanted` accepts (process, mapping, address) is named if there is one.
-    pub fn place<'c>(
-        &'c self,
-        case: &'c Case<'a>,
-        position: u64,
-        wanted: &dyn Fn(&Task<'a>, Option<&Vma>, Option<u64>) -> bool,
-    ) -> Place<'c>
+    pub fn place<'c>(&'c self, case: &'c Case<'a>, position: u64, wanted: &Wanted<'_, 'a>) -> Place<'c>
     where
         'a: 'c,
     {
@@ -275,7 +281,7 @@ impl<'a> SearchRegion<'a> {
                     address: chosen.map(|(_, vma)| address(vma)),
                     offset: Some(position),
                     vma: chosen.map(|(_, vma)| vma),
-                    thing: object.map(|object| (Cow::Borrowed(object.name.as_slice()), "shared", None)),
+                    thing: object.map(|object| Thing { name: &object.name, kind: "shared", size: None }),
                     shared_with: others(pids, chosen.map(|(task, _)| task)),
                     member,
                     member_offset,
@@ -290,7 +296,7 @@ impl<'a> SearchRegion<'a> {
                     address: None,
                     offset: Some(position),
                     vma: None,
-                    thing: Some((Cow::Borrowed(item.name.0.as_slice()), item.kind, Some(item.size))),
+                    thing: Some(Thing { name: &item.name.0, kind: item.kind, size: Some(item.size) }),
                     shared_with: others(item.pids.iter().copied(), task),
                     member: Some(Cow::Borrowed(item.member.as_str())),
                     member_offset,
