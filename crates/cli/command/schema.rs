@@ -11,7 +11,7 @@ use ckptfx_analysis::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, dump, grep_mem, list};
+use super::{Outcome, decode, dump, grep_mem, list, strings};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -50,13 +50,14 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("sbom", "components", of::<sbom::Component>),
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
+    ("strings", "strings", of::<strings::StringFacts>),
     ("threads", "threads", of::<thread::ThreadFacts>),
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
 ];
 
 /// Commands that say what they covered.
-const SCANS: &[&str] = &["grep-mem"];
+const SCANS: &[&str] = &["grep-mem", "strings"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
