@@ -17,5 +17,6 @@ mod rootfs;
 mod sbom;
 mod schema;
 mod snapshot;
+mod strings;
 mod support;
 mod truth;
