@@ -33,8 +33,6 @@ pub fn not_examined(case: &mut Case<'_>, facts: &Facts<'_>) -> Vec<NotExamined> 
         format!("the first page of code of {pages} processes"),
         "CRIU wrote to it and put it back; whether somebody else had changed it, only the file can tell",
     );
-    let ghosts = facts.files.iter().filter(|file| file.content == crate::file::Content::Ghost).count();
-    say(ghosts > 0, "strings in deleted files".to_owned(), "memory and files are searched; see recover");
     let unread = facts.changes.iter().filter(|change| change.flags.contains(&"cut")).count();
     say(unread > 0, format!("{unread} files that are cut"), "the archive ends too early");
     say(true, "the kernel, the host and other containers".to_owned(), "a checkpoint has nothing of them");

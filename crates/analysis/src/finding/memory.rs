@@ -6,7 +6,11 @@ use ckptfx_scan::{Options, PatternKind, Plan, Region};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Case, Text, finding::DroppedFile, search};
+use crate::{
+    Case, Text,
+    finding::DroppedFile,
+    search::{self, Source},
+};
 
 /// Hits that are kept of one family in one process or file; more of the same prove nothing more.
 const MAX_HITS: usize = 4;
@@ -89,6 +93,9 @@ pub struct MemorySignals {
     pub searched_bytes: u64,
 }
 
+/// What is searched besides the files.
+const SEARCHED: [Source; 4] = [Source::Memory, Source::SharedMemory, Source::Memfd, Source::GhostFile];
+
 /// Where a region of the search comes from.
 enum Place<'s, 'c> {
     Memory(&'s search::SearchRegion<'c>),
@@ -96,13 +103,15 @@ enum Place<'s, 'c> {
 }
 
 /// Searches captured memory and the files.
-pub(super) fn search(case: &Case<'_>, files: &[DroppedFile]) -> io::Result<MemorySignals> {
-    let memory = search::regions(case)?;
+pub(super) fn search(case: &mut Case<'_>, files: &[DroppedFile]) -> io::Result<MemorySignals> {
+    // The files of the archive are at hand already.
+    let memory = search::regions(case, &SEARCHED, &|_, _| None)?;
+    let case = &*case;
     let mut places: Vec<Place<'_, '_>> = Vec::new();
     let mut regions: Vec<Region<'_>> = Vec::new();
     for region in &memory {
         places.push(Place::Memory(region));
-        regions.push(Region::new(region.region.start, region.region.bytes()));
+        regions.push(Region::new(region.base(), region.bytes()));
     }
     for file in files {
         for (offset, bytes) in file.contents.pieces() {
