@@ -1,8 +1,13 @@
 //! What can be said on the command line.
 
+mod diff;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::diff::DIFF_HELP;
+pub use self::diff::DiffArgs;
 
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
 #[derive(Debug, Parser)]
@@ -216,6 +221,9 @@ pub enum Command {
     /// Show host and domain name of each UTS namespace
     #[command(after_help = "Examples:\n  ckptfx uts archive.tar")]
     Uts(ViewArgs),
+    /// Show what differs between checkpoints
+    #[command(after_help = DIFF_HELP)]
+    Diff(DiffArgs),
     /// Print the JSON Schema of a command's result
     #[command(after_help = "Examples:\n  ckptfx schema ps\n  ckptfx schema --all --dir docs/schema")]
     Schema(SchemaArgs),

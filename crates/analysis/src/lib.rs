@@ -21,6 +21,7 @@ pub mod capability;
 mod case;
 pub mod cgroup;
 pub mod clues;
+pub mod compare;
 pub mod contents;
 pub mod credential;
 pub mod cyclonedx;

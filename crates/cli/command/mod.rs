@@ -4,6 +4,7 @@ mod cgroups;
 mod core;
 mod creds;
 mod decode;
+mod diff;
 mod dump;
 mod env;
 mod files;
@@ -58,6 +59,11 @@ pub enum Outcome {
     Partly = 3,
 }
 
+impl Outcome {
+    /// There are differences, and the user asked to be told by the exit status.
+    pub const DIFFERENT: Self = Self::NothingMatched;
+}
+
 /// Runs what the command line says.
 pub fn run(cli: Cli) -> Result<Outcome> {
     let common = cli.common;
@@ -108,6 +114,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Env(args) => env::run(&args, &common),
         Command::Limits(args) => limits::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
+        Command::Diff(args) => diff::run(&args, &common),
         Command::Schema(args) => schema::run(&args),
         Command::Generate(args) => generate::run(&args),
     }

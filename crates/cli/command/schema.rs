@@ -4,13 +4,13 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
+    cgroup, compare, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
     process, queue, recover, report, rootfs, sbom, signal, socket, statistics, summary, thread, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, dump, grep_mem, list};
+use super::{Outcome, decode, diff, dump, grep_mem, list};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -22,6 +22,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("core", "segments", of::<elf_core::SegmentFacts>),
     ("creds", "credentials", of::<credential::Credentials>),
     ("decode", "entries", any_object),
+    ("diff", "changes", of::<compare::Change>),
     ("dump", "pieces", of::<dump::Piece>),
     ("env", "variables", of::<environment::Variable>),
     ("files", "files", of::<file::OpenFile>),
@@ -107,6 +108,10 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         if command != "decode" {
             required.extend(["evidence", "container"]);
         }
+    }
+    if command == "diff" {
+        properties.insert("earlier".to_owned(), reference::<diff::Earlier>(&mut generator));
+        required.push("earlier");
     }
     if command == "decode" {
         properties.insert("image".to_owned(), reference::<decode::ImageFacts<'static>>(&mut generator));

@@ -99,6 +99,12 @@ impl Output {
         self.begin_document(head)
     }
 
+    /// Begins a document about more than one checkpoint, with what stands above its table.
+    pub fn begin_titled(&mut self, head: &impl Serialize, title: &str) -> Result<()> {
+        self.title = Some(crate::untrusted::show(title.as_bytes()));
+        self.begin_document(head)
+    }
+
     /// Begins a document with any head; its fields come before the collection, and in each line. Nothing is
     /// written before there is something to say, so that an error leaves no half document behind.
     pub fn begin_document(&mut self, head: &impl Serialize) -> Result<()> {

@@ -1,0 +1,72 @@
+//! Sockets, by their addresses.
+
+use super::{Input, Item, Key, Side, Wish, item::Builder};
+use crate::{
+    Text,
+    socket::{self, Endpoint, Socket},
+};
+
+pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, wish: &Wish) -> Vec<Item> {
+    let filtered = wish.filtered;
+    let sockets = socket::sockets(input.case, &|task| !filtered || side.wants(task));
+    sockets.iter().map(|socket| item(socket, side)).collect()
+}
+
+fn item(socket: &Socket, side: &Side<'_>) -> Item {
+    // A socket without a name or address is known by who holds it.
+    let first = socket.holders.first();
+    let owner = first.and_then(|holder| side.owner(holder.pid));
+    let named = socket.path.is_some() || socket.local.is_some() || socket.remote.is_some();
+    let text = |text: Option<&str>| Text::from(text.unwrap_or("?"));
+    let end = |end: Option<&Endpoint>| Text::from(end.map(endpoint).unwrap_or_default().into_bytes());
+    let what = [text(socket.family), text(socket.r#type), text(socket.protocol.as_deref())];
+    let (local, remote) = (end(socket.local.as_ref()), end(socket.remote.as_ref()));
+    let place = match (&socket.path, first) {
+        (Some(path), _) => path.clone(),
+        (None, Some(holder)) if !named => Text::from(format!("fd {}", holder.fd).into_bytes()),
+        _ => Text::default(),
+    };
+    let name = name(socket, &local, &remote, &place);
+    let parts = what.into_iter().chain([local, remote, place]);
+    let key = Key::new(if named { None } else { owner }, parts);
+    let mut holders: Vec<(Option<&Text>, u32)> =
+        socket.holders.iter().map(|holder| (holder.comm.as_ref(), holder.fd)).collect();
+    holders.sort();
+    let mut facts = Builder::default()
+        .fact("state", socket.state)
+        .fact("peer_path", &socket.peer_path)
+        .fact("interface", &socket.interface)
+        .known("receive_queue", socket.receive_queue.map(|queue| queue.bytes))
+        .known("send_queue", socket.send_queue.map(|queue| queue.bytes))
+        .fact("shutdown", socket.shutdown)
+        .fact("in_flight_fds", socket.in_flight_fds.len())
+        .fact("promiscuous", socket.promiscuous)
+        .fact("filter", &socket.filter)
+        .fact("holders", holders);
+    if side.pairs.same_container {
+        facts = facts.known("inode", socket.inode);
+    }
+    Item { key, name, facts: facts.finish() }
+}
+
+fn name(socket: &Socket, local: &Text, remote: &Text, place: &Text) -> Text {
+    let kind = socket.protocol.as_deref().filter(|_| socket.family != Some("unix"));
+    let kind = kind.or(socket.family).unwrap_or("socket");
+    let mut name = kind.as_bytes().to_vec();
+    for part in [local, place].into_iter().filter(|part| !part.0.is_empty()) {
+        name.push(b' ');
+        name.extend_from_slice(&part.0);
+    }
+    if !remote.0.is_empty() {
+        name.extend_from_slice(b" to ");
+        name.extend_from_slice(&remote.0);
+    }
+    Text(name)
+}
+
+/// `10.0.0.2:80`, `[::1]:80`.
+pub(super) fn endpoint(end: &Endpoint) -> String {
+    let address = end.address.as_deref().unwrap_or("*");
+    let port = end.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
