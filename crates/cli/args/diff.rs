@@ -10,7 +10,7 @@ use super::ProcessFilter;
 pub const DIFF_HELP: &str = "Each checkpoint is compared with the one before it. Processes are matched by program, arguments and place in the
 tree, and by pid where both checkpoints are of one container; sockets by their addresses; files and mounts by
 path; mappings and memory by address where a process kept its layout, else by name. Inodes, pids, addresses and
-directories of the node are compared only between checkpoints of one container. What belongs to a process that
+directories of the node and times of files are compared only between checkpoints of one container. What belongs to a process that
 only one checkpoint has is summed up by that process, unless --all is given. A fact that one checkpoint did not
 record is not compared.
 

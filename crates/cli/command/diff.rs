@@ -109,8 +109,9 @@ fn difference(change: &Change) -> String {
     }
     match (&change.before, &change.after) {
         (Some(before), Some(after)) => {
-            let one = |(key, value): (&String, &Value)| {
-                format!("{key}: {} -> {}", cell(value), after.get(key).map_or_else(String::new, cell))
+            let one = |(key, value): (&String, &Value)| match (value, after.get(key)) {
+                (Value::Array(old), Some(Value::Array(new))) => format!("{key}: {}", elements(old, new)),
+                (_, new) => format!("{key}: {} -> {}", cell(value), new.map_or_else(String::new, cell)),
             };
             before.iter().map(one).collect::<Vec<_>>().join("; ")
         }
@@ -129,6 +130,24 @@ fn difference(change: &Change) -> String {
         }
         (None, None) => String::new(),
     }
+}
+
+/// What a list lost and got; where only the order differs, both.
+fn elements(old: &[Value], new: &[Value]) -> String {
+    let mut left = old.to_vec();
+    let mut came = Vec::new();
+    for item in new {
+        match left.iter().position(|other| other == item) {
+            Some(index) => drop(left.remove(index)),
+            None => came.push(item),
+        }
+    }
+    if left.is_empty() && came.is_empty() {
+        return format!("{} -> {}", cell(&old.into()), cell(&new.into()));
+    }
+    let gone = left.iter().map(|item| format!("-{}", cell(item)));
+    let words: Vec<String> = gone.chain(came.into_iter().map(|item| format!("+{}", cell(item)))).collect();
+    words.join(" ")
 }
 
 /// A value in short; lists are joined by commas.

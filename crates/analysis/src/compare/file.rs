@@ -23,6 +23,10 @@ fn item(file: &OpenFile, side: &Side<'_>) -> Item {
         (None, None) => kind.clone(),
     };
     let key = Key::new(owner, [role.clone(), kind.clone(), name.clone()]);
+    let name = match file.role {
+        Role::Fd => name,
+        role => Text([role.name().as_bytes(), b" ", name.0.as_slice()].concat()),
+    };
     let same = side.pairs.same_container;
     let mut facts = Builder::default()
         .fact("role", &role)

@@ -1,7 +1,10 @@
 //! Processes, their credentials and their environment.
 
 use super::{Input, Item, Key, Side, Wish, item::Builder};
-use crate::{Text, credential, environment, process::Process};
+use crate::{
+    Text, credential, environment,
+    process::{Ids, Process},
+};
 
 pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) -> Vec<Item> {
     let tasks = input.case.tasks.iter().filter(|task| side.wants(task));
@@ -53,7 +56,7 @@ fn facts(process: &Process, side: &Side<'_>) -> super::Facts {
     facts.finish()
 }
 
-/// Of each process those of its first thread, then those of threads that differ from it.
+/// Credentials; ids are in the order real, effective, saved, file system. Of each process those of its first thread, then those of threads that differ from it.
 pub(super) fn credentials(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) -> Vec<Item> {
     let list = credential::credentials(input.case, false, &|task| side.wants_details(task));
     list.into_iter()
@@ -62,11 +65,17 @@ pub(super) fn credentials(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) 
             let name = if is_leader { "process" } else { "thread" };
             let comm = one.comm.clone().filter(|_| !is_leader).unwrap_or_default();
             let filters = one.filters.len();
+            let sets = one.capabilities.as_ref();
+            let ids = |ids: Option<Ids>| ids.map(|ids| [ids.real, ids.effective, ids.saved, ids.fs]);
             let facts = Builder::default()
-                .known("uid", one.uid)
-                .known("gid", one.gid)
+                .known("uid", ids(one.uid))
+                .known("gid", ids(one.gid))
                 .known("groups", one.groups)
-                .known("capabilities", one.capabilities)
+                .known("cap_effective", sets.map(|sets| &sets.effective))
+                .known("cap_permitted", sets.map(|sets| &sets.permitted))
+                .known("cap_inheritable", sets.map(|sets| &sets.inheritable))
+                .known("cap_bounding", sets.map(|sets| &sets.bounding))
+                .known("cap_ambient", sets.and_then(|sets| sets.ambient.as_ref()))
                 .known("securebits", one.securebits)
                 .known("no_new_privs", one.no_new_privs)
                 .known("seccomp", one.seccomp)

@@ -3,6 +3,7 @@
 use super::{Input, Item, Key, Side, Wish, item::Builder};
 use crate::{
     Text,
+    descriptor::Holder,
     socket::{self, Endpoint, Socket},
 };
 
@@ -29,8 +30,11 @@ fn item(socket: &Socket, side: &Side<'_>) -> Item {
     let name = name(socket, &local, &remote, &place);
     let parts = what.into_iter().chain([local, remote, place]);
     let key = Key::new(if named { None } else { owner }, parts);
-    let mut holders: Vec<(Option<&Text>, u32)> =
-        socket.holders.iter().map(|holder| (holder.comm.as_ref(), holder.fd)).collect();
+    let holder = |holder: &Holder| {
+        let comm = holder.comm.as_ref().map_or(&b"?"[..], |comm| comm.0.as_slice());
+        Text([comm, format!(" fd {}", holder.fd).as_bytes()].concat())
+    };
+    let mut holders: Vec<Text> = socket.holders.iter().map(holder).collect();
     holders.sort();
     let mut facts = Builder::default()
         .fact("state", socket.state)
