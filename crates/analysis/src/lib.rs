@@ -31,6 +31,7 @@ pub mod environment;
 pub mod file;
 pub mod file_use;
 pub mod ghost;
+pub mod history;
 pub mod ipc;
 pub mod limits;
 pub mod location;
