@@ -31,6 +31,7 @@ pub mod environment;
 pub mod file;
 pub mod file_use;
 pub mod ghost;
+pub mod graph;
 pub mod history;
 pub mod ipc;
 pub mod limits;
@@ -57,7 +58,9 @@ pub mod summary;
 pub mod syscall;
 mod text;
 pub mod thread;
+pub mod timeline;
 pub mod timer;
+pub mod trace;
 pub mod uts;
 
 pub use case::{Case, Task};

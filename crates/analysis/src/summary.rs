@@ -203,7 +203,7 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
     }
 }
 
-fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> Vec<Time> {
+pub(crate) fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> Vec<Time> {
     let container = &case.checkpoint.container;
     let mut times = Vec::new();
     let mut add = |what, time: Option<Timestamp>, source: &str| {

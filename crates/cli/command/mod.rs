@@ -9,7 +9,9 @@ mod dump;
 mod env;
 mod files;
 mod generate;
+mod graph;
 mod grep_mem;
+mod history;
 mod info;
 mod ipc;
 mod limits;
@@ -29,6 +31,7 @@ mod signals;
 mod sockets;
 mod stats;
 mod threads;
+mod timeline;
 mod timers;
 mod uts;
 mod view;
@@ -82,6 +85,9 @@ pub fn run(cli: Cli) -> Result<Outcome> {
     if show_threads && !matches!(cli.command, Command::Ps(_)) {
         bail!("--threads needs a number");
     }
+    if !cli.command.has(common.output) {
+        bail!("this command has no -o {}; its forms are table, json, jsonl and csv", common.output.name());
+    }
     match cli.command {
         Command::Info(args) => info::run(&args, &common),
         Command::Ps(mut args) => {
@@ -115,6 +121,9 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Limits(args) => limits::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
         Command::Diff(args) => diff::run(&args, &common),
+        Command::Timeline(args) => timeline::run(&args, &common),
+        Command::Graph(args) => graph::run(&args, &common),
+        Command::History(args) => history::run(&args, &common),
         Command::Schema(args) => schema::run(&args),
         Command::Generate(args) => generate::run(&args),
     }

@@ -4,8 +4,9 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, compare, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
-    process, queue, recover, report, rootfs, sbom, signal, socket, statistics, summary, thread, timer, uts,
+    cgroup, compare, credential, elf_core, environment, file, graph, history, ipc, limits, log, mapping, mount, namespace, network,
+    process, queue, recover, report, rootfs, sbom, signal, socket, statistics, summary, thread, timeline,
+    timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -27,6 +28,9 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("env", "variables", of::<environment::Variable>),
     ("files", "files", of::<file::OpenFile>),
     ("grep-mem", "matches", of::<grep_mem::Match<'static>>),
+    ("graph", "nodes", of::<graph::Node>),
+    ("graph", "edges", of::<graph::Edge>),
+    ("history", "commands", of::<history::TypedCommand>),
     ("info", "info", of::<summary::Summary>),
     ("ipc", "ipc", of::<ipc::Object>),
     ("limits", "limits", of::<limits::Limit>),
@@ -51,6 +55,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
     ("threads", "threads", of::<thread::ThreadFacts>),
+    ("timeline", "events", of::<timeline::Event>),
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
 ];

@@ -19,7 +19,7 @@ fn item(socket: &Socket, side: &Side<'_>) -> Item {
     let owner = first.and_then(|holder| side.owner(holder.pid));
     let named = socket.path.is_some() || socket.local.is_some() || socket.remote.is_some();
     let text = |text: Option<&str>| Text::from(text.unwrap_or("?"));
-    let end = |end: Option<&Endpoint>| Text::from(end.map(endpoint).unwrap_or_default().into_bytes());
+    let end = |end: Option<&Endpoint>| Text::from(end.map(socket::shown).unwrap_or_default().into_bytes());
     let what = [text(socket.family), text(socket.r#type), text(socket.protocol.as_deref())];
     let (local, remote) = (end(socket.local.as_ref()), end(socket.remote.as_ref()));
     let place = match (&socket.path, first) {
@@ -66,11 +66,4 @@ fn name(socket: &Socket, local: &Text, remote: &Text, place: &Text) -> Text {
         name.extend_from_slice(&remote.0);
     }
     Text(name)
-}
-
-/// `10.0.0.2:80`, `[::1]:80`.
-pub(super) fn endpoint(end: &Endpoint) -> String {
-    let address = end.address.as_deref().unwrap_or("*");
-    let port = end.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
-    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
