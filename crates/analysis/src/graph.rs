@@ -198,7 +198,9 @@ impl Builder<'_, '_> {
 
     fn parents(&mut self) {
         for task in &self.case.tasks {
-            let Some(ppid) = task.process.ppid.filter(|ppid| self.case.task(*ppid).is_some()) else { continue };
+            let Some(ppid) = task.process.ppid.filter(|ppid| self.case.task(*ppid).is_some()) else {
+                continue;
+            };
             self.edge(EdgeKind::Parent, process(ppid), process(task.process.pid), "");
         }
     }
@@ -276,7 +278,8 @@ impl Builder<'_, '_> {
             let (Some(pid), Some(path)) = (file.pid, &file.path) else { continue };
             let target = path.0.strip_prefix(b"/proc/").and_then(|rest| rest.strip_suffix(b"/mem"));
             let target = target.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u32>().ok());
-            if let Some(target) = target.filter(|target| *target != pid && self.case.task(*target).is_some()) {
+            if let Some(target) = target.filter(|target| *target != pid && self.case.task(*target).is_some())
+            {
                 self.edge(EdgeKind::ProcMem, process(pid), process(target), path.clone());
             }
         }
@@ -299,7 +302,8 @@ impl Builder<'_, '_> {
         for pid in pids(socket) {
             if socket.peer_pids.is_empty() {
                 let label = Text([b"unix ", name.0.as_slice()].concat());
-                let label = if name.0.is_empty() { format!("unix socket {peer}").as_str().into() } else { label };
+                let label =
+                    if name.0.is_empty() { format!("unix socket {peer}").as_str().into() } else { label };
                 let to = self.outside(label);
                 self.add(undirected(EdgeKind::Unix, process(pid), to, name.clone(), unread_bytes));
             }
@@ -336,8 +340,11 @@ impl Builder<'_, '_> {
         if socket.peer_pids.is_empty() {
             let outside = self.outside(socket::shown(remote).into_bytes().into());
             for pid in holders {
-                let (from, to, label) =
-                    if here { (outside.clone(), process(pid), &reversed) } else { (process(pid), outside.clone(), &label) };
+                let (from, to, label) = if here {
+                    (outside.clone(), process(pid), &reversed)
+                } else {
+                    (process(pid), outside.clone(), &label)
+                };
                 self.edge(kind, from, to, label.as_bytes());
             }
             return;
@@ -393,8 +400,13 @@ impl Builder<'_, '_> {
 
     fn finish(self, sockets: &[Socket], wanted: &dyn Fn(&Task<'_>) -> bool) -> Graph {
         let all = self.case.tasks.iter().all(wanted);
-        let chosen: BTreeSet<String> =
-            self.case.tasks.iter().filter(|task| wanted(task)).map(|task| process(task.process.pid)).collect();
+        let chosen: BTreeSet<String> = self
+            .case
+            .tasks
+            .iter()
+            .filter(|task| wanted(task))
+            .map(|task| process(task.process.pid))
+            .collect();
         let edges: Vec<Edge> = self
             .edges
             .into_iter()
@@ -425,9 +437,11 @@ impl Builder<'_, '_> {
         let mut outside: Vec<(usize, Text)> =
             self.outside.into_iter().map(|(label, number)| (number, label)).collect();
         outside.sort();
-        let outside = outside.into_iter().map(|(number, label)| (format!("x{number}"), NodeKind::Outside, label));
-        let objects =
-            (1_usize..).zip(self.objects).map(|(number, label)| (format!("o{number}"), NodeKind::Object, label));
+        let outside =
+            outside.into_iter().map(|(number, label)| (format!("x{number}"), NodeKind::Outside, label));
+        let objects = (1_usize..)
+            .zip(self.objects)
+            .map(|(number, label)| (format!("o{number}"), NodeKind::Object, label));
         for (id, kind, label) in outside.chain(objects).filter(|(id, ..)| used.contains(id)) {
             nodes.push(Node { id, kind, label, pid: None, exe: None, uid: None, listens: Vec::new() });
         }
@@ -491,7 +505,11 @@ mod tests {
         with_case(dump, |case| {
             let graph = graph(case, wish, &|_| true);
             let label = |edge: &Edge| edge.label.escaped().into_owned();
-            graph.edges.iter().map(|edge| (edge.kind, edge.from.clone(), edge.to.clone(), label(edge))).collect()
+            graph
+                .edges
+                .iter()
+                .map(|edge| (edge.kind, edge.from.clone(), edge.to.clone(), label(edge)))
+                .collect()
         })
     }
 
@@ -547,7 +565,8 @@ mod tests {
             |two| map(two).stdio(File::pty(0, false, 2)).fd(9, File::regular("/proc/1/mem")),
         )
         .shared(Shared::anonymous("s", 0x1000));
-        let kinds: Vec<_> = edges(dump, PLAIN).into_iter().map(|(kind, from, to, _)| (kind, from, to)).collect();
+        let kinds: Vec<_> =
+            edges(dump, PLAIN).into_iter().map(|(kind, from, to, _)| (kind, from, to)).collect();
         let text = |text: &str| text.to_owned();
         assert_eq!(
             kinds,
@@ -576,7 +595,8 @@ mod tests {
     fn many_processes_meet_in_a_node() {
         let mut root = Process::new(1).no_fds().fd(3, File::pipe_write(7));
         for pid in 2..20 {
-            root = root.child(Process::new(pid).no_fds().fd(0, File::pipe_read(7)).fd(1, File::pipe_write(7)));
+            root =
+                root.child(Process::new(pid).no_fds().fd(0, File::pipe_read(7)).fd(1, File::pipe_write(7)));
         }
         with_case(Checkpoint::new().process(root), |case| {
             let graph = graph(case, PLAIN, &|_| true);

@@ -142,27 +142,29 @@ fn of_process(
         address: Some(format!("{address:#x}")),
         found,
     };
-    let mut found: Vec<(u64, TypedCommand)> = Vec::new();
-    let order = case.checkpoint.images.order;
-    for region in &regions {
-        for (line, stamp) in entries(region, &stamps, pointer_size(task), order) {
-            let Some(known) = stamps.get(&stamp) else { continue };
-            let text = c_string(space, case, line);
-            let at = if text.is_some() { line } else { stamp };
-            found.push((at, command(known.time, text, at, Found::HistoryEntry)));
-        }
+    // In the order of the list, where it is found; then by address.
+    let mut found: Vec<((usize, u64), TypedCommand)> = Vec::new();
+    let words = Words { size: pointer_size(task), order: case.checkpoint.images.order };
+    let entries: BTreeMap<u64, Entry> =
+        regions.iter().flat_map(|region| entries(region, &stamps, &words)).collect();
+    let places = list_order(&regions, &entries, &words);
+    for (address, entry) in &entries {
+        let Some(known) = stamps.get(&entry.stamp) else { continue };
+        let text = c_string(space, case, entry.line);
+        let at = if text.is_some() { entry.line } else { entry.stamp };
+        let place = places.get(address).copied().unwrap_or(usize::MAX);
+        found.push(((place, *address), command(known.time, text, at, Found::HistoryEntry)));
     }
     for region in &regions {
         let end = region.start.saturating_add(region.bytes().len() as u64);
         for (_, stamp) in stamps.range(region.start..end).filter(|(_, stamp)| stamp.ends_with == b'\n') {
             let at = stamp.end.saturating_add(1);
             if let Some(line) = text_line(region, at) {
-                found.push((at, command(stamp.time, Some(line), at, Found::HistoryText)));
+                found.push(((usize::MAX, at), command(stamp.time, Some(line), at, Found::HistoryText)));
             }
         }
     }
-    found.sort_by_key(|(address, command)| (command.time, *address, command.found));
-    found.dedup();
+    found.sort_by_key(|(place, command)| (command.time, *place, command.found));
     Ok(found.into_iter().map(|(_, command)| command).collect())
 }
 
@@ -174,7 +176,9 @@ fn find_stamps(region: &Region<'_>, stamps: &mut BTreeMap<u64, Stamp>) {
         else {
             continue;
         };
-        let Some(ends_with) = rest.first().copied().filter(|byte| matches!(byte, 0 | b'\n')) else { continue };
+        let Some(ends_with) = rest.first().copied().filter(|byte| matches!(byte, 0 | b'\n')) else {
+            continue;
+        };
         if !digits.iter().all(u8::is_ascii_digit) || digits.first() == Some(&b'0') {
             continue;
         }
@@ -197,35 +201,74 @@ fn pointer_size(task: &Task<'_>) -> usize {
     }
 }
 
-/// Pairs of adjacent pointers of which the second leads to a time: `HIST_ENTRY` of GNU history begins with the line
-/// and its time.
-fn entries(
-    region: &Region<'_>,
-    stamps: &BTreeMap<u64, Stamp>,
+/// Pointers as the machine writes them.
+struct Words {
     size: usize,
     order: ByteOrder,
-) -> Vec<(u64, u64)> {
-    let word = |bytes: &[u8]| {
-        bytes.iter().enumerate().fold(0_u64, |word, (index, byte)| {
-            let place = match order {
-                ByteOrder::Little => index,
-                ByteOrder::Big => size.saturating_sub(index.saturating_add(1)),
-            };
-            word | u64::from(*byte) << (8 * place)
-        })
-    };
-    let mut found = Vec::new();
-    let mut line = None;
-    for bytes in region.bytes().chunks_exact(size) {
-        let pointer = word(bytes);
-        if let Some(line) = line.filter(|line| *line != 0)
-            && stamps.get(&pointer).is_some_and(|stamp| stamp.ends_with == 0)
-        {
-            found.push((line, pointer));
+}
+
+impl Words {
+    /// The words of a region with their addresses.
+    fn of<'r>(&'r self, region: &'r Region<'_>) -> impl Iterator<Item = (u64, u64)> + 'r {
+        let step = self.size as u64;
+        let words = region.bytes().chunks_exact(self.size).map(|bytes| self.value(bytes));
+        (0_u64..)
+            .zip(words)
+            .map(move |(index, word)| (region.start.saturating_add(index.saturating_mul(step)), word))
+    }
+
+    fn value(&self, bytes: &[u8]) -> u64 {
+        let add = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
+        match self.order {
+            ByteOrder::Little => bytes.iter().rev().fold(0, add),
+            ByteOrder::Big => bytes.iter().fold(0, add),
         }
-        line = Some(pointer);
+    }
+}
+
+/// What an entry points at.
+struct Entry {
+    line: u64,
+    stamp: u64,
+}
+
+/// `HIST_ENTRY` of GNU history begins with pointers to the line and to its time: pairs of pointers of which the second
+/// leads to a time, by address.
+fn entries(region: &Region<'_>, stamps: &BTreeMap<u64, Stamp>, words: &Words) -> Vec<(u64, Entry)> {
+    let mut found = Vec::new();
+    let mut before = None;
+    for (address, word) in words.of(region) {
+        if let Some((start, line)) = before.filter(|(_, line)| *line != 0)
+            && stamps.get(&word).is_some_and(|stamp| stamp.ends_with == 0)
+        {
+            found.push((start, Entry { line, stamp: word }));
+        }
+        before = Some((address, word));
     }
     found
+}
+
+/// The place of each entry in the list of pointers to them: the longest run of such pointers. A list that grew may have
+/// left shorter copies behind.
+fn list_order(regions: &[Region<'_>], entries: &BTreeMap<u64, Entry>, words: &Words) -> BTreeMap<u64, usize> {
+    let mut longest: Vec<u64> = Vec::new();
+    if entries.is_empty() {
+        return BTreeMap::new();
+    }
+    for region in regions {
+        let mut run: Vec<u64> = Vec::new();
+        // One more word ends the last run.
+        for word in words.of(region).map(|(_, word)| word).chain([0]) {
+            if entries.contains_key(&word) {
+                run.push(word);
+            } else if run.len() > longest.len() {
+                longest = std::mem::take(&mut run);
+            } else {
+                run.clear();
+            }
+        }
+    }
+    longest.into_iter().zip(0..).collect()
 }
 
 /// The string at an address, without its NUL; none when its end is not captured.
@@ -298,19 +341,42 @@ mod tests {
         assert_eq!(
             found(heap, |shell| shell),
             [
-                (Some(1_795_472_151), None, Found::HistoryEntry),
                 (Some(1_795_472_151), line("first, over a page border"), Found::HistoryEntry),
+                (Some(1_795_472_151), None, Found::HistoryEntry),
                 (Some(1_795_472_152), line("second"), Found::HistoryEntry),
             ]
         );
     }
 
+    /// Times are whole seconds: what was typed in one second is in the order of the list.
+    #[test]
+    fn entries_of_one_second_are_in_the_order_of_the_list() {
+        let pointers = |places: &[u64]| -> Vec<u8> {
+            places.iter().flat_map(|place| (HEAP + place).to_le_bytes()).collect()
+        };
+        let heap = Vma::heap(HEAP, 0x4000)
+            .bytes(0x10, "#1795472151\0")
+            .bytes(0x100, "one\0two\0three\0")
+            .bytes(0x1000, entry(HEAP + 0x104, HEAP + 0x10))
+            .bytes(0x1020, entry(HEAP + 0x108, HEAP + 0x10))
+            .bytes(0x1040, entry(HEAP + 0x100, HEAP + 0x10))
+            .bytes(0x2000, pointers(&[0x1000, 0x1040]))
+            .bytes(0x3000, pointers(&[0x1040, 0x1000, 0x1020]));
+        let list = found(heap, |shell| shell);
+        let lines: Vec<_> = list.iter().map(|(_, line, _)| line.as_deref().unwrap()).collect();
+        assert_eq!(lines, ["one", "two", "three"]);
+    }
+
     #[test]
     fn text_of_a_history_file_and_what_was_typed() {
-        let heap = Vma::heap(HEAP, 0x2000)
-            .bytes(0, "#1795472153\nrm -rf /var/log\n#1795472154\n\n#0795472154\nno\n#17954721\nno\n#17954721533\nno\n");
+        let heap = Vma::heap(HEAP, 0x2000).bytes(
+            0,
+            "#1795472153\nrm -rf /var/log\n#1795472154\n\n#0795472154\nno\n#17954721\nno\n#17954721533\nno\n",
+        );
         let list = found(heap, |shell| {
-            shell.stdio(File::pty(0, false, 1).queued("id; cat /etc/shadow\nwho")).fd(9, File::pty(0, true, 1))
+            shell
+                .stdio(File::pty(0, false, 1).queued("id; cat /etc/shadow\nwho"))
+                .fd(9, File::pty(0, true, 1))
         });
         let line = |text: &str| Some(text.to_owned());
         assert_eq!(list[0], (Some(1_795_472_153), line("rm -rf /var/log"), Found::HistoryText));

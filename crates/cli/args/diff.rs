@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
 use ckptfx_analysis::compare::Kind;
+use clap::{Args, ValueEnum};
 
 use super::ProcessFilter;
 

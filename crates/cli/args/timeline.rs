@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
 use ckptfx_analysis::timeline::Kind;
+use clap::{Args, ValueEnum};
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 use super::ProcessFilter;

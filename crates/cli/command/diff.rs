@@ -288,8 +288,10 @@ fn compare(
     changes.retain(|change| kinds.contains(&change.kind));
     let (earlier, later) = (head(before), head(after));
     let title = format!("{from} -> {to}");
-    let heads =
-        DiffHead { head: later, earlier: Earlier { evidence: earlier.evidence, container: earlier.container } };
+    let heads = DiffHead {
+        head: later,
+        earlier: Earlier { evidence: earlier.evidence, container: earlier.container },
+    };
     output.begin_titled(&heads, &title)?;
     view::write(&VIEW, &changes, output)?;
     let diagnostics = diagnostics(before, after, old, new, &from);

@@ -22,13 +22,17 @@ fn item(file: &OpenFile, side: &Side<'_>) -> Item {
         (None, Some(fd)) => Text::from(format!("fd {fd}").into_bytes()),
         (None, None) => kind.clone(),
     };
-    let key = Key::new(owner, [role.clone(), kind.clone(), name.clone()]);
-    let name = match file.role {
-        Role::Fd => name,
+    // A process has one working directory, one root and one executable.
+    let is_single = matches!(file.role, Role::Cwd | Role::Root | Role::Exe);
+    let (part, path) = if is_single { (Text::default(), Some(&name)) } else { (name.clone(), None) };
+    let key = Key::new(owner, [role.clone(), kind.clone(), part]);
+    let shown = match file.role {
+        Role::Fd => name.clone(),
         role => Text([role.name().as_bytes(), b" ", name.0.as_slice()].concat()),
     };
     let same = side.pairs.same_container;
     let mut facts = Builder::default()
+        .known("path", path)
         .fact("role", &role)
         .fact("kind", &kind)
         .fact("fd", file.fd)
@@ -50,7 +54,7 @@ fn item(file: &OpenFile, side: &Side<'_>) -> Item {
         let locks: Vec<_> = file.locks.iter().map(|lock| (&lock.kind, lock.start, lock.length)).collect();
         facts = facts.fact("locks", locks);
     }
-    Item { key, name, facts: facts.finish() }
+    Item { key, name: shown, facts: facts.finish() }
 }
 
 /// What is particular to the kind and means the same in another checkpoint: nothing with ids of CRIU.

@@ -12,7 +12,8 @@ pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) -> Vec
         .map(|mapping| {
             let same_layout = side.pair(mapping.pid).is_some_and(|pair| pair.same_layout);
             let owner = side.owner(mapping.pid);
-            let label: Text = if mapping.path.0.is_empty() { mapping.kind.into() } else { mapping.path.clone() };
+            let label: Text =
+                if mapping.path.0.is_empty() { mapping.kind.into() } else { mapping.path.clone() };
             let size = search_size(&mapping.start, &mapping.end);
             let mut facts = Builder::default();
             let key = if same_layout {

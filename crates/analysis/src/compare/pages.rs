@@ -176,7 +176,8 @@ mod tests {
     fn each_page_has_a_verdict() {
         use Known::{Bytes, Nothing, Unknown};
         let before = [(12, Bytes(b"aaaabbbbcccc")), (8, Nothing), (4, Bytes(b"dddd")), (4, Unknown)];
-        let after = [(4, Bytes(b"aaaa")), (8, Bytes(b"bbxxcccc")), (4, Bytes(b"\0\0\0\0")), (4, Bytes(b"new!"))];
+        let after =
+            [(4, Bytes(b"aaaa")), (8, Bytes(b"bbxxcccc")), (4, Bytes(b"\0\0\0\0")), (4, Bytes(b"new!"))];
         assert_eq!(
             verdicts(&before, &after),
             [
@@ -189,9 +190,11 @@ mod tests {
                 (24, 4, Verdict::NotCompared),
             ]
         );
-        assert!(verdicts(&before, &before).iter().all(|(.., verdict)| {
-            matches!(verdict, Verdict::Same | Verdict::NotCompared)
-        }));
+        assert!(
+            verdicts(&before, &before)
+                .iter()
+                .all(|(.., verdict)| { matches!(verdict, Verdict::Same | Verdict::NotCompared) })
+        );
     }
 
     /// A length that only a number claims costs no time.

@@ -194,8 +194,9 @@ fn matched(old: &Case<'_>, new: &Case<'_>, same_container: bool) -> Matching {
         None => Some(0),
         Some(parent) => Some(matching.before.get(*parent)?.as_ref()?.saturating_add(1)),
     };
-    let new_parent =
-        |index: usize| new_parents.get(index)?.map_or(Some(0), |parent: usize| Some(parent.saturating_add(1)));
+    let new_parent = |index: usize| {
+        new_parents.get(index)?.map_or(Some(0), |parent: usize| Some(parent.saturating_add(1)))
+    };
     let old_id = |index: usize| old_ids.get(index)?.as_ref();
     let new_id = |index: usize| new_ids.get(index)?.as_ref();
     if same_container {

@@ -18,14 +18,12 @@ pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) -> Vec
 }
 
 fn facts(process: &Process, side: &Side<'_>) -> super::Facts {
-    let mut threads: Vec<Option<&Text>> = process.threads.iter().map(|thread| thread.comm.as_ref()).collect();
-    threads.sort();
-    let shared: Vec<&str> = process
-        .namespaces
-        .iter()
-        .filter(|(_, namespace)| namespace.shared_with_host == Some(true))
-        .map(|(kind, _)| *kind)
-        .collect();
+    // Old images have the name of the first thread only.
+    let names: Option<Vec<&Text>> = process.threads.iter().map(|thread| thread.comm.as_ref()).collect();
+    let names = names.map(|mut names| {
+        names.sort();
+        names
+    });
     let mut facts = Builder::default()
         .known("comm", process.comm.as_ref())
         .known("exe", process.exe.as_ref())
@@ -41,8 +39,11 @@ fn facts(process: &Process, side: &Side<'_>) -> super::Facts {
         .known("nice", process.nice)
         .known("oom_score_adj", process.oom_score_adj)
         .known("loginuid", process.loginuid)
-        .fact("threads", threads)
-        .fact("namespaces_of_host", shared);
+        .fact("thread_count", process.threads.len())
+        .known("threads", names);
+    for (kind, namespace) in &process.namespaces {
+        facts = facts.known(&format!("host_{kind}"), namespace.shared_with_host);
+    }
     if side.pairs.same_container {
         facts = facts
             .fact("pid", process.pid)

@@ -20,8 +20,7 @@ pub(super) fn engine(case: &Case<'_>, list: &mut Vec<Event>, diagnostics: &mut V
             }
             _ => (Kind::Checkpointed, format!("container {name} was checkpointed")),
         };
-        let reliability =
-            if kind == Kind::NodeBooted { Reliability::Derived } else { Reliability::Recorded };
+        let reliability = if kind == Kind::NodeBooted { Reliability::Derived } else { Reliability::Recorded };
         let source = time.source.into_bytes();
         list.push(Event::new(time.time, kind, source, reliability).saying(message.into_bytes()));
     }
@@ -39,7 +38,9 @@ pub(super) fn images(case: &Case<'_>, list: &mut Vec<Event>) {
         .filter_map(|(name, member)| Some((member.archived_mtime().filter(|time| *time > 0)?, name)))
         .collect();
     written.sort_unstable();
-    for (kind, image) in [(Kind::FirstImageWritten, written.first()), (Kind::LastImageWritten, written.last())] {
+    for (kind, image) in
+        [(Kind::FirstImageWritten, written.first()), (Kind::LastImageWritten, written.last())]
+    {
         let Some((seconds, name)) = image else { continue };
         let Ok(time) = Timestamp::from_second(*seconds) else { continue };
         let message = format!("image {name} was written");

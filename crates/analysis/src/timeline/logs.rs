@@ -18,7 +18,8 @@ pub(super) fn container(case: &mut Case<'_>, list: &mut Vec<Event>) {
 /// Errors and warnings of CRIU, whose log counts from its own start: about when the engine dates the checkpoint.
 pub(super) fn dump(case: &mut Case<'_>, list: &mut Vec<Event>) {
     // Other sources of that time are from the end of the dump.
-    let Some(start) = report::checkpointed(case.checkpoint).filter(|(_, source)| source == "config.dump") else {
+    let Some(start) = report::checkpointed(case.checkpoint).filter(|(_, source)| source == "config.dump")
+    else {
         return;
     };
     each(case, log::Source::Dump, &mut |line| {

@@ -114,16 +114,22 @@ impl Kind {
             Self::ContainerCreated | Self::ContainerStarted | Self::ContainerRestored => {
                 "by the engine, with the clock of the node"
             }
-            Self::Checkpointed => "the engine's stamp is from before the dump, other sources are from its end",
+            Self::Checkpointed => {
+                "the engine's stamp is from before the dump, other sources are from its end"
+            }
             Self::NetworkDumped => "whole second in which the container was frozen already",
             Self::FirstImageWritten => "the dump was running",
             Self::LastImageWritten => "the dump had ended, or was about to",
             Self::FileModified => "last change of the content; who may write the file can set any time",
             Self::GhostModified => "last change of the content before the dump; it can be set to any time",
-            Self::GhostAccessed => "last read that the mount options let the kernel note; it can be set to any time",
+            Self::GhostAccessed => {
+                "last read that the mount options let the kernel note; it can be set to any time"
+            }
             Self::LogEntry => "when the engine read the line, not when it was written",
             Self::DumpLogEntry => "time of the checkpoint and the offset in the log: right to about a second",
-            Self::CommandTyped => "clock of the container when the line was entered; the process can change its memory",
+            Self::CommandTyped => {
+                "clock of the container when the line was entered; the process can change its memory"
+            }
         }
     }
 }
@@ -234,7 +240,7 @@ impl Wish<'_> {
     }
 }
 
-/// All events, in order of time; those of one moment in order of kind, source and message.
+/// All events, in order of time; those of one moment in order of kind and source, and then as the source has them.
 ///
 /// # Errors
 /// When captured pages cannot be joined.
@@ -262,14 +268,9 @@ pub fn events(case: &mut Case<'_>, wish: &Wish<'_>) -> std::io::Result<Vec<Event
     }
     case.diagnostics.append(&mut diagnostics);
     list.retain(|event| wish.kinds.contains(&event.kind));
+    // What has one time stays in the order of its source: lines of a log, commands of a shell.
     list.sort_by(|one, other| {
-        (one.time, one.kind, &one.source, &one.subject.path, &one.message).cmp(&(
-            other.time,
-            other.kind,
-            &other.source,
-            &other.subject.path,
-            &other.message,
-        ))
+        (one.time, one.kind, &one.source).cmp(&(other.time, other.kind, &other.source))
     });
     note_order(case, &list);
     Ok(list)
@@ -284,8 +285,9 @@ fn note_order(case: &mut Case<'_>, list: &[Event]) {
     let Ok(limit) = end.checked_add(jiff::SignedDuration::from_mins(1)) else { return };
     let later = list.iter().filter(|event| event.time > limit).count();
     if later > 0 {
-        let message =
-            format!("{later} events are dated after the checkpoint: a clock was wrong, or the times were set");
+        let message = format!(
+            "{later} events are dated after the checkpoint: a clock was wrong, or the times were set"
+        );
         case.diagnostics.push(Diagnostic::note("time-after-checkpoint", "timeline", message));
     }
 }
@@ -299,7 +301,8 @@ mod tests {
 
     fn all(dump: Checkpoint) -> Vec<Event> {
         with_case(dump, |case| {
-            events(case, &Wish { sources: &[], kinds: &Kind::ALL, wanted: &|_| true, filtered: false }).unwrap()
+            events(case, &Wish { sources: &[], kinds: &Kind::ALL, wanted: &|_| true, filtered: false })
+                .unwrap()
         })
     }
 
@@ -333,7 +336,8 @@ mod tests {
     fn a_filter_leaves_out_what_is_of_no_process() {
         let dump = Checkpoint::new().process(Process::new(1));
         let list = with_case(dump, |case| {
-            events(case, &Wish { sources: &[], kinds: &Kind::ALL, wanted: &|_| true, filtered: true }).unwrap()
+            events(case, &Wish { sources: &[], kinds: &Kind::ALL, wanted: &|_| true, filtered: true })
+                .unwrap()
         });
         assert_eq!(list, []);
     }

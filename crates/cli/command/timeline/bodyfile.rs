@@ -18,8 +18,7 @@ pub fn write(events: &[Event], output: &mut Output) -> Result<()> {
 fn line(event: &Event) -> String {
     let subject = &event.subject;
     // A file stands under its path, so that its times come together; anything else under what happened.
-    let is_file =
-        matches!(event.kind, Kind::FileModified | Kind::GhostModified | Kind::GhostAccessed);
+    let is_file = matches!(event.kind, Kind::FileModified | Kind::GhostModified | Kind::GhostAccessed);
     let name = match &subject.path {
         Some(path) if is_file && event.kind == Kind::FileModified => show(&path.0),
         Some(path) if is_file => format!("{} (deleted)", show(&path.0)),
@@ -56,7 +55,9 @@ fn mode(event: &Event) -> String {
     };
     let set = |mask: u32| bits & mask != 0;
     let mut text = format!("{letter}/{letter}");
-    for (shift, special, with, without) in [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')] {
+    for (shift, special, with, without) in
+        [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')]
+    {
         text.push(if set(4 << shift) { 'r' } else { '-' });
         text.push(if set(2 << shift) { 'w' } else { '-' });
         text.push(match (set(1 << shift), set(special)) {
