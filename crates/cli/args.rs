@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::{diff::DIFF_HELP, graph::GRAPH_HELP, timeline::TIMELINE_HELP};
 pub use self::{diff::DiffArgs, graph::GraphArgs, timeline::TimelineArgs};
+use crate::scanning::ScanArgs;
 
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
 #[derive(Debug, Parser)]
@@ -139,6 +140,9 @@ pub enum Command {
     /// Search the memory of all processes
     #[command(override_usage = "ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE...", after_help = GREP_HELP)]
     GrepMem(GrepArgs),
+    /// List printable text, with the process, address and mapping of each
+    #[command(after_help = STRINGS_HELP)]
+    Strings(StringsArgs),
     /// Write raw bytes of a process's memory
     #[command(after_help = DUMP_HELP)]
     Dump(DumpArgs),
@@ -329,6 +333,7 @@ Examples:
   ckptfx grep-mem -i -e passwd -e secret --encoding all archive.tar
   ckptfx grep-mem -E 'https?://[^ ]+' -C 16 archive.tar
   ckptfx grep-mem --hex '7f 45 4c 46 ?? 01' --perms rwx archive.tar
+  ckptfx grep-mem --source all --timeout 60 10.0.0.7 archive.tar
   ckptfx grep-mem -c -f indicators.txt -o json archive.tar";
 
 /// What `grep-mem` takes.
@@ -377,13 +382,42 @@ pub struct GrepArgs {
     #[arg(short = 'C', long, value_name = "BYTES")]
     pub context: Option<usize>,
     #[command(flatten)]
-    pub filter: ProcessFilter,
-    /// Only mappings with these permissions: `x`, `rw-`, `rwxs`; ? for any.
-    #[arg(long, value_name = "PERMS", allow_hyphen_values = true)]
-    pub perms: Option<String>,
-    /// Only matches that begin between two addresses.
-    #[arg(long, value_name = "A-B", value_parser = parse_range)]
-    pub range: Option<(u64, u64)>,
+    pub scan: ScanArgs,
+}
+
+const STRINGS_HELP: &str =
+    "Printable are the ASCII characters and the tab; in UTF-8 also every other character that is no control; in UTF-16 also
+Latin-1. A string is a maximal run of them and never runs over a gap in captured memory.
+
+Examples:
+  ckptfx strings archive.tar | less
+  ckptfx strings -n 12 --pid 14 --encoding all archive.tar
+  ckptfx strings --unique --perms rw archive.tar | head
+  ckptfx strings --source rootfs,ghost-file,pipe archive.tar";
+
+/// What `strings` takes.
+#[derive(Debug, Args)]
+pub struct StringsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    /// Fewest characters of a string.
+    #[arg(short = 'n', long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub min_length: u16,
+    /// How the text may be encoded.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "utf-8", value_name = "ENCODING")]
+    pub encoding: Vec<EncodingArg>,
+    /// Give each text once, with the number of times and the first place, the most frequent first.
+    #[arg(short, long, conflicts_with = "count")]
+    pub unique: bool,
+    /// With --unique, tell at most this many texts apart.
+    #[arg(long, default_value_t = 5_000_000, value_name = "N")]
+    pub max_unique: usize,
+    /// Count the strings of each process.
+    #[arg(short, long)]
+    pub count: bool,
+    #[command(flatten)]
+    pub scan: ScanArgs,
 }
 
 /// How the text may be encoded.
@@ -849,7 +883,8 @@ pub enum Generate {
 }
 
 /// Two addresses in hexadecimal, as `/proc/PID/maps` has them; `0x` may stand before each.
-fn parse_range(text: &str) -> Result<(u64, u64), String> {
+/// Two addresses in hexadecimal, `A-B`.
+pub fn parse_range(text: &str) -> Result<(u64, u64), String> {
     let number = |text: &str| {
         let digits = text.strip_prefix("0x").unwrap_or(text);
         u64::from_str_radix(digits, 16).map_err(|_| format!("{text} is no hexadecimal address"))

@@ -213,6 +213,7 @@ fn ghost_entries(case: &Case<'_>) -> BTreeMap<u32, Vec<proto::RegFileEntry>> {
     ghosts
 }
 
+/// Deleted files; what their content hashes to is left open.
 pub(crate) fn ghosts(case: &mut Case<'_>, users: &FileUse) -> Vec<Found> {
     let checkpoint = case.checkpoint;
     let images = &checkpoint.images;

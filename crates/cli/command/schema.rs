@@ -5,13 +5,13 @@ use std::{fs, io::Write as _};
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     cgroup, compare, credential, elf_core, environment, file, graph, history, ipc, limits, log, mapping,
-    mount, namespace, network, process, queue, recover, report, rootfs, sbom, signal, socket, statistics,
-    summary, thread, timeline, timer, uts,
+    mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, signal, socket,
+    statistics, summary, thread, timeline, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, diff, dump, grep_mem, list};
+use super::{Outcome, decode, diff, dump, grep_mem, list, strings};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -54,11 +54,15 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("sbom", "components", of::<sbom::Component>),
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
+    ("strings", "strings", of::<strings::StringFacts>),
     ("threads", "threads", of::<thread::ThreadFacts>),
     ("timeline", "events", of::<timeline::Event>),
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
 ];
+
+/// Commands that say what they covered.
+const SCANS: &[&str] = &["grep-mem", "strings"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -136,6 +140,10 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         alternatives.extend([json!({"required": ["matches"]}), json!({"required": ["counts"]})]);
     } else {
         required.extend(lists.iter().map(|(_, collection, _)| *collection));
+    }
+    if SCANS.contains(&command) {
+        properties.insert("coverage".to_owned(), reference::<search::Coverage>(&mut generator));
+        required.push("coverage");
     }
     let warning = reference::<report::Warning>(&mut generator);
     properties.insert("warnings".to_owned(), json!({"type": "array", "items": warning}));
