@@ -4,6 +4,7 @@
 mod architecture;
 mod archives;
 mod cli;
+mod compare;
 mod decode;
 mod docs;
 mod execution;
@@ -18,4 +19,5 @@ mod sbom;
 mod schema;
 mod snapshot;
 mod support;
+mod timeline;
 mod truth;

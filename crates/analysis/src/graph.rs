@@ -62,6 +62,16 @@ pub struct Node {
     pub listens: Vec<Text>,
 }
 
+impl Node {
+    /// `nginx(8)`, or the label of what is no process.
+    pub fn name(&self) -> Text {
+        match self.pid {
+            Some(pid) => Text([self.label.0.as_slice(), format!("({pid})").as_bytes()].concat()),
+            None => self.label.clone(),
+        }
+    }
+}
+
 /// How two nodes are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -113,8 +123,12 @@ pub struct Edge {
     pub kind: EdgeKind,
     /// Id of a node.
     pub from: String,
+    /// Name and pid of the process, or label of the node.
+    pub from_name: Text,
     /// Id of a node.
     pub to: String,
+    /// As `from_name`.
+    pub to_name: Text,
     /// Whether it has a direction.
     pub directed: bool,
     /// Descriptors, addresses or name of what joins them.
@@ -177,7 +191,7 @@ struct Builder<'c, 'a> {
 
 impl Builder<'_, '_> {
     fn edge(&mut self, kind: EdgeKind, from: String, to: String, label: impl Into<Text>) {
-        self.add(Edge { kind, from, to, directed: true, label: label.into(), unread_bytes: None });
+        self.add(joined(kind, from, to, true, label.into(), None));
     }
 
     fn add(&mut self, edge: Edge) {
@@ -228,13 +242,9 @@ impl Builder<'_, '_> {
 
     /// Joins writers with readers.
     fn join(&mut self, kind: EdgeKind, name: &Text, ends: &Ends, unread_bytes: Option<u64>) {
-        let edge = |from: String, to: String, label: String| Edge {
-            kind,
-            from,
-            to,
-            directed: true,
-            label: Text([name.0.as_slice(), b" ", label.as_bytes()].concat()),
-            unread_bytes,
+        let edge = |from: String, to: String, label: String| {
+            let label = Text([name.0.as_slice(), b" ", label.as_bytes()].concat());
+            joined(kind, from, to, true, label, unread_bytes)
         };
         if ends.writers.len().saturating_mul(ends.readers.len()) > MAX_DIRECT {
             let object = self.object(name.clone());
@@ -407,12 +417,13 @@ impl Builder<'_, '_> {
             .filter(|task| wanted(task))
             .map(|task| process(task.process.pid))
             .collect();
-        let edges: Vec<Edge> = self
+        let mut edges: Vec<Edge> = self
             .edges
             .into_iter()
             .filter(|edge| all || chosen.contains(&edge.from) || chosen.contains(&edge.to))
             .collect();
-        let used: BTreeSet<&String> = edges.iter().flat_map(|edge| [&edge.from, &edge.to]).collect();
+        let used: BTreeSet<String> =
+            edges.iter().flat_map(|edge| [edge.from.clone(), edge.to.clone()]).collect();
         let mut listens: BTreeMap<u32, BTreeSet<Text>> = BTreeMap::new();
         for socket in sockets.iter().filter(|socket| socket.state == Some("LISTEN")) {
             for pid in pids(socket) {
@@ -445,6 +456,12 @@ impl Builder<'_, '_> {
         for (id, kind, label) in outside.chain(objects).filter(|(id, ..)| used.contains(id)) {
             nodes.push(Node { id, kind, label, pid: None, exe: None, uid: None, listens: Vec::new() });
         }
+        let names: BTreeMap<&str, Text> = nodes.iter().map(|node| (node.id.as_str(), node.name())).collect();
+        for edge in &mut edges {
+            edge.from_name = names.get(edge.from.as_str()).cloned().unwrap_or_default();
+            edge.to_name = names.get(edge.to.as_str()).cloned().unwrap_or_default();
+        }
+        drop(names);
         Graph { nodes, edges }
     }
 }
@@ -480,7 +497,20 @@ fn pids(socket: &Socket) -> BTreeSet<u32> {
 }
 
 fn undirected(kind: EdgeKind, from: String, to: String, label: Text, unread_bytes: Option<u64>) -> Edge {
-    Edge { kind, from, to, directed: false, label, unread_bytes }
+    joined(kind, from, to, false, label, unread_bytes)
+}
+
+/// An edge; the names of its ends are filled in at last.
+fn joined(
+    kind: EdgeKind,
+    from: String,
+    to: String,
+    directed: bool,
+    label: Text,
+    unread_bytes: Option<u64>,
+) -> Edge {
+    let none = Text::default();
+    Edge { kind, from, from_name: none.clone(), to, to_name: none, directed, label, unread_bytes }
 }
 
 fn listener(socket: &Socket) -> Option<Text> {

@@ -4,99 +4,60 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::graph::{self, Edge, EdgeKind, Graph, Node, NodeKind, Wish};
-use serde::Serialize;
 
-use super::{Outcome, for_each_checkpoint, view};
+use super::{
+    Outcome, for_each_checkpoint,
+    view::{self, Column, View},
+};
 use crate::{
     args::{Common, Format, GraphArgs},
-    render::{Collection, Output, table},
+    render::{Collection, Output},
     untrusted::show_short,
 };
 
 /// Longest part of a label in a picture, in characters.
 const MAX_LABEL: usize = 60;
 
-const COLLECTION: Collection = Collection {
-    name: "nodes",
-    columns: &[
-        "record",
-        "kind",
-        "id",
-        "label",
-        "pid",
-        "exe",
-        "uid",
-        "listens",
-        "from",
-        "to",
-        "directed",
-        "unread_bytes",
+const VIEW: View<Edge> = View {
+    name: "graph",
+    collection: Collection {
+        name: "edges",
+        columns: &["kind", "from", "from_name", "to", "to_name", "directed", "label", "unread_bytes"],
+    },
+    table: &[
+        Column::left("KIND", |edge| edge.kind.name().to_owned()),
+        Column::left("FROM", |edge| show_short(&edge.from_name.0, MAX_LABEL)),
+        Column::left("", |edge| if edge.directed { "->" } else { "--" }.to_owned()),
+        Column::left("TO", |edge| show_short(&edge.to_name.0, MAX_LABEL)),
+        Column::right("UNREAD", |edge| view::number(edge.unread_bytes)),
+        Column::left("THROUGH", |edge| show_short(&edge.label.0, 2 * MAX_LABEL)),
     ],
 };
 
-/// A record beside those of the other kind.
-#[derive(Serialize)]
-struct Of<'r, R> {
-    record: &'static str,
-    #[serde(flatten)]
-    fields: &'r R,
-}
-
 pub fn run(args: &GraphArgs, common: &Common) -> Result<Outcome> {
     let wish = Wish { parents: !args.no_parents, may_trace: args.may_trace };
-    for_each_checkpoint(&args.archives, common, "graph", COLLECTION, |case, output, _| {
+    for_each_checkpoint(&args.archives, common, VIEW.name, VIEW.collection, |case, output, _| {
         args.filter.check(case)?;
         let graph = graph::graph(case, wish, &|task| args.filter.accepts(task));
         match common.output {
-            Format::Table => write_table(&graph, output),
             Format::Dot => dot(&graph, output),
             Format::Mermaid => mermaid(&graph, output),
             _ => {
-                list(&graph.nodes, "node", output)?;
-                output.next_list("edges")?;
-                list(&graph.edges, "edge", output)
+                view::write(&VIEW, &graph.edges, output)?;
+                // Only a document has a second list.
+                if output.is_document() {
+                    output.next_list("nodes")?;
+                    graph.nodes.iter().try_for_each(|node| output.record(node))?;
+                }
+                Ok(())
             }
         }
     })
 }
 
-/// In a JSON document the name of the list says what a record is; elsewhere each record does.
-fn list<R: Serialize>(records: &[R], record: &'static str, output: &mut Output) -> Result<()> {
-    records.iter().try_for_each(|fields| {
-        if output.is_document() { output.record(fields) } else { output.record(&Of { record, fields }) }
-    })
-}
-
-/// One line an edge, with the names of both ends.
-fn write_table(graph: &Graph, output: &mut Output) -> Result<()> {
-    let mut plain = table::Plain::new(&["KIND", "FROM", "", "TO", "UNREAD", "THROUGH"]).right(&[4]);
-    let names: std::collections::HashMap<&str, String> =
-        graph.nodes.iter().map(|node| (node.id.as_str(), short(node))).collect();
-    let name = |id: &str| names.get(id).cloned().unwrap_or_else(|| id.to_owned());
-    for edge in &graph.edges {
-        plain.row([
-            edge.kind.name().to_owned(),
-            name(&edge.from),
-            if edge.directed { "->" } else { "--" }.to_owned(),
-            name(&edge.to),
-            view::number(edge.unread_bytes),
-            show_short(&edge.label.0, 2 * MAX_LABEL),
-        ]);
-    }
-    let color = output.color;
-    plain.write(output, color)?;
-    Ok(())
-}
-
-/// `nginx(8)`, or the label of what is no process.
-fn short(node: &Node) -> String {
-    let label = show_short(&node.label.0, MAX_LABEL);
-    node.pid.map_or_else(|| label.clone(), |pid| format!("{label}({pid})"))
-}
-
 /// Lines of a node's label, not escaped for any language yet.
 fn lines(node: &Node) -> Vec<String> {
-    let mut lines = vec![short(node)];
+    let mut lines = vec![show_short(&node.name().0, MAX_LABEL)];
     lines.extend(node.exe.as_ref().map(|exe| show_short(&exe.0, MAX_LABEL)));
     lines.extend(node.uid.map(|uid| format!("uid {uid}")));
     lines.extend(node.listens.iter().map(|at| format!("listens {}", show_short(&at.0, MAX_LABEL))));
