@@ -37,7 +37,9 @@ fn engines_are_compared_with_each_other() {
     let moved: Vec<_> = changes(&document)
         .iter()
         .filter(|one| one["kind"] == "process")
-        .map(|one| (one["change"].clone(), one["subject"]["pid_before"].clone(), one["subject"]["pid"].clone()))
+        .map(|one| {
+            (one["change"].clone(), one["subject"]["pid_before"].clone(), one["subject"]["pid"].clone())
+        })
         .collect();
     let changed = |before: u32, after: u32| ("changed".into(), before.into(), after.into());
     assert_eq!(
@@ -145,4 +147,31 @@ fn containers_of_pods_are_paired_by_name() {
         .map(|one| (one["container"]["name"].as_str().expect("a name"), changes(one).len()))
         .collect();
     assert_eq!(counts, [("two", 0), ("one", 1)]);
+}
+
+/// What is damaged is told, and is no difference by itself.
+#[test]
+fn damage_is_not_taken_for_a_difference() {
+    let tar = crate::support::plain("scenarios/log");
+    let scratch = Scratch::new();
+    let whole = scratch.put("whole.tar", &tar);
+    let mut position = 1;
+    for tenth in 1..10 {
+        position += tar.len() / 10;
+        let cut = scratch.put("cut.tar", &tar[..position]);
+        for pair in [[&whole, &cut], [&cut, &whole]] {
+            let words = ["diff", "--strings", "-o", "json"].map(std::ffi::OsString::from);
+            let ended = ckptfx(words.into_iter().chain(pair.map(|path| path.clone().into_os_string())));
+            // Without images there is nothing to compare.
+            assert!(matches!(ended.status, Some(2 | 3)), "{tenth}: {:?} {}", ended.status, ended.stderr);
+            assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        }
+    }
+    // Lost pages are not compared.
+    let mut members = crate::support::members(&tar);
+    members.list.retain(|member| !member.path.starts_with(b"checkpoint/pages-"));
+    let without = scratch.put("without.tar", members.to_tar());
+    let words = ["diff", "--kind", "memory", "-o", "json"].map(std::ffi::OsString::from);
+    let ended = ckptfx(words.into_iter().chain([whole.into_os_string(), without.into_os_string()])).status(3);
+    assert_eq!(changes(&ended.json()), &Vec::<Value>::new());
 }

@@ -42,10 +42,13 @@ fn events_are_in_order_and_say_who_vouches_for_them() {
     for name in ARCHIVES {
         let document = on("timeline -o json", fixture(name)).status(0).json();
         let events = records(&document, "events");
-        let times: Vec<jiff::Timestamp> =
-            events.iter().map(|event| event["time"].as_str().expect("a time").parse().expect("RFC 3339")).collect();
+        let times: Vec<jiff::Timestamp> = events
+            .iter()
+            .map(|event| event["time"].as_str().expect("a time").parse().expect("RFC 3339"))
+            .collect();
         assert!(times.is_sorted(), "{name}");
-        let kinds: BTreeSet<&str> = events.iter().map(|event| event["kind"].as_str().expect("a kind")).collect();
+        let kinds: BTreeSet<&str> =
+            events.iter().map(|event| event["kind"].as_str().expect("a kind")).collect();
         for kind in ["container-created", "checkpointed", "node-booted", "first-image-written"] {
             assert!(kinds.contains(kind), "{name}: {kind}");
         }
@@ -98,7 +101,8 @@ fn other_timeline_tools_can_read_it() {
 #[test]
 fn the_reverse_shell_leads_to_its_listener() {
     let document = on("graph -o json", fixture("shop-podman")).status(0).json();
-    let edge = records(&document, "edges").iter().find(|edge| edge["from_name"] == "sh(24)").expect("an edge");
+    let edge =
+        records(&document, "edges").iter().find(|edge| edge["from_name"] == "sh(24)").expect("an edge");
     assert_eq!(
         (&edge["kind"], &edge["to_name"], &edge["directed"]),
         (&json!("tcp"), &json!("nc(22)"), &json!(true))
@@ -108,7 +112,10 @@ fn the_reverse_shell_leads_to_its_listener() {
     let table = on("graph", fixture("scenarios/webshell")).status(0).text();
     insta::assert_snapshot!("graph-webshell", table);
     insta::assert_snapshot!("graph-dot", on("graph -o dot", fixture("scenarios/webshell")).status(0).text());
-    insta::assert_snapshot!("graph-mermaid", on("graph -o mermaid", fixture("scenarios/bash")).status(0).text());
+    insta::assert_snapshot!(
+        "graph-mermaid",
+        on("graph -o mermaid", fixture("scenarios/bash")).status(0).text()
+    );
 }
 
 /// Names that a suspect chose cannot end a string, begin a line, or add an attribute.

@@ -17,6 +17,8 @@ use crate::{
 
 /// Most processes on both sides that are joined by an edge each; more are joined through a node of the object.
 const MAX_DIRECT: usize = 9;
+/// Most processes of which each pair is tried for who may trace whom.
+const MAX_TRACED: usize = 2_000;
 /// Most edges of a graph.
 const MAX_EDGES: usize = 100_000;
 
@@ -160,7 +162,13 @@ pub fn graph(case: &mut Case<'_>, wish: Wish, wanted: &dyn Fn(&Task<'_>) -> bool
     let sockets = socket::sockets(case, &|_| true);
     let files = file::files(case, &|_| true);
     let mappings = mapping::mappings(case, &|_| true);
-    let mut builder = Builder { case, outside: BTreeMap::new(), objects: Vec::new(), edges: BTreeSet::new() };
+    let mut builder = Builder {
+        case,
+        outside: BTreeMap::new(),
+        objects: Vec::new(),
+        edges: BTreeSet::new(),
+        is_cut: false,
+    };
     if wish.parents {
         builder.parents();
     }
@@ -172,10 +180,13 @@ pub fn graph(case: &mut Case<'_>, wish: Wish, wanted: &dyn Fn(&Task<'_>) -> bool
     if wish.may_trace {
         builder.may_trace();
     }
-    let is_cut = builder.edges.len() >= MAX_EDGES;
+    let is_cut = builder.is_cut || builder.is_full();
     let graph = builder.finish(&sockets, wanted);
     if is_cut {
-        let message = format!("there are more than {MAX_EDGES} edges; the rest is left out");
+        let message = format!(
+            "there are {MAX_EDGES} edges or more, or too many processes to try which may trace which; some edges are \
+             left out"
+        );
         case.diagnostics.push(Diagnostic::loss("too-many", "graph", message));
     }
     graph
@@ -187,6 +198,7 @@ struct Builder<'c, 'a> {
     outside: BTreeMap<Text, usize>,
     objects: Vec<Text>,
     edges: BTreeSet<Edge>,
+    is_cut: bool,
 }
 
 impl Builder<'_, '_> {
@@ -194,8 +206,12 @@ impl Builder<'_, '_> {
         self.add(joined(kind, from, to, true, label.into(), None));
     }
 
+    fn is_full(&self) -> bool {
+        self.edges.len() >= MAX_EDGES
+    }
+
     fn add(&mut self, edge: Edge) {
-        if self.edges.len() < MAX_EDGES {
+        if !self.is_full() {
             self.edges.insert(edge);
         }
     }
@@ -275,6 +291,9 @@ impl Builder<'_, '_> {
         }
         for (index, (masters, slaves)) in sides {
             for master in &masters {
+                if self.is_full() {
+                    return;
+                }
                 for slave in slaves.iter().filter(|slave| *slave != master) {
                     let label = format!("/dev/pts/{index}");
                     self.edge(EdgeKind::Terminal, process(*master), process(*slave), label.into_bytes());
@@ -296,10 +315,16 @@ impl Builder<'_, '_> {
     }
 
     fn sockets(&mut self, sockets: &[Socket]) {
+        let listening = sockets.iter().filter(|socket| socket.state == Some("LISTEN"));
+        let ports: BTreeSet<Port<'_>> =
+            listening.filter_map(|socket| Some(port(socket, socket.local.as_ref()?))).collect();
         for socket in sockets {
+            if self.is_full() {
+                return;
+            }
             match socket.family {
                 Some("unix") => self.unix(socket),
-                Some("inet" | "inet6") => self.inet(socket, sockets),
+                Some("inet" | "inet6") => self.inet(socket, &ports),
                 _ => {}
             }
         }
@@ -328,21 +353,14 @@ impl Builder<'_, '_> {
         }
     }
 
-    fn inet(&mut self, socket: &Socket, all: &[Socket]) {
+    fn inet(&mut self, socket: &Socket, listening: &BTreeSet<Port<'_>>) {
         let Some((local, remote)) = socket.local.as_ref().zip(socket.remote.as_ref()) else { return };
         let kind = match socket.protocol.as_deref() {
             Some("tcp") => EdgeKind::Tcp,
             Some("udp") => EdgeKind::Udp,
             _ => return,
         };
-        let is_server = |end: &Endpoint| {
-            all.iter().any(|other| {
-                other.state == Some("LISTEN")
-                    && other.net_ns == socket.net_ns
-                    && other.protocol == socket.protocol
-                    && other.local.as_ref().is_some_and(|local| local.port == end.port)
-            })
-        };
+        let is_server = |end: &Endpoint| listening.contains(&port(socket, end));
         let (here, there) = (is_server(local), is_server(remote));
         let label = format!("{} to {}", socket::shown(local), socket::shown(remote));
         let reversed = format!("{} to {}", socket::shown(remote), socket::shown(local));
@@ -395,9 +413,13 @@ impl Builder<'_, '_> {
     fn may_trace(&mut self) {
         let case = self.case;
         let living = || case.tasks.iter().filter(|task| !is_zombie(task));
+        if living().count() > MAX_TRACED {
+            self.is_cut = true;
+            return;
+        }
         for tracer in living() {
             for target in living().filter(|target| target.process.pid != tracer.process.pid) {
-                if self.edges.len() >= MAX_EDGES {
+                if self.is_full() {
                     return;
                 }
                 if may_trace(tracer, target) == Some(true) {
@@ -489,6 +511,13 @@ impl Ends {
 
 fn process(pid: u32) -> String {
     format!("p{pid}")
+}
+
+/// Network namespace, protocol and port.
+type Port<'s> = (Option<u32>, Option<&'s str>, Option<u32>);
+
+fn port<'s>(socket: &'s Socket, end: &Endpoint) -> Port<'s> {
+    (socket.net_ns, socket.protocol.as_deref(), end.port)
 }
 
 /// The processes that hold a socket, each once.

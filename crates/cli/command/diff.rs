@@ -27,6 +27,8 @@ use crate::{
 
 /// Longest value in a cell of the table, in characters.
 const MAX_VALUE: usize = 60;
+/// Longer lists are not taken apart.
+const MAX_ELEMENTS: usize = 1_000;
 /// Zeros of holes of files that are hashed in all, in bytes.
 const MAX_ZEROS: u64 = 1 << 30;
 
@@ -110,7 +112,9 @@ fn difference(change: &Change) -> String {
     match (&change.before, &change.after) {
         (Some(before), Some(after)) => {
             let one = |(key, value): (&String, &Value)| match (value, after.get(key)) {
-                (Value::Array(old), Some(Value::Array(new))) => format!("{key}: {}", elements(old, new)),
+                (Value::Array(old), Some(Value::Array(new))) if old.len().max(new.len()) <= MAX_ELEMENTS => {
+                    format!("{key}: {}", elements(old, new))
+                }
                 (_, new) => format!("{key}: {} -> {}", cell(value), new.map_or_else(String::new, cell)),
             };
             before.iter().map(one).collect::<Vec<_>>().join("; ")

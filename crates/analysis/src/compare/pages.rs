@@ -90,9 +90,6 @@ pub(super) fn compare(
         let plain = match (old.known(), new.known()) {
             (Known::Nothing, Known::Nothing) => Some(Verdict::Same),
             (Known::Unknown, _) | (_, Known::Unknown) => Some(Verdict::NotCompared),
-            (Known::Bytes(one), Known::Bytes(other)) if head(one, length) == head(other, length) => {
-                Some(Verdict::Same)
-            }
             _ => None,
         };
         let length = if plain.is_some() { length } else { length.min(page) };
@@ -109,8 +106,11 @@ fn one_page(old: Known<'_>, new: Known<'_>, length: u64) -> Verdict {
     match (old, new) {
         (Known::Bytes(one), Known::Bytes(other)) => {
             let (one, other) = (head(one, length), head(other, length));
+            if one == other {
+                return Verdict::Same;
+            }
             let bytes = one.iter().zip(other).filter(|(one, other)| one != other).count() as u64;
-            if bytes == 0 { Verdict::Same } else { Verdict::Changed { bytes } }
+            Verdict::Changed { bytes }
         }
         (Known::Bytes(bytes), Known::Nothing) if !is_zero(bytes) => Verdict::Removed,
         (Known::Nothing, Known::Bytes(bytes)) if !is_zero(bytes) => Verdict::Added,

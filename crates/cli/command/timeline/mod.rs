@@ -17,8 +17,11 @@ use super::{
 use crate::{
     args::{Common, Format, TimelineArgs},
     render::Collection,
-    untrusted::show,
+    untrusted::{show, show_short},
 };
+
+/// Longest source in a table, in characters.
+const MAX_SOURCE: usize = 28;
 
 pub const VIEW: View<Event> = View {
     name: "timeline",
@@ -44,7 +47,7 @@ pub const VIEW: View<Event> = View {
         Column::left("TIME", |event| event.time.to_string()),
         Column::left("KIND", |event| event.kind.name().to_owned()),
         Column::left("TRUST", |event| event.reliability.name().to_owned()),
-        Column::left("SOURCE", |event| show(&event.source.0)),
+        Column::left("SOURCE", |event| show_short(&event.source.0, MAX_SOURCE)),
         Column::right("PID", |event| view::number(event.subject.pid)),
         Column::left("EVENT", |event| show(&event.message.0)),
     ],
