@@ -18,6 +18,7 @@ mod rootfs;
 mod sbom;
 mod schema;
 mod snapshot;
+mod strings;
 mod support;
 mod timeline;
 mod truth;

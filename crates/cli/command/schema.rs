@@ -131,13 +131,20 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         properties.insert((*collection).to_owned(), json!({"type": "array", "items": items}));
     }
     let mut alternatives = Vec::new();
-    if command == "grep-mem" {
-        let count = reference::<grep_mem::Count>(&mut generator);
+    let counts = match command {
+        "grep-mem" => {
+            Some((reference::<grep_mem::Count>(&mut generator), "With -c or -l, instead of matches."))
+        }
+        "strings" => Some((reference::<strings::Count>(&mut generator), "With -c, instead of strings.")),
+        _ => None,
+    };
+    if let Some((count, description)) = counts {
         properties.insert(
             "counts".to_owned(),
-            json!({"type": "array", "items": count, "description": "With -c or -l, instead of matches."}),
+            json!({"type": "array", "items": count, "description": description}),
         );
-        alternatives.extend([json!({"required": ["matches"]}), json!({"required": ["counts"]})]);
+        let lists = lists.iter().map(|(_, collection, _)| json!({"required": [collection]}));
+        alternatives.extend(lists.chain([json!({"required": ["counts"]})]));
     } else {
         required.extend(lists.iter().map(|(_, collection, _)| *collection));
     }

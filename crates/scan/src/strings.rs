@@ -252,15 +252,19 @@ fn utf8(bytes: &[u8], from: usize) -> u64 {
     if masks.high == 0 {
         return masks.ascii;
     }
-    let before = bytes.get(from.saturating_sub(REACH)..from).map(Masks::of).unwrap_or_default();
-    let after = bytes.get(end..bytes.len().min(end + REACH)).map(Masks::of).unwrap_or_default();
-    let pad = REACH - from.min(REACH);
-    let length = end - from;
-    let wide = |before: u64, here: u64, after: u64| {
-        u128::from(before) << pad | u128::from(here) << REACH | u128::from(after) << (REACH + length)
+    let near = |range: std::ops::Range<usize>, shift: usize| {
+        let (mut lead, mut rest) = (0_u128, 0_u128);
+        for (index, byte) in bytes.get(range).unwrap_or(&[]).iter().enumerate() {
+            lead |= u128::from(*byte >= 0xc0) << (shift + index);
+            rest |= u128::from(byte & 0xc0 == 0x80) << (shift + index);
+        }
+        (lead, rest)
     };
-    let lead = wide(before.lead, masks.lead, after.lead);
-    let rest = wide(before.high & !before.lead, masks.high & !masks.lead, after.high & !after.lead);
+    let length = end - from;
+    let before = near(from.saturating_sub(REACH)..from, REACH - from.min(REACH));
+    let after = near(end..bytes.len().min(end + REACH), REACH + length);
+    let lead = before.0 | u128::from(masks.lead) << REACH | after.0;
+    let rest = before.1 | u128::from(masks.high & !masks.lead) << REACH | after.1;
     // First bytes followed by one, two or three others; how many it needs, the decoder knows.
     let one = lead & rest >> 1;
     let two = one & rest >> 2;

@@ -64,14 +64,19 @@ pub(super) fn changes(
     strings: Option<StringWish>,
 ) -> Vec<Change> {
     let mut list = Vec::new();
-    let mut notes: Vec<(String, String)> = Vec::new();
+    let mut notes: Vec<(&'static str, String, String)> = Vec::new();
     let mut add = |region: &Region<'_>, list: &mut Vec<Change>| {
-        let left_out = judge(region, pairs, strings, list);
-        if left_out > 0 {
-            let subject = pairs.subject(region.owner, region.name.clone());
-            let pid = subject.pid.map_or_else(String::new, |pid| format!("pid {pid} "));
-            let message = format!("{left_out} more texts that appeared or disappeared are not listed");
-            notes.push((format!("{pid}{}", region.name.escaped()), message));
+        let rest = judge(region, pairs, strings, list);
+        let subject = pairs.subject(region.owner, Text::default());
+        let pid = subject.pid.map_or_else(String::new, |pid| format!("pid {pid} "));
+        if rest.texts > 0 {
+            let message = format!("{} more texts that appeared or disappeared are not listed", rest.texts);
+            notes.push(("strings-left-out", format!("{pid}{}", region.name.escaped()), message));
+        }
+        if rest.pages > 0 {
+            let message =
+                format!("{} pages are not compared: one of the checkpoints lacks their bytes", rest.pages);
+            notes.push(("pages-not-compared", format!("{pid}{}", region.name.escaped()), message));
         }
     };
     let mut sizes_differ = Vec::new();
@@ -102,8 +107,8 @@ pub(super) fn changes(
     for subject in sizes_differ {
         after.note("page-size", subject, "the page sizes differ: the memory is not compared");
     }
-    for (subject, message) in notes {
-        after.note("strings-left-out", subject, message);
+    for (code, subject, message) in notes {
+        after.note(code, subject, message);
     }
     list
 }
@@ -253,8 +258,17 @@ fn object_kind(object: &SharedObject<'_>) -> &'static str {
     }
 }
 
-/// Compares a region and adds what differs. Gives the number of texts that are left out.
-fn judge(region: &Region<'_>, pairs: &Pairs, strings: Option<StringWish>, list: &mut Vec<Change>) -> usize {
+/// What the list of changes does not say.
+#[derive(Default)]
+struct Rest {
+    /// Texts that are left out.
+    texts: usize,
+    /// Pages that are not compared, in a region that does not differ as far as it is.
+    pages: u64,
+}
+
+/// Compares a region and adds what differs.
+fn judge(region: &Region<'_>, pairs: &Pairs, strings: Option<StringWish>, list: &mut Vec<Change>) -> Rest {
     let mut found = MemoryChange { by: region.by, page_size: region.page, ..MemoryChange::default() };
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     let page = region.page.max(1);
@@ -277,7 +291,7 @@ fn judge(region: &Region<'_>, pairs: &Pairs, strings: Option<StringWish>, list: 
         }
     });
     if ranges.is_empty() {
-        return 0;
+        return Rest { pages: found.pages_not_compared, ..Rest::default() };
     }
     let address = |offset: u64| format!("{:#x}", region.start.saturating_add(offset));
     found.ranges =
@@ -309,7 +323,7 @@ fn judge(region: &Region<'_>, pairs: &Pairs, strings: Option<StringWish>, list: 
         Some(facts(&region.after)),
         Some(found),
     ));
-    let Some(wish) = strings else { return 0 };
+    let Some(wish) = strings else { return Rest::default() };
     let old = strings::pieces(&region.before, &ranges, wish.min);
     let now = strings::pieces(&region.after, &ranges, wish.min);
     let (gone, more_gone) = strings::only_in(&old, &now, wish.max);
@@ -326,5 +340,5 @@ fn judge(region: &Region<'_>, pairs: &Pairs, strings: Option<StringWish>, list: 
         let after = text(region.start, piece);
         list.push(new(Kind::String, Difference::Added, None, after, None));
     }
-    more_gone.saturating_add(more_came)
+    Rest { texts: more_gone.saturating_add(more_came), pages: 0 }
 }
