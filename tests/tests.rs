@@ -4,6 +4,7 @@
 mod architecture;
 mod archives;
 mod cli;
+mod compare;
 mod decode;
 mod docs;
 mod execution;
@@ -20,4 +21,5 @@ mod snapshot;
 mod strings;
 mod support;
 mod triage;
+mod timeline;
 mod truth;
