@@ -1,6 +1,7 @@
 //! Results on their way out: the only place that knows files, terminals and formats.
 
 mod csv;
+pub mod export;
 mod json;
 pub mod table;
 
