@@ -24,7 +24,9 @@ mod ns;
 mod ps;
 mod queues;
 mod recover;
+mod report;
 mod rootfs;
+mod scan;
 mod sbom;
 mod schema;
 mod signals;
@@ -36,6 +38,7 @@ mod timeline;
 mod timers;
 pub mod triage;
 mod uts;
+mod verify;
 mod view;
 
 pub use self::rootfs::open_member;
@@ -90,7 +93,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         bail!("--threads needs a number");
     }
     if !cli.command.has(common.output) {
-        bail!("this command has no -o {}; its forms are table, json, jsonl and csv", common.output.name());
+        bail!("this command has no -o {}; see its --help for the forms that it has", common.output.name());
     }
     match cli.command {
         Command::Info(args) => info::run(&args, &common),
@@ -125,6 +128,9 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Env(args) => env::run(&args, &common),
         Command::Limits(args) => limits::run(&args, &common),
         Command::Triage(args) => triage::run(&args, &common),
+        Command::Report(args) => report::run(&args, &common),
+        Command::Verify(args) => verify::run(&args, &common),
+        Command::Scan(args) => scan::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
         Command::Diff(args) => diff::run(&args, &common),
         Command::Timeline(args) => timeline::run(&args, &common),
