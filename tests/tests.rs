@@ -20,6 +20,6 @@ mod schema;
 mod snapshot;
 mod strings;
 mod support;
-mod triage;
 mod timeline;
+mod triage;
 mod truth;

@@ -16,7 +16,8 @@ use self::{
     verify::VERIFY_HELP,
 };
 pub use self::{
-    diff::DiffArgs, graph::GraphArgs, report::ReportArgs, scan::FleetArgs, timeline::TimelineArgs, verify::VerifyArgs,
+    diff::DiffArgs, graph::GraphArgs, report::ReportArgs, scan::FleetArgs, timeline::TimelineArgs,
+    verify::VerifyArgs,
 };
 use crate::{
     command::triage::{self, TriageArgs},

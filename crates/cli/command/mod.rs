@@ -26,8 +26,8 @@ mod queues;
 mod recover;
 mod report;
 mod rootfs;
-mod scan;
 mod sbom;
+mod scan;
 mod schema;
 mod signals;
 mod sockets;
@@ -49,9 +49,10 @@ use ckptfx_analysis::{
     report::{Head, Warning},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic, Severity};
+use clap::ValueEnum as _;
 
 use crate::{
-    args::{Cli, Command, Common, ProcessFilter},
+    args::{Cli, Command, Common, Format, ProcessFilter},
     evidence::{self, Opened},
     progress::Bars,
     render::{Collection, Output},
@@ -93,7 +94,11 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         bail!("--threads needs a number");
     }
     if !cli.command.has(common.output) {
-        bail!("this command has no -o {}; see its --help for the forms that it has", common.output.name());
+        let forms = Format::value_variants().iter().filter(|format| cli.command.has(**format));
+        let mut forms: Vec<String> = forms.map(|format| format.name()).collect();
+        let last = forms.pop().unwrap_or_default();
+        let (first, wanted) = (forms.join(", "), common.output.name());
+        bail!("this command has no -o {wanted}; its forms are {first} and {last}");
     }
     match cli.command {
         Command::Info(args) => info::run(&args, &common),
@@ -149,6 +154,7 @@ fn for_each_checkpoint(
     collection: Collection,
     mut work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
 ) -> Result<Outcome> {
+    evidence::refuse_to_overwrite(archives, common)?;
     let bars = Bars::new(common.quiet);
     let mut outcome = Outcome::Done;
     let opened: Option<Opened> = match archives {

@@ -5,8 +5,8 @@ use std::{fs, io::Write as _};
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     cgroup, compare, credential, elf_core, environment, file, finding, graph, history, ipc, limits, log,
-    mapping, mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, signal, socket,
-    statistics, summary, thread, timeline, timer, uts,
+    mapping, mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, signal,
+    socket, statistics, summary, thread, timeline, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};

@@ -305,19 +305,24 @@ fn write_table(
     Ok(())
 }
 
-/// The headline of a story, and its findings.
-fn write_story(story: &[Finding], facts: &Facts<'_>, output: &mut Output) -> Result<()> {
-    let Some(first) = story.first() else { return Ok(()) };
-    let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
-    let number = first.story.strip_prefix("process-").and_then(|pid| pid.parse().ok());
-    let headline = match number.and_then(|pid| facts.process(pid)) {
+/// What the story of a finding is about.
+pub fn headline(finding: &Finding, facts: &Facts<'_>) -> String {
+    let number = finding.story.strip_prefix("process-").and_then(|pid| pid.parse().ok());
+    match number.and_then(|pid| facts.process(pid)) {
         Some(process) => {
             let comm = process.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
             format!("process {} {comm}: {}", process.pid, show_short(&process.command(), WIDTH))
         }
-        None if first.story == "file-system" => "file system".to_owned(),
-        None => show(first.story.as_bytes()),
-    };
+        None if finding.story == "file-system" => "file system".to_owned(),
+        None => show(finding.story.as_bytes()),
+    }
+}
+
+/// The headline of a story, and its findings.
+fn write_story(story: &[Finding], facts: &Facts<'_>, output: &mut Output) -> Result<()> {
+    let Some(first) = story.first() else { return Ok(()) };
+    let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
+    let headline = headline(first, facts);
     let style = if output.color { style(worst) } else { anstyle::Style::new() };
     writeln!(output, "\n{style}{}{style:#}  {headline}", worst.name().to_uppercase())?;
     for finding in story {
