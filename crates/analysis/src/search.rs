@@ -33,7 +33,7 @@ pub struct SearchRegion<'a> {
     owner: Owner,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
     /// Index into the case's tasks.
     Task(usize),
@@ -148,6 +148,11 @@ pub fn regions<'a>(case: &Case<'a>) -> io::Result<Vec<SearchRegion<'a>>> {
 }
 
 impl<'a> SearchRegion<'a> {
+    /// Whether both belong to the same process or the same shared object.
+    pub fn has_owner_of(&self, other: &Self) -> bool {
+        self.owner == other.owner
+    }
+
     /// The processes that see any byte of the region.
     pub fn tasks<'c>(&self, case: &'c Case<'a>) -> Vec<&'c Task<'a>> {
         match self.owner {
