@@ -3,8 +3,11 @@
 use std::ops::Range;
 
 use base64::Engine as _;
-use ckptfx_scan::Region;
-use ckptfx_scan::yara::{Content, MetaValue, Place as Found, RuleFacts, RuleMatch, Unit};
+use ckptfx_parser::memory::Vma;
+use ckptfx_scan::{
+    Region,
+    yara::{Content, MetaValue, Place as Found, RuleFacts, RuleMatch, Unit},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -77,35 +80,40 @@ pub struct Match {
     pub comm: Option<Text>,
     /// What the rule was held against.
     pub source: Source,
+    /// Path of the file, or name of the shared object or queue; null for a process's own memory.
+    pub path: Option<Text>,
     /// Where its strings are, by string and address; empty when the condition needs none.
     pub strings: Vec<StringMatch>,
     /// Number of places of the strings, those included that `--max-strings` leaves out of `strings`.
     pub string_count: usize,
-    /// Other processes that map the same object.
+    /// Other processes that map, hold or use the same object, queue or file.
     pub shared_with: Vec<u32>,
 }
 
-/// How often rules matched in a process, in one kind of memory.
+/// How many rules matched in a process, in one kind of thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Count {
     /// The process; null for what belongs to none.
     pub pid: Option<u32>,
     /// Its name.
     pub comm: Option<Text>,
-    /// The kind of memory.
+    /// The kind of thing.
     pub source: Source,
     /// Number of rules that match.
     pub count: usize,
 }
 
-/// What rules are evaluated over at a time: regions of one process, or of one shared object.
+/// What rules are evaluated over at a time: all regions of one process, shared object, queue or file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group(Range<usize>);
+
+/// The part of a mapping of a process that is meant, if any.
+pub type Keep<'k, 'a> = dyn Fn(&Task<'a>, &Vma) -> Option<Range<u64>> + 'k;
 
 /// Puts regions of one owner, which follow one another, together.
 pub fn groups(regions: &[SearchRegion<'_>]) -> Vec<Group> {
     let mut start = 0;
-    let chunks = regions.chunk_by(SearchRegion::has_owner_of);
+    let chunks = regions.chunk_by(SearchRegion::is_part_of_same);
     chunks
         .map(|chunk| {
             let range = start..start + chunk.len();
@@ -121,24 +129,45 @@ impl Group {
         regions.get(self.0.clone()).unwrap_or_default()
     }
 
-    /// The group as the engine takes it.
-    pub fn unit<'r>(&self, regions: &'r [SearchRegion<'_>]) -> Unit<'r> {
-        let regions = self.regions(regions).iter();
-        let regions = regions.map(|region| Region::new(region.region.start, region.region.bytes()));
-        Unit { content: Content::Process(regions.collect()), variables: Vec::new() }
+    /// The group as the engine takes it: a file that is there as a whole as one, everything else as regions. With
+    /// `keep`, a process's own memory is cut to what is kept, a shared object is kept if any mapping of it is, and
+    /// nothing else is.
+    pub fn unit<'r, 'a>(
+        &self,
+        case: &Case<'a>,
+        regions: &'r [SearchRegion<'a>],
+        keep: Option<&Keep<'_, 'a>>,
+    ) -> Unit<'r> {
+        let regions = self.regions(regions);
+        let whole = || regions.iter().map(|region| Region::new(region.base(), region.bytes())).collect();
+        let first = regions.first();
+        let is_mapped = |keep: &Keep<'_, 'a>| {
+            let mappings = first.map(|first| first.mappings(case)).unwrap_or_default();
+            mappings.iter().any(|(task, vma)| keep(task, vma).is_some())
+        };
+        let content = match (keep, first.and_then(|first| case.tasks.get(first.owner()?))) {
+            (Some(keep), Some(task)) => Content::Process(cut(task, regions, keep)),
+            (Some(keep), None) if !is_mapped(keep) => Content::Process(Vec::new()),
+            (_, Some(_)) => Content::Process(whole()),
+            (_, None) => match first.and_then(|first| file(case, first, regions.len())) {
+                Some(bytes) => Content::File(bytes),
+                None => Content::Process(whole()),
+            },
+        };
+        Unit { content, variables: variables(case, regions) }
     }
 
     /// What to call it in a message.
-    pub fn name(&self, case: &Case<'_>, regions: &[SearchRegion<'_>]) -> String {
+    pub fn name<'a>(&self, case: &Case<'a>, regions: &[SearchRegion<'a>]) -> String {
         let Some(region) = self.regions(regions).first() else { return String::new() };
-        match (region.source, region.tasks(case).first()) {
-            (Source::Memory, Some(task)) => format!("pid {}", task.process.pid),
-            (_, Some(task)) => format!("shared object of pid {}", task.process.pid),
-            (_, None) => "shared object".to_owned(),
+        match (region.thing(case), region.tasks(case).first()) {
+            (Some((name, _)), _) => format!("{} {}", region.source, Text(name.to_vec()).escaped()),
+            (None, Some(task)) => format!("pid {}", task.process.pid),
+            (None, None) => region.source.to_string(),
         }
     }
 
-    /// The record of a match. Of several processes that map an object the first that is `wanted` is named.
+    /// The record of a match. Of several processes that see an object the first that is `wanted` is named.
     pub fn record<'a>(
         &self,
         case: &Case<'a>,
@@ -152,8 +181,9 @@ impl Group {
         let tasks = first.tasks(case);
         let task = tasks.iter().find(|task| wanted(task)).or(tasks.first()).copied();
         let pid = task.map(|task| task.process.pid);
-        let strings =
-            found.strings.iter().flat_map(|string| string.places.iter().map(|place| (&string.name, place)));
+        let strings = found.strings.iter().flat_map(|string| {
+            string.places.iter().map(|place| string_match(case, regions, pid, &string.name, place))
+        });
         Some(Match {
             rule: rule.name.clone(),
             namespace: rule.namespace.clone(),
@@ -166,7 +196,8 @@ impl Group {
             pid,
             comm: task.and_then(|task| task.process.comm.clone()),
             source: first.source,
-            strings: strings.map(|(name, place)| string(case, regions, pid, name, place)).collect(),
+            path: first.thing(case).map(|(name, _)| name.into()),
+            strings: strings.collect(),
             string_count: found.strings.iter().map(|string| string.count).sum(),
             shared_with: tasks
                 .iter()
@@ -177,6 +208,54 @@ impl Group {
     }
 }
 
+/// What public rules ask of a file by name. Memory has no such thing.
+fn variables<'a>(case: &Case<'a>, regions: &[SearchRegion<'a>]) -> Vec<(&'static str, Vec<u8>)> {
+    let Some(region) = regions.first() else { return Vec::new() };
+    if !matches!(region.source, Source::GhostFile | Source::Tmpfs | Source::Rootfs | Source::Volume) {
+        return Vec::new();
+    }
+    let Some((path, _)) = region.thing(case) else { return Vec::new() };
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let dot = name.iter().rposition(|byte| *byte == b'.');
+    let extension = dot.and_then(|dot| name.get(dot..)).unwrap_or_default();
+    vec![("filepath", path.to_vec()), ("filename", name.to_vec()), ("extension", extension.to_vec())]
+}
+
+/// The content of a file, queue or memfd, if it is there as one piece.
+fn file<'r, 'a>(case: &Case<'a>, first: &'r SearchRegion<'a>, regions: usize) -> Option<&'r [u8]> {
+    let (_, size) = first.thing(case)?;
+    if regions != 1 || first.base() != 0 || first.source == Source::SharedMemory {
+        return None;
+    }
+    // Captured pages go on to the end of the last page.
+    first.bytes().get(..usize::try_from(size?).ok()?)
+}
+
+/// The parts of a process's regions that are kept; neighbours stay one region.
+fn cut<'r, 'a>(task: &Task<'a>, regions: &'r [SearchRegion<'a>], keep: &Keep<'_, 'a>) -> Vec<Region<'r>> {
+    let mut kept: Vec<Range<u64>> = Vec::new();
+    for range in task.space.iter().flat_map(|space| &space.vmas).filter_map(|vma| keep(task, vma)) {
+        match kept.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => kept.push(range),
+        }
+    }
+    let mut parts = Vec::new();
+    for region in regions {
+        let (base, bytes) = (region.base(), region.bytes());
+        let end = base.saturating_add(bytes.len() as u64);
+        for range in &kept {
+            let (from, to) = (range.start.max(base), range.end.min(end));
+            let offset = |address: u64| usize::try_from(address.checked_sub(base)?).ok();
+            let part = offset(from).zip(offset(to)).and_then(|(from, to)| bytes.get(from..to));
+            if let Some(part) = part.filter(|part| !part.is_empty()) {
+                parts.push(Region::new(from, part));
+            }
+        }
+    }
+    parts
+}
+
 fn value(value: &MetaValue) -> Value {
     match value {
         MetaValue::Bytes(bytes) => Value::Text(bytes.as_slice().into()),
@@ -185,21 +264,20 @@ fn value(value: &MetaValue) -> Value {
     }
 }
 
-fn string(
-    case: &Case<'_>,
-    regions: &[SearchRegion<'_>],
+fn string_match<'a>(
+    case: &Case<'a>,
+    regions: &[SearchRegion<'a>],
     pid: Option<u32>,
     name: &str,
     found: &Found,
 ) -> StringMatch {
-    let index = regions.partition_point(|region| region.region.start <= found.address).checked_sub(1);
+    let index = regions.partition_point(|region| region.base() <= found.address).checked_sub(1);
     let place = index
         .and_then(|index| regions.get(index))
         .map(|region| region.place(case, found.address, &|task, _, _| Some(task.process.pid) == pid));
     let place = place.as_ref();
     // A part of an object that another process maps has no address in this one.
     let here = place.filter(|place| place.task.map(|task| task.process.pid) == pid);
-    let member = place.and_then(|place| place.member);
     StringMatch {
         name: format!("${name}"),
         address: here.and_then(|place| place.address).map(|address| format!("{address:#x}")),
@@ -209,8 +287,8 @@ fn string(
         bytes_b64: base64::engine::general_purpose::STANDARD.encode(&found.bytes),
         xor_key: found.xor_key,
         region: here.and_then(|place| place.facts()),
-        member: member.map(|(member, _)| member.name().into_owned()),
-        member_offset: member.and_then(|(member, offset)| member.offset.map(|_| offset)),
+        member: place.and_then(|place| place.member.as_deref().map(str::to_owned)),
+        member_offset: place.and_then(|place| place.member_offset),
     }
 }
 

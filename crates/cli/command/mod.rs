@@ -31,6 +31,9 @@ mod threads;
 mod timers;
 mod uts;
 mod view;
+mod yara;
+
+pub use self::{rootfs::open_member, yara::YaraArgs};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
@@ -83,6 +86,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
             ps::run(&args, show_threads, &common)
         }
         Command::GrepMem(args) => grep_mem::run(args, &common),
+        Command::Yara(args) => yara::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
         Command::Decode(args) => decode::run(&args, &common),
         Command::List(args) => list::run(&args, &common),
@@ -209,7 +213,7 @@ fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Warnin
 
 impl ProcessFilter {
     /// Whether a process is meant.
-    fn accepts(&self, task: &Task<'_>) -> bool {
+    pub fn accepts(&self, task: &Task<'_>) -> bool {
         let process = &task.process;
         let is_named = |name: &String, bytes: &[u8]| name.as_bytes() == bytes;
         (self.pid.is_empty() || self.pid.contains(&process.pid))
@@ -226,12 +230,12 @@ impl ProcessFilter {
     }
 
     /// Whether any process is left out.
-    fn is_set(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         !self.pid.is_empty() || !self.comm.is_empty() || !self.exe.is_empty()
     }
 
     /// Fails when a pid was asked for that is in no checkpoint.
-    fn check(&self, case: &Case<'_>) -> Result<()> {
+    pub fn check(&self, case: &Case<'_>) -> Result<()> {
         for pid in &self.pid {
             case.task(*pid).with_context(|| no_such_process(*pid, case))?;
         }

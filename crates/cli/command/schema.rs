@@ -5,7 +5,8 @@ use std::{fs, io::Write as _};
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
-    process, queue, recover, report, rootfs, sbom, signal, socket, statistics, summary, thread, timer, uts,
+    process, queue, recover, report, rootfs, sbom, search, signal, socket, statistics, summary, thread,
+    timer, uts, yara,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -52,7 +53,14 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("threads", "threads", of::<thread::ThreadFacts>),
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
+    ("yara", "matches", of::<yara::Match>),
 ];
+
+/// Commands that say what they covered.
+const SCANS: &[&str] = &["grep-mem", "yara"];
+
+/// Commands that may give counts in the place of matches, and the record of a count.
+const COUNTS: &[(&str, Record)] = &[("grep-mem", of::<grep_mem::Count>), ("yara", of::<yara::Count>)];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -117,15 +125,19 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         properties.insert((*collection).to_owned(), json!({"type": "array", "items": items}));
     }
     let mut alternatives = Vec::new();
-    if command == "grep-mem" {
-        let count = reference::<grep_mem::Count>(&mut generator);
+    if let Some((_, record)) = COUNTS.iter().find(|(name, _)| *name == command) {
+        let count = record(&mut generator).to_value();
         properties.insert(
             "counts".to_owned(),
-            json!({"type": "array", "items": count, "description": "With -c or -l, instead of matches."}),
+            json!({"type": "array", "items": count, "description": "With an option that counts, instead of matches."}),
         );
         alternatives.extend([json!({"required": ["matches"]}), json!({"required": ["counts"]})]);
     } else {
         required.extend(lists.iter().map(|(_, collection, _)| *collection));
+    }
+    if SCANS.contains(&command) {
+        properties.insert("coverage".to_owned(), reference::<search::Coverage>(&mut generator));
+        required.push("coverage");
     }
     let warning = reference::<report::Warning>(&mut generator);
     properties.insert("warnings".to_owned(), json!({"type": "array", "items": warning}));
