@@ -167,13 +167,10 @@ impl Session {
                 return;
             }
         };
-        let parts = match parts(&text) {
-            Ok(parts) => parts,
-            Err(reason) => {
-                self.reject(source, None, reason);
-                return;
-            }
-        };
+        let (text, parts, unread) = readable(text);
+        for reason in unread {
+            self.reject(source, None, reason);
+        }
         let mut next = 0;
         while let Some(part) = parts.get(next) {
             if let Some(wanted) = &part.include {
@@ -230,11 +227,45 @@ impl Session {
     }
 }
 
-/// The parts of a file, or what keeps it from being taken apart.
-fn parts(text: &str) -> Result<Vec<Part>, String> {
-    let file = boreal_parser::parse(text)
-        .map_err(|error| without_name(&generate_description(&error.to_diagnostic(), "", text)))?;
-    let parts = file.components.into_iter().map(|component| match component {
+/// The parts of a file that can be read: the text with everything else made blank, and what is wrong with that. A part
+/// that cannot be read goes from the line that it begins with to the next such line.
+fn readable(mut text: String) -> (String, Vec<Part>, Vec<String>) {
+    const WORDS: [&str; 5] = ["rule ", "private ", "global ", "import ", "include "];
+    let mut starts: Vec<usize> = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if WORDS.iter().any(|word| line.starts_with(word)) {
+            starts.push(at);
+        }
+        at += line.len();
+    }
+    let mut reasons = Vec::new();
+    loop {
+        let error = match boreal_parser::parse(&text) {
+            Ok(file) => {
+                let parts = file.components.into_iter().map(|component| part(&text, component)).collect();
+                return (text, parts, reasons);
+            }
+            Err(error) => error.to_diagnostic(),
+        };
+        reasons.push(without_name(&generate_description(&error, "", &text)));
+        let at = error.labels.first().map_or(0, |label| label.range.start);
+        // What ends too early is noticed where the next part begins.
+        let after = starts.partition_point(|start| *start < at);
+        let from = after.checked_sub(1).and_then(|index| starts.get(index)).copied();
+        let to = starts.get(after).copied().unwrap_or(text.len());
+        let blank = match from {
+            Some(from) if text.get(from..to).is_some_and(|part| !part.trim().is_empty()) => from..to,
+            // It is not known what to leave out.
+            _ => 0..text.len(),
+        };
+        let spaces = blanks(text.get(blank.clone()).unwrap_or_default());
+        text.replace_range(blank, &spaces);
+    }
+}
+
+fn part(text: &str, component: YaraFileComponent) -> Part {
+    match component {
         YaraFileComponent::Import(import) => Part { start: import.span.start, rule: None, include: None },
         YaraFileComponent::Include(include) => {
             Part { start: include.span.start, rule: None, include: Some(include.path) }
@@ -243,8 +274,12 @@ fn parts(text: &str) -> Result<Vec<Part>, String> {
             let start = rule_start(text, rule.name_span.start);
             Part { start, rule: Some(rule.name), include: None }
         }
-    });
-    Ok(parts.collect())
+    }
+}
+
+/// As many bytes with the same line breaks.
+fn blanks(text: &str) -> String {
+    text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect()
 }
 
 /// Where the rule begins whose name is at `name`: the words `rule`, `private` and `global` stand before it.
@@ -262,9 +297,7 @@ fn rule_start(text: &str, name: usize) -> usize {
 
 /// The bytes from `from` to `until`, at their place: what is before them is blank, so that lines and columns are true.
 fn alone(text: &str, from: usize, until: usize) -> String {
-    let before = text.as_bytes().get(..from).unwrap_or_default();
-    let blank = before.iter().map(|byte| if *byte == b'\n' { '\n' } else { ' ' });
-    let mut alone: String = blank.collect();
+    let mut alone = blanks(text.get(..from).unwrap_or_default());
     alone.push_str(text.get(from..until).unwrap_or_default());
     alone
 }
@@ -328,6 +361,18 @@ mod tests {
         let (rules, rejected) = outcome(&[("a.yar", "rule x {\n  condition: (\n}"), ("b.yar", GOOD)], &[]);
         assert_eq!(rules, ["b.yar/good"]);
         assert!(rejected[0].starts_with("a.yar:3:1: "), "{rejected:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_costs_its_rule_only() {
+        let text = "rule one { condition: true }\nrule two {\n  strings: $a = { [4] }\n  condition: $a\n}\n\
+                    private rule three { condition: true }\nrule four {\n condition: (\n}\n\
+                    rule five { condition: true\nrule six { condition: three }";
+        let (rules, rejected) = outcome(&[("a.yar", text)], &[]);
+        assert_eq!(rules, ["a.yar/one", "a.yar/three", "a.yar/six"], "{rejected:?}");
+        let lines: Vec<&str> = rejected.iter().map(|one| one.split(':').nth(1).unwrap()).collect();
+        assert_eq!(lines, ["3", "9", "11"], "{rejected:?}");
+        assert_eq!(outcome(&[("a.yar", "no rules at all")], &[]).1.len(), 1);
     }
 
     #[test]
