@@ -55,6 +55,7 @@ fn calls(command: &str) -> Vec<String> {
         "maps" => &["maps", "maps --anomalies"],
         "ps" => &["ps", "ps --env"],
         "rootfs" => &["rootfs", "rootfs --hash"],
+        "yara" => &["yara -r fixtures/rules", "yara -r fixtures/rules -c"],
         other => return vec![other.to_owned()],
     };
     forms.iter().map(|form| (*form).to_owned()).collect()
@@ -226,7 +227,7 @@ fn every_line_has_its_head_and_the_keys_of_a_record() {
     for evidence in EVIDENCE {
         for (command, words, stdout) in results(&schemas, &fixture(evidence), "jsonl") {
             let key = match words.as_str() {
-                "grep-mem -c PATH=" | "grep-mem -l PATH=" => "counts",
+                "grep-mem -c PATH=" | "grep-mem -l PATH=" | "yara -r fixtures/rules -c" => "counts",
                 _ => {
                     let mut required = schemas[&command]["required"].as_array().expect("keys").iter();
                     let list = |key: &&str| {

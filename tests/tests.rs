@@ -19,3 +19,4 @@ mod schema;
 mod snapshot;
 mod support;
 mod truth;
+mod yara;

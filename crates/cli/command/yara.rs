@@ -29,7 +29,7 @@ use crate::{
 
 const MATCHES: Collection = Collection {
     name: "matches",
-    columns: &["rule", "namespace", "tags", "pid", "comm", "source", "path", "string_count", "shared_with"],
+    columns: &["rule", "tags", "pid", "comm", "source", "path", "string_count", "shared_with"],
 };
 const COUNTS: Collection = Collection { name: "counts", columns: &["pid", "comm", "source", "count"] };
 
