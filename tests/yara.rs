@@ -75,9 +75,11 @@ fn planted_things_are_found_in_every_shop() {
 
 #[test]
 fn a_clean_web_server_has_nothing_but_information() {
-    for name in ["webserver-podman", "webserver-podman-as-written", "webserver-crio", "webserver-containerd"] {
+    for name in ["webserver-podman", "webserver-podman-as-written", "webserver-crio", "webserver-containerd"]
+    {
         for one in matches(&yara("-o json --source all", name)) {
-            let severity = one["meta"].as_array().unwrap().iter().find(|meta| meta["name"] == "severity").unwrap();
+            let severity =
+                one["meta"].as_array().unwrap().iter().find(|meta| meta["name"] == "severity").unwrap();
             assert_eq!(severity["value"], "info", "{name}: {}", one["rule"]);
         }
     }
@@ -132,7 +134,8 @@ fn a_string_over_a_page_border_counts_and_one_over_a_gap_does_not() {
 
 #[test]
 fn conditions_can_read_memory_and_ask_for_variables() {
-    let rule = "rule r { strings: $a = \"magic\" condition: for any i in (1..#a) : ( uint8(@a[i] + 5) == limit ) }";
+    let rule =
+        "rule r { strings: $a = \"magic\" condition: for any i in (1..#a) : ( uint8(@a[i] + 5) == limit ) }";
     let vma = || vec![Vma::anonymous(BASE, 0x1000).bytes(16, "magic!").bytes(64, "magic?")];
     assert_eq!(matches(&own(rule, "-d limit=63", vma()).status(0)).len(), 1);
     own(rule, "-d limit=64", vma()).status(1);
@@ -235,8 +238,14 @@ fn counts_and_tables() {
             {"pid": 14, "comm": "[kworker/0:1]", "source": "pipe", "count": 1},
         ])
     );
-    insta::assert_snapshot!("yara-table", yara("-q --source all --comm sh --comm nc", "shop-podman").status(0).text());
-    insta::assert_snapshot!("yara-strings", yara("-q -s --tag miner --tag hiding", "shop-podman").status(0).text());
+    insta::assert_snapshot!(
+        "yara-table",
+        yara("-q --source all --comm sh --comm nc", "shop-podman").status(0).text()
+    );
+    insta::assert_snapshot!(
+        "yara-strings",
+        yara("-q -s --tag miner --tag hiding", "shop-podman").status(0).text()
+    );
     insta::assert_snapshot!("yara-csv", yara("-q -o csv --source rootfs", "shop-podman").status(0).text());
     let one = yara("-q -o jsonl --tag wallet --pid 14", "shop-podman").status(0).lines();
     insta::assert_snapshot!("yara-record", serde_json::to_string_pretty(&one[0]).unwrap());
@@ -256,7 +265,8 @@ fn the_yara_program_finds_nothing_more() {
     let ours = found(&matches(&yara("-o json", "shop-podman").status(0)));
     let mut seen = 0;
     for pid in [1, 8, 11, 14, 22, 24, 25] {
-        let dumped = ckptfx(["dump", "--missing", "skip", "-q", "--pid", &pid.to_string(), archive.to_str().unwrap()]);
+        let dumped =
+            ckptfx(["dump", "--missing", "skip", "-q", "--pid", &pid.to_string(), archive.to_str().unwrap()]);
         let file = scratch.put(&format!("{pid}.bin"), &dumped.stdout);
         for rules in ["miners", "webshells", "shells", "implants", "credentials"] {
             let rules = format!("{directory}/{rules}.yar");
