@@ -17,6 +17,7 @@ mod rootfs;
 mod sbom;
 mod schema;
 mod snapshot;
+mod strings;
 mod support;
 mod truth;
 mod yara;

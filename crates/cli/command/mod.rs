@@ -27,6 +27,7 @@ mod schema;
 mod signals;
 mod sockets;
 mod stats;
+mod strings;
 mod threads;
 mod timers;
 mod uts;
@@ -86,6 +87,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
             ps::run(&args, show_threads, &common)
         }
         Command::GrepMem(args) => grep_mem::run(args, &common),
+        Command::Strings(args) => strings::run(&args, &common),
         Command::Yara(args) => yara::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
         Command::Decode(args) => decode::run(&args, &common),

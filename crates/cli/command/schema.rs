@@ -11,7 +11,7 @@ use ckptfx_analysis::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, dump, grep_mem, list};
+use super::{Outcome, decode, dump, grep_mem, list, strings};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -50,6 +50,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("sbom", "components", of::<sbom::Component>),
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
+    ("strings", "strings", of::<strings::StringFacts>),
     ("threads", "threads", of::<thread::ThreadFacts>),
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
@@ -57,10 +58,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
 ];
 
 /// Commands that say what they covered.
-const SCANS: &[&str] = &["grep-mem", "yara"];
-
-/// Commands that may give counts in the place of matches, and the record of a count.
-const COUNTS: &[(&str, Record)] = &[("grep-mem", of::<grep_mem::Count>), ("yara", of::<yara::Count>)];
+const SCANS: &[&str] = &["grep-mem", "strings", "yara"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -125,13 +123,21 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         properties.insert((*collection).to_owned(), json!({"type": "array", "items": items}));
     }
     let mut alternatives = Vec::new();
-    if let Some((_, record)) = COUNTS.iter().find(|(name, _)| *name == command) {
-        let count = record(&mut generator).to_value();
+    let counts = match command {
+        "grep-mem" => {
+            Some((reference::<grep_mem::Count>(&mut generator), "With -c or -l, instead of matches."))
+        }
+        "strings" => Some((reference::<strings::Count>(&mut generator), "With -c, instead of strings.")),
+        "yara" => Some((reference::<yara::Count>(&mut generator), "With -c, instead of matches.")),
+        _ => None,
+    };
+    if let Some((count, description)) = counts {
         properties.insert(
             "counts".to_owned(),
-            json!({"type": "array", "items": count, "description": "With an option that counts, instead of matches."}),
+            json!({"type": "array", "items": count, "description": description}),
         );
-        alternatives.extend([json!({"required": ["matches"]}), json!({"required": ["counts"]})]);
+        let lists = lists.iter().map(|(_, collection, _)| json!({"required": [collection]}));
+        alternatives.extend(lists.chain([json!({"required": ["counts"]})]));
     } else {
         required.extend(lists.iter().map(|(_, collection, _)| *collection));
     }
