@@ -282,3 +282,27 @@ fn the_yara_program_finds_nothing_more() {
     }
     assert!(seen > 15, "{seen}");
 }
+
+/// An object that several processes map is one match, and all of them are named.
+#[test]
+fn a_shared_object_is_scanned_once_and_belongs_to_all() {
+    let scratch = Scratch::new();
+    let rule = scratch.put("any.yar", "rule any { condition: true }");
+    let archive = fixture("shop-podman");
+    let of = |words: &str| {
+        let words = format!("yara -o json --source shared-memory {words} -r {}", rule.display());
+        matches(&on(&words, &archive).status(0))
+    };
+    let all = of("");
+    let shared = all.iter().find(|one| !one["shared_with"].as_array().unwrap().is_empty());
+    let shared = shared.expect("nginx shares memory with its workers");
+    let mut pids: Vec<u64> =
+        shared["shared_with"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    // Asked for by another of its processes, it is that one's.
+    let other = pids[0];
+    pids.extend(shared["pid"].as_u64());
+    let again = of(&format!("--pid {other}"));
+    let again = again.iter().find(|one| one["path"] == shared["path"]).expect("the same object");
+    assert_eq!(again["pid"], other);
+    assert_eq!(again["shared_with"].as_array().unwrap().len() + 1, pids.len());
+}
