@@ -377,3 +377,107 @@ fn several_archives_are_searched_one_after_the_other() {
     assert!(partly.text().contains("tok_live") && partly.stderr.contains("archive"));
     assert_eq!(on("grep-mem tok_live_9f8e7d", "/no/such/archive").status, Some(2));
 }
+
+/// A search of any archive, as JSON.
+fn found(words: &[&str], archive: &std::path::Path) -> Ended {
+    let words = ["grep-mem", "-o", "json"].iter().chain(words).map(std::ffi::OsString::from);
+    ckptfx(words.chain([archive.into()]))
+}
+
+/// Where each source's planted bytes are found, and whose they are.
+#[test]
+fn every_source_is_searched_with_its_provenance() {
+    for engine in ["podman", "crio", "containerd"] {
+        let archive = fixture(&format!("shop-{engine}"));
+        let find = |source: &str, pattern: &str| -> Vec<Value> {
+            let result = found(&["--source", source, pattern], &archive).json();
+            result["matches"].as_array().unwrap().clone()
+        };
+        for (source, pattern, path) in [
+            ("ghost-file", "\u{7f}ELF", None),
+            ("rootfs", "ssh-", Some("/root/.ssh/authorized_keys")),
+            ("metadata", "registry.local/shop", None),
+        ] {
+            let found = find(source, pattern);
+            assert!(!found.is_empty(), "{engine}: {source}");
+            assert!(
+                found.iter().all(|hit| hit["source"] == source && hit["member"].is_string()),
+                "{found:?}"
+            );
+            if let Some(path) = path {
+                assert!(found.iter().any(|hit| hit["region"]["path"] == path), "{engine}: {found:?}");
+            }
+        }
+        // The same bytes are found by position in the file that `rootfs cat` gives.
+        let hit = find("rootfs", "ssh-")
+            .into_iter()
+            .find(|hit| hit["region"]["path"] == "/root/.ssh/authorized_keys");
+        let hit = hit.unwrap();
+        let file = on("rootfs cat /root/.ssh/authorized_keys", &archive).stdout;
+        let offset = usize::try_from(hit["offset"].as_u64().unwrap()).unwrap();
+        assert!(file[offset..].starts_with(b"ssh-"));
+    }
+}
+
+#[test]
+fn a_queue_is_attributed_to_those_who_hold_it() {
+    let archive = fixture("shop-podman");
+    let queues = on("queues -o json", &archive).json();
+    let queues = queues["queues"].as_array().unwrap();
+    assert!(queues.len() >= 3);
+    for queue in queues {
+        let text = queue["text"].as_str().unwrap();
+        let result = found(&["--source", "pipe,socket-queue,tty,message-queue", text], &archive).json();
+        let hit = &result["matches"][0];
+        let mut pids: Vec<u64> =
+            hit["shared_with"].as_array().unwrap().iter().map(|pid| pid.as_u64().unwrap()).collect();
+        pids.extend(hit["pid"].as_u64());
+        pids.sort_unstable();
+        let mut holders: Vec<u64> = ["writers", "readers"]
+            .iter()
+            .flat_map(|side| queue[*side].as_array().unwrap())
+            .map(|pid| pid.as_u64().unwrap())
+            .collect();
+        holders.sort_unstable();
+        holders.dedup();
+        assert_eq!(pids, holders, "{queue}");
+        assert_eq!(hit["offset"], 0);
+        assert_eq!(hit["address"], Value::Null);
+    }
+}
+
+#[test]
+fn coverage_says_what_was_searched_and_what_not() {
+    let archive = fixture("shop-podman");
+    let all = found(&["--source", "all", "no such text anywhere"], &archive).json();
+    let coverage = &all["coverage"];
+    assert_eq!(coverage["complete"], true);
+    let whys = |coverage: &Value| -> Vec<String> {
+        coverage["not_scanned"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|gap| gap["why"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert!(!whys(coverage).contains(&"not-asked-for".to_owned()));
+    assert!(whys(coverage).contains(&"only-in-file".to_owned()));
+    let one = found(&["--pid", "1", "no such text anywhere"], &archive).json();
+    let bytes = |value: &Value, key: &str| -> u64 {
+        let list = value["coverage"][key].as_array().unwrap();
+        list.iter()
+            .filter(|entry| entry["source"] == "memory" && (key == "scanned" || entry["why"] == "left-out"))
+            .map(|entry| entry["bytes"].as_u64().unwrap())
+            .sum()
+    };
+    // What one process has and what was left out make up the whole.
+    assert_eq!(bytes(&one, "scanned") + bytes(&one, "not_scanned"), bytes(&all, "scanned"));
+    // A search that is over before it began is partial, and says so.
+    let output = found(&["--timeout", "0", "e"], &archive);
+    let stopped = output.json();
+    if stopped["coverage"]["complete"] == false {
+        output.status(3);
+        assert_eq!(stopped["coverage"]["stopped"], "timeout");
+        assert!(stopped["warnings"].as_array().unwrap().iter().any(|warning| warning["code"] == "timeout"));
+    }
+}

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::scanning::ScanArgs;
+
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
 #[derive(Debug, Parser)]
 #[command(name = "ckptfx", version, propagate_version = true, max_term_width = 110, after_help = EXAMPLES)]
@@ -281,6 +283,7 @@ Examples:
   ckptfx grep-mem -i -e passwd -e secret --encoding all archive.tar
   ckptfx grep-mem -E 'https?://[^ ]+' -C 16 archive.tar
   ckptfx grep-mem --hex '7f 45 4c 46 ?? 01' --perms rwx archive.tar
+  ckptfx grep-mem --source all --timeout 60 10.0.0.7 archive.tar
   ckptfx grep-mem -c -f indicators.txt -o json archive.tar";
 
 /// What `grep-mem` takes.
@@ -329,13 +332,7 @@ pub struct GrepArgs {
     #[arg(short = 'C', long, value_name = "BYTES")]
     pub context: Option<usize>,
     #[command(flatten)]
-    pub filter: ProcessFilter,
-    /// Only mappings with these permissions: `x`, `rw-`, `rwxs`; ? for any.
-    #[arg(long, value_name = "PERMS", allow_hyphen_values = true)]
-    pub perms: Option<String>,
-    /// Only matches that begin between two addresses.
-    #[arg(long, value_name = "A-B", value_parser = parse_range)]
-    pub range: Option<(u64, u64)>,
+    pub scan: ScanArgs,
 }
 
 /// How the text may be encoded.
@@ -801,7 +798,8 @@ pub enum Generate {
 }
 
 /// Two addresses in hexadecimal, as `/proc/PID/maps` has them; `0x` may stand before each.
-fn parse_range(text: &str) -> Result<(u64, u64), String> {
+/// Two addresses in hexadecimal, `A-B`.
+pub fn parse_range(text: &str) -> Result<(u64, u64), String> {
     let number = |text: &str| {
         let digits = text.strip_prefix("0x").unwrap_or(text);
         u64::from_str_radix(digits, 16).map_err(|_| format!("{text} is no hexadecimal address"))

@@ -5,6 +5,7 @@ mod command;
 mod evidence;
 mod progress;
 mod render;
+mod scanning;
 mod sysroot;
 mod untrusted;
 

@@ -38,6 +38,8 @@ pub struct Source {
     pub name: Text,
     /// Directory of the container that it is mounted at, without leading `/`; empty for the root.
     pub directory: Vec<u8>,
+    /// The member of the evidence that it is.
+    pub member: String,
     /// Its members.
     pub archive: Archive,
 }
@@ -90,6 +92,15 @@ pub fn contents_in(archive: &Archive, member: &Member) -> Option<Contents> {
 
 /// Opens all of them, the changes of the root file system first.
 pub fn sources(case: &mut Case<'_>, open: &OpenNested<'_>) -> Vec<Source> {
+    sources_of(case, &|_| true, open)
+}
+
+/// Opens those of the origins that are wanted.
+pub(crate) fn sources_of(
+    case: &mut Case<'_>,
+    wanted: &dyn Fn(&Origin) -> bool,
+    open: &OpenNested<'_>,
+) -> Vec<Source> {
     let checkpoint = case.checkpoint;
     let diagnostics = &mut case.diagnostics;
     let mut found: Vec<(Origin, Vec<u8>, &Member)> = Vec::new();
@@ -124,7 +135,7 @@ pub fn sources(case: &mut Case<'_>, open: &OpenNested<'_>) -> Vec<Source> {
     }
     found.sort_by(|one, other| one.0.cmp(&other.0));
     let mut sources = Vec::new();
-    for (origin, directory, member) in found {
+    for (origin, directory, member) in found.into_iter().filter(|(origin, ..)| wanted(origin)) {
         let Some(archive) = open(member, diagnostics) else { continue };
         let name = match &origin {
             Origin::RootfsDiff => Text::from("rootfs-diff"),
@@ -133,7 +144,8 @@ pub fn sources(case: &mut Case<'_>, open: &OpenNested<'_>) -> Vec<Source> {
             Origin::Tmpfs(number) if directory.is_empty() => Text::from(format!("tmpfs:{number}").as_str()),
             Origin::Tmpfs(_) => Text([b"tmpfs:/", directory.as_slice()].concat()),
         };
-        sources.push(Source { origin, name, directory, archive });
+        let member = member.name().into_owned();
+        sources.push(Source { origin, name, directory, member, archive });
     }
     sources
 }

@@ -213,7 +213,8 @@ fn ghost_entries(case: &Case<'_>) -> BTreeMap<u32, Vec<proto::RegFileEntry>> {
     ghosts
 }
 
-fn ghosts(case: &mut Case<'_>, users: &FileUse) -> Vec<Found> {
+/// Deleted files; what their content hashes to is left open.
+pub(crate) fn ghosts(case: &mut Case<'_>, users: &FileUse) -> Vec<Found> {
     let checkpoint = case.checkpoint;
     let images = &checkpoint.images;
     let mut entries = ghost_entries(case);

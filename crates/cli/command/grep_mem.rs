@@ -7,17 +7,16 @@ use std::{
     io::{self, Write as _},
     ops::ControlFlow,
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
-    sync::atomic::AtomicU64,
     time::Instant,
 };
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Task, Text,
-    search::{self, Place, RegionFacts, SearchRegion, Source},
+    search::{Place, RegionFacts, SearchRegion, Source, Stop},
 };
-use ckptfx_parser::{Diagnostic, memory::Vma};
-use ckptfx_scan::{Encoding, Encodings, Hit, Options, PatternKind, Plan, Region};
+use ckptfx_parser::memory::Vma;
+use ckptfx_scan::{Encoding, Encodings, Hit, Outcome as ScanOutcome, PatternKind, Plan, Region};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -26,6 +25,7 @@ use crate::{
     args::{Common, EncodingArg, GrepArgs},
     progress::Bars,
     render::{Collection, Output},
+    scanning::Scanner,
     untrusted::{show, show_short},
 };
 
@@ -79,15 +79,15 @@ struct Context {
 /// One match: the contract of `docs/output.md`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Match<'p> {
-    /// The process; null for a shared object that no process maps.
+    /// The process; null when no process maps, holds or uses it.
     pid: Option<u32>,
     /// Its name.
     comm: Option<Text>,
-    /// What kind of memory it is in.
+    /// What kind of thing it is in.
     source: Source,
     /// Of the first byte, in this process.
     address: Option<String>,
-    /// In the shared object.
+    /// In the shared object, file or queue; null in a process's own memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
     /// Number of bytes.
@@ -102,24 +102,24 @@ pub(super) struct Match<'p> {
     bytes_b64: String,
     /// Bytes around it.
     context: Context,
-    /// The mapping.
+    /// The mapping, file or queue.
     region: Option<RegionFacts>,
     /// Member of the archive that holds the first byte.
     member: Option<String>,
-    /// Its offset in the member.
+    /// Its offset in the member; null where the byte does not lie there as it is.
     member_offset: Option<u64>,
-    /// Other processes that map the same byte.
+    /// Other processes that map, hold or use the same byte.
     shared_with: Vec<u32>,
 }
 
 /// How often a process matched, in one kind of memory.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Count {
-    /// The process; null for shared objects that no process maps.
+    /// The process; null for what no process maps, holds or uses.
     pid: Option<u32>,
     /// Its name.
     comm: Option<Text>,
-    /// The kind of memory.
+    /// What kind of thing they are in.
     source: Source,
     /// Matches of all patterns.
     count: u64,
@@ -143,14 +143,13 @@ pub fn run(mut args: GrepArgs, common: &Common) -> Result<Outcome> {
             eprintln!("ckptfx: note: pattern {pattern:?}: {}", show(note.message.as_bytes()));
         }
     }
-    let perms = args.perms.as_deref().map(Permissions::parse).transpose()?;
-    let search = Search { args: &args, plan: &plan, texts: &texts, perms, common };
+    let scanner = Scanner::new(&args.scan, common)?;
+    let search = Search { args: &args, plan: &plan, texts: &texts, scanner: &scanner, common };
     let counting = args.count || args.list;
     let collection = if counting { COUNTS } else { MATCHES };
     let mut total = 0;
     let outcome =
         for_each_checkpoint(&args.operands, common, "grep-mem", collection, |case, output, bars| {
-            args.filter.check(case)?;
             total += search.run(case, output, bars)?;
             Ok(())
         })?;
@@ -198,72 +197,34 @@ fn encodings(chosen: &[EncodingArg]) -> Encodings {
     }
 }
 
-/// A pattern of permissions: each letter must be set, `-` must not be, `?` is any; the fourth place is
-/// `p` or `s`. A single letter must be set, wherever it is.
-struct Permissions(Vec<char>);
-
-impl Permissions {
-    fn parse(text: &str) -> Result<Self> {
-        let letters: Vec<char> = text.chars().collect();
-        let fits = match letters.as_slice() {
-            [letter] => "rwxps".contains(*letter),
-            rwx if rwx.len() == 3 || rwx.len() == 4 => rwx
-                .iter()
-                .zip(["r-?", "w-?", "x-?", "ps?"])
-                .all(|(letter, allowed)| allowed.contains(*letter)),
-            _ => false,
-        };
-        if !fits {
-            bail!("--perms {text}: one letter, or three or four places as in rwx, r-x or rw-p are expected");
-        }
-        Ok(Self(letters))
-    }
-
-    fn accept(&self, permissions: &str) -> bool {
-        match self.0.as_slice() {
-            [letter] => permissions.contains(*letter),
-            letters => {
-                letters.iter().zip(permissions.chars()).all(|(wanted, is)| *wanted == '?' || *wanted == is)
-            }
-        }
-    }
-}
-
 struct Search<'s> {
     args: &'s GrepArgs,
     plan: &'s Plan,
     texts: &'s [String],
-    perms: Option<Permissions>,
+    scanner: &'s Scanner<'s>,
     common: &'s Common,
 }
 
 impl Search<'_> {
     /// Searches one checkpoint and writes what is found; gives the number of matches.
     fn run(&self, case: &mut Case<'_>, output: &mut Output, bars: &Bars) -> Result<u64> {
-        let mut regions = search::regions(case).context("cannot put pages of the parent dump together")?;
-        if self.args.filter.is_set() {
-            regions.retain(|region| region.tasks(case).iter().any(|task| self.args.filter.accepts(task)));
-        }
-        let bytes: Vec<Region<'_>> = regions
-            .iter()
-            .map(|region| Region { base: region.region.start, bytes: region.region.bytes() })
-            .collect();
-        let total: u64 = bytes.iter().map(|region| region.bytes.len() as u64).sum();
+        let selection = self.scanner.select(case, bars)?;
+        let regions = &selection.regions;
+        let bytes = selection.bytes();
+        let total = selection.coverage.bytes();
         let started = Instant::now();
-        let progress = AtomicU64::new(0);
-        let options = Options { progress: Some(&progress), ..Options::default() };
         let mut found = 0;
-        let mut counts: BTreeMap<(Option<u32>, u8), Count> = BTreeMap::new();
+        let mut counts: BTreeMap<(Option<u32>, Source), Count> = BTreeMap::new();
         let mut failure = None;
-        let summary = bars.watch("searching memory", total, &progress, || {
-            self.plan.scan(&bytes, &options, &mut |hit| {
+        let summary = self.scanner.run("searching", total, bars, |options| {
+            self.plan.scan(&bytes, options, &mut |hit| {
                 let Some((region, scanned)) = regions.get(hit.region).zip(bytes.get(hit.region)) else {
                     return ControlFlow::Continue(());
                 };
                 let place = region.place(case, scanned.address(hit.offset), &|task, vma, address| {
-                    self.accepts_at(task, Some(vma), Some(address))
+                    self.scanner.accepts_at(task, vma, address)
                 });
-                if !self.accepts(&place) {
+                if !self.scanner.accepts(&place) {
                     return ControlFlow::Continue(());
                 }
                 found += 1;
@@ -294,27 +255,15 @@ impl Search<'_> {
                 started.elapsed()
             );
         }
-        if self.args.max_count.is_some_and(|limit| found >= limit) {
-            let message = format!("stopped after {found} matches as --max-count says; there may be more");
-            case.diagnostics.push(Diagnostic::note("max-count", "memory", message));
-        }
         self.write_counts(&counts, output)?;
+        let stopped = match summary.outcome {
+            ScanOutcome::Complete => None,
+            ScanOutcome::Stopped => Some(Stop::MaxCount),
+            ScanOutcome::Cancelled => self.scanner.stopped(),
+        };
+        let stopped = stopped.map(|why| (why, summary.bytes_scanned));
+        self.scanner.finish(case, selection.coverage, stopped, output)?;
         Ok(found)
-    }
-
-    fn accepts(&self, place: &Place<'_>) -> bool {
-        match place.task {
-            Some(task) => self.accepts_at(task, place.vma, place.address),
-            // Memory that nobody maps has no process, permissions or address to be asked for.
-            None => !self.args.filter.is_set() && self.perms.is_none() && self.args.range.is_none(),
-        }
-    }
-
-    fn accepts_at(&self, task: &Task<'_>, vma: Option<&Vma>, address: Option<u64>) -> bool {
-        let perms = |perms: &Permissions| vma.is_some_and(|vma| perms.accept(&vma.permissions()));
-        self.args.filter.accepts(task)
-            && self.perms.as_ref().is_none_or(perms)
-            && self.args.range.is_none_or(|(from, to)| address.is_some_and(|at| (from..to).contains(&at)))
     }
 
     fn write(
@@ -356,13 +305,17 @@ impl Search<'_> {
             bytes_b64: base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes),
             context: Context { before: before.into(), after: after.into() },
             region: place.facts(),
-            member: place.member.map(|(member, _)| member.name().into_owned()),
-            member_offset: place.member.and_then(|(member, offset)| member.offset.map(|_| offset)),
+            member: place.member.as_deref().map(str::to_owned),
+            member_offset: place.member_offset,
             shared_with: place.shared_with.clone(),
         })
     }
 
-    fn write_counts(&self, counts: &BTreeMap<(Option<u32>, u8), Count>, output: &mut Output) -> Result<()> {
+    fn write_counts(
+        &self,
+        counts: &BTreeMap<(Option<u32>, Source), Count>,
+        output: &mut Output,
+    ) -> Result<()> {
         for (index, count) in counts.values().enumerate() {
             if !output.is_table() {
                 output.record(count)?;
@@ -370,7 +323,7 @@ impl Search<'_> {
             }
             let pid = count.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
             let comm = count.comm.as_ref().map_or_else(|| "-".to_owned(), |comm| show(&comm.0));
-            let source = source_name(count.source);
+            let source = count.source.name();
             if self.args.list {
                 if index == 0 {
                     writeln!(output, "{:>7}  {:16}  SOURCE", "PID", "COMM")?;
@@ -387,9 +340,9 @@ impl Search<'_> {
     }
 }
 
-fn count(counts: &mut BTreeMap<(Option<u32>, u8), Count>, source: Source, place: &Place<'_>) {
+fn count(counts: &mut BTreeMap<(Option<u32>, Source), Count>, source: Source, place: &Place<'_>) {
     let pid = place.task.map(|task: &Task<'_>| task.process.pid);
-    let entry = counts.entry((pid, source as u8)).or_insert_with(|| Count {
+    let entry = counts.entry((pid, source)).or_insert_with(|| Count {
         pid,
         comm: place.task.and_then(|task| task.process.comm.clone()),
         source,
@@ -484,13 +437,5 @@ fn encoding_name(encoding: Encoding) -> &'static str {
         Encoding::Raw => "utf-8",
         Encoding::Utf16Le => "utf-16le",
         Encoding::Utf16Be => "utf-16be",
-    }
-}
-
-fn source_name(source: Source) -> &'static str {
-    match source {
-        Source::Memory => "memory",
-        Source::SharedMemory => "shared-memory",
-        Source::Memfd => "memfd",
     }
 }

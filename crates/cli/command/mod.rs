@@ -32,6 +32,8 @@ mod timers;
 mod uts;
 mod view;
 
+pub use self::rootfs::open_member;
+
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Task,
@@ -209,7 +211,7 @@ fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Warnin
 
 impl ProcessFilter {
     /// Whether a process is meant.
-    fn accepts(&self, task: &Task<'_>) -> bool {
+    pub fn accepts(&self, task: &Task<'_>) -> bool {
         let process = &task.process;
         let is_named = |name: &String, bytes: &[u8]| name.as_bytes() == bytes;
         (self.pid.is_empty() || self.pid.contains(&process.pid))
@@ -226,12 +228,12 @@ impl ProcessFilter {
     }
 
     /// Whether any process is left out.
-    fn is_set(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         !self.pid.is_empty() || !self.comm.is_empty() || !self.exe.is_empty()
     }
 
     /// Fails when a pid was asked for that is in no checkpoint.
-    fn check(&self, case: &Case<'_>) -> Result<()> {
+    pub fn check(&self, case: &Case<'_>) -> Result<()> {
         for pid in &self.pid {
             case.task(*pid).with_context(|| no_such_process(*pid, case))?;
         }

@@ -166,7 +166,7 @@ fn open_sources(case: &mut Case<'_>, common: &Common, bars: &Bars) -> Vec<Source
 }
 
 /// Opens a tar that is a member.
-pub(super) fn open_member(
+pub fn open_member(
     member: &Member,
     common: &Common,
     bars: &Bars,

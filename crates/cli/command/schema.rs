@@ -5,7 +5,8 @@ use std::{fs, io::Write as _};
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
-    process, queue, recover, report, rootfs, sbom, signal, socket, statistics, summary, thread, timer, uts,
+    process, queue, recover, report, rootfs, sbom, search, signal, socket, statistics, summary, thread,
+    timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -53,6 +54,9 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
 ];
+
+/// Commands that say what they covered.
+const SCANS: &[&str] = &["grep-mem"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -126,6 +130,10 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         alternatives.extend([json!({"required": ["matches"]}), json!({"required": ["counts"]})]);
     } else {
         required.extend(lists.iter().map(|(_, collection, _)| *collection));
+    }
+    if SCANS.contains(&command) {
+        properties.insert("coverage".to_owned(), reference::<search::Coverage>(&mut generator));
+        required.push("coverage");
     }
     let warning = reference::<report::Warning>(&mut generator);
     properties.insert("warnings".to_owned(), json!({"type": "array", "items": warning}));

@@ -111,8 +111,19 @@ pub(super) fn record(out: &mut dyn Write, record: &impl Serialize, first: bool) 
     write_pretty(out, &to_value(record)?, "    ")
 }
 
-pub(super) fn end(out: &mut dyn Write, warnings: &[Warning], empty: bool) -> Result<()> {
-    out.write_all(if empty { b"],\n  \"warnings\": " } else { b"\n  ],\n  \"warnings\": " })?;
+pub(super) fn end(
+    out: &mut dyn Write,
+    coverage: Option<&Value>,
+    warnings: &[Warning],
+    empty: bool,
+) -> Result<()> {
+    out.write_all(if empty { b"],\n" } else { b"\n  ],\n" })?;
+    if let Some(coverage) = coverage {
+        out.write_all(b"  \"coverage\": ")?;
+        write_pretty(out, coverage, "  ")?;
+        out.write_all(b",\n")?;
+    }
+    out.write_all(b"  \"warnings\": ")?;
     write_pretty(out, &to_value(&warnings)?, "  ")?;
     out.write_all(b"\n}\n")?;
     Ok(())

@@ -43,6 +43,7 @@ pub struct Output {
     records: usize,
     head: serde_json::Value,
     title: Option<String>,
+    coverage: Option<serde_json::Value>,
     begun: bool,
 }
 
@@ -78,6 +79,7 @@ impl Output {
             records: 0,
             head: serde_json::Value::Null,
             title: None,
+            coverage: None,
             begun: false,
         })
     }
@@ -104,6 +106,7 @@ impl Output {
     pub fn begin_document(&mut self, head: &impl Serialize) -> Result<()> {
         self.head = to_value(head)?;
         self.records = 0;
+        self.coverage = None;
         self.begun = false;
         Ok(())
     }
@@ -188,12 +191,19 @@ impl Output {
         Ok(())
     }
 
+    /// Says what a scan covered; it comes before the warnings of a JSON document.
+    pub fn cover(&mut self, coverage: &impl Serialize) -> Result<()> {
+        self.coverage = Some(to_value(coverage)?);
+        Ok(())
+    }
+
     /// Ends the result about one checkpoint.
     pub fn end(&mut self, warnings: &[Warning]) -> Result<()> {
         self.ensure_begun()?;
         if self.format == Format::Json {
             let empty = self.records == 0;
-            json::end(self, warnings, empty)?;
+            let coverage = self.coverage.take();
+            json::end(self, coverage.as_ref(), warnings, empty)?;
         }
         self.flush()?;
         Ok(())

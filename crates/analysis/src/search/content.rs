@@ -1,0 +1,229 @@
+//! What is searched besides memory: queues, deleted files, file systems, logs and metadata.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use ckptfx_parser::{
+    archive::{Member, MemberKind},
+    source::Spool,
+};
+
+use super::{Content, Owner, SearchRegion, Source};
+use crate::{
+    Case, Text,
+    contents::Contents,
+    file_use::{self, FileUse, User},
+    nested::{self, OpenNested, Origin},
+    queue::{self, Queue},
+    recover,
+    socket::Endpoint,
+};
+
+/// Something with a name that holds bytes: a file, or a queue.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// Path in the container, or what the queue is called.
+    pub name: Text,
+    /// `file`, or what kind of queue.
+    pub kind: &'static str,
+    /// Bytes in it, holes and what is lost included.
+    pub size: u64,
+    /// Processes that hold or use it, in ascending order.
+    pub pids: Vec<u32>,
+    /// The member of the archive that holds it.
+    pub member: String,
+}
+
+/// Logs, which are text; everything else beside them is metadata.
+fn is_log(name: &[u8]) -> bool {
+    name.ends_with(b".log") || name == b"io.kubernetes.cri-o.LogPath"
+}
+
+/// Images and files whose bytes are searched as something else.
+fn is_content(name: &[u8]) -> bool {
+    const WHOLE: [&[u8]; 7] = [
+        b"rootfs-diff.tar",
+        b"devshm-checkpoint.tar",
+        b"pipes-data.img",
+        b"fifo-data.img",
+        b"sk-queues.img",
+        b"tty-data.img",
+        b"ipcns-msg.img",
+    ];
+    const BEGINNINGS: [&[u8]; 6] =
+        [b"pages-", b"ghost-file-", b"tmpfs-", b"tcp-stream-", b"ipcns-msg-", b"ipcns-shm-"];
+    WHOLE.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+}
+
+/// Adds what waits in queues.
+pub(super) fn add_queues<'a>(case: &mut Case<'a>, wanted: &[Source], regions: &mut Vec<SearchRegion<'a>>) {
+    for queue in queue::queues(case, &|_| true) {
+        let source = match queue.kind {
+            queue::Kind::Pipe | queue::Kind::Fifo => Source::Pipe,
+            queue::Kind::Unix | queue::Kind::Socket | queue::Kind::Tcp => Source::SocketQueue,
+            queue::Kind::SysvMessage => Source::MessageQueue,
+            queue::Kind::Tty => Source::Tty,
+        };
+        if !wanted.contains(&source) {
+            continue;
+        }
+        let name = queue_name(&queue);
+        let mut pids: Vec<u32> = queue.writers.iter().chain(&queue.readers).copied().collect();
+        pids.sort_unstable();
+        pids.dedup();
+        let item = Item { name, kind: queue.kind.name(), size: queue.bytes, pids, member: queue.member };
+        regions.push(SearchRegion {
+            content: Content::Bytes { base: 0, bytes: Bytes::from(queue.bytes_b64.0), at: None },
+            source,
+            owner: Owner::Item(Arc::new(item)),
+        });
+    }
+}
+
+/// As `/proc/PID/fd` and `ss` call it.
+fn queue_name(queue: &Queue) -> Text {
+    let ends = queue.local.as_ref().zip(queue.remote.as_ref());
+    let direction = queue.direction.map(|direction| format!(" ({})", direction.name())).unwrap_or_default();
+    match (&queue.path, ends, queue.id) {
+        (Some(path), ..) => Text([path.0.as_slice(), direction.as_bytes()].concat()),
+        (None, Some((local, remote)), _) => {
+            Text::from(format!("tcp {} -> {}{direction}", end_name(local), end_name(remote)).as_str())
+        }
+        (None, None, Some(id)) => Text::from(format!("{}:[{id}]{direction}", queue.kind.name()).as_str()),
+        (None, None, None) => Text::from(format!("{}{direction}", queue.kind.name()).as_str()),
+    }
+}
+
+fn end_name(end: &Endpoint) -> String {
+    let address = end.address.as_deref().unwrap_or("?");
+    let port = end.port.map_or_else(|| "?".to_owned(), |port| port.to_string());
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
+
+/// Adds deleted files that are in the checkpoint.
+///
+/// # Errors
+/// When anonymous storage fails.
+pub(super) fn add_ghosts<'a>(case: &mut Case<'a>, regions: &mut Vec<SearchRegion<'a>>) -> io::Result<()> {
+    let users = FileUse::read(case, &|_| true);
+    for found in recover::ghosts(case, &users) {
+        let Some(contents) = &found.contents else { continue };
+        let facts = found.facts;
+        let item = Item {
+            name: facts.name.unwrap_or_else(|| Text::from(facts.id.as_str())),
+            kind: "deleted-file",
+            size: facts.size,
+            pids: file_use::pids(&facts.users),
+            member: facts.member,
+        };
+        let image = case.checkpoint.images.files().find(|(_, member)| member.name() == item.member.as_str());
+        add_file(contents, image.map(|(_, member)| member), item, Source::GhostFile, regions)?;
+    }
+    Ok(())
+}
+
+/// Adds the files of the file systems that the archive has tars of.
+///
+/// # Errors
+/// When anonymous storage fails.
+pub(super) fn add_file_systems<'a>(
+    case: &mut Case<'a>,
+    wanted: &[Source],
+    open: &OpenNested<'_>,
+    regions: &mut Vec<SearchRegion<'a>>,
+) -> io::Result<()> {
+    let by_path: BTreeMap<Vec<u8>, Vec<User>> = FileUse::read(case, &|_| true).by_path(case);
+    let source_of = |origin: &Origin| match origin {
+        Origin::RootfsDiff => Source::Rootfs,
+        Origin::Volume(_) => Source::Volume,
+        Origin::DevShm | Origin::Tmpfs(_) => Source::Tmpfs,
+    };
+    // Only those asked for are opened: a tar of a file system may be compressed, and large.
+    let is_wanted = |origin: &Origin| wanted.contains(&source_of(origin));
+    for opened in nested::sources_of(case, &is_wanted, open) {
+        let source = source_of(&opened.origin);
+        for member in opened.members().filter(|member| member.kind == MemberKind::File) {
+            let Some(contents) = opened.contents(member) else { continue };
+            let path = opened.path_of(&member.path);
+            let item = Item {
+                pids: by_path.get(&path).map(|users| file_use::pids(users)).unwrap_or_default(),
+                name: Text(path),
+                kind: "file",
+                size: member.size,
+                member: opened.member.clone(),
+            };
+            let tar =
+                case.checkpoint.archive().members().iter().find(|tar| tar.name() == item.member.as_str());
+            add_file(&contents, tar, item, source, regions)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds logs, engine files and images.
+pub(super) fn add_members<'a>(case: &Case<'a>, wanted: &[Source], regions: &mut Vec<SearchRegion<'a>>) {
+    for member in case.checkpoint.engine_files_in("").filter(|member| member.kind == MemberKind::File) {
+        let name = member.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let source = if is_log(name) { Source::Log } else { Source::Metadata };
+        let is_volume = member.path.ends_with(b".tar")
+            && member.path.rsplit(|byte| *byte == b'/').nth(1) == Some(b"volumes");
+        if !wanted.contains(&source) || is_content(name) || is_volume || member.bytes().is_empty() {
+            continue;
+        }
+        let item = Item {
+            name: Text(member.path.clone()),
+            kind: "member",
+            size: member.size,
+            pids: Vec::new(),
+            member: member.name().into_owned(),
+        };
+        regions.push(SearchRegion {
+            content: Content::Bytes { base: 0, bytes: member.bytes().clone(), at: Some(0) },
+            source,
+            owner: Owner::Item(Arc::new(item)),
+        });
+    }
+}
+
+/// Adds each stretch of a file between holes.
+fn add_file<'a>(
+    contents: &Contents,
+    stored_in: Option<&Member>,
+    item: Item,
+    source: Source,
+    regions: &mut Vec<SearchRegion<'a>>,
+) -> io::Result<()> {
+    let item = Arc::new(item);
+    let mut pieces = contents.pieces().filter(|(_, bytes)| !bytes.is_empty()).peekable();
+    while let Some((base, first)) = pieces.next() {
+        let mut end = base.saturating_add(first.len() as u64);
+        let mut bytes = first.clone();
+        if pieces.peek().is_some_and(|(next, _)| *next == end) {
+            // Chunks of a file lie apart in the image: a match may cross from one to the next.
+            let mut spool = Spool::default();
+            spool.write_all(first)?;
+            while let Some((_, next)) = pieces.next_if(|(next, _)| *next == end) {
+                spool.write_all(next)?;
+                end = end.saturating_add(next.len() as u64);
+            }
+            bytes = spool.finish()?;
+        }
+        let at = stored_in.and_then(|member| offset_in(member.bytes(), &bytes));
+        regions.push(SearchRegion {
+            content: Content::Bytes { base, bytes, at },
+            source,
+            owner: Owner::Item(Arc::clone(&item)),
+        });
+    }
+    Ok(())
+}
+
+/// Where `part` begins in `whole`, if it is a slice of it and no copy.
+fn offset_in(whole: &Bytes, part: &Bytes) -> Option<u64> {
+    let offset = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    (offset.checked_add(part.len())? <= whole.len()).then_some(offset as u64)
+}

@@ -1,0 +1,326 @@
+//! The evidence as it is searched: every byte once, and whose it is.
+
+mod content;
+mod coverage;
+mod source;
+
+use std::{borrow::Cow, io, sync::Arc};
+
+use bytes::Bytes;
+use ckptfx_parser::memory::{ObjectKind, Region, Vma, VmaKind, captured_regions};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use self::content::Item;
+pub use self::{
+    coverage::{Coverage, Scanned, Stop, Unscanned},
+    source::Source,
+};
+use crate::{Case, Text, case::Task, nested::OpenNested};
+
+/// A contiguous run of bytes that belongs to one process, one shared object, one queue or one file.
+#[derive(Debug)]
+pub struct SearchRegion<'a> {
+    /// What kind of thing it is in.
+    pub source: Source,
+    content: Content<'a>,
+    owner: Owner,
+}
+
+#[derive(Debug)]
+enum Content<'a> {
+    /// Captured pages; their start is an address in a process, or an offset in a shared object.
+    Pages(Region<'a>),
+    /// A stretch of a file or queue that starts at `base`, and `at` in the member if it lies there in one piece.
+    Bytes { base: u64, bytes: Bytes, at: Option<u64> },
+}
+
+#[derive(Debug, Clone)]
+enum Owner {
+    /// Index into the case's tasks.
+    Task(usize),
+    /// Key of the shared object.
+    Object(u64),
+    /// A file or queue.
+    Item(Arc<Item>),
+}
+
+/// The mapping, shared object, file or queue that a hit is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RegionFacts {
+    /// First address; of a file or queue `0x0`.
+    pub start: String,
+    /// First address after it; of a file or queue its size.
+    pub end: String,
+    /// As in `/proc/PID/maps`; empty where there is no mapping.
+    pub perms: String,
+    /// Name of the mapping, shared object, file or queue; empty for none.
+    pub path: Text,
+    /// What backs it.
+    pub kind: &'static str,
+}
+
+/// Where a byte of a search region is, for one of the processes that see it.
+#[derive(Debug)]
+pub struct Place<'c> {
+    /// The process; none when no process maps, holds or uses it.
+    pub task: Option<&'c Task<'c>>,
+    /// Address in the process.
+    pub address: Option<u64>,
+    /// Offset in the shared object, file or queue.
+    pub offset: Option<u64>,
+    /// The mapping.
+    pub vma: Option<&'c Vma>,
+    /// What it is in, where that is no mapping.
+    thing: Option<Thing<'c>>,
+    /// Other processes that see the same byte.
+    pub shared_with: Vec<u32>,
+    /// The member that holds the byte.
+    pub member: Option<Cow<'c, str>>,
+    /// Where in the member; null where the byte does not lie there as it is.
+    pub member_offset: Option<u64>,
+}
+
+/// A shared object, file or queue.
+#[derive(Debug)]
+struct Thing<'c> {
+    name: &'c [u8],
+    kind: &'static str,
+    size: Option<u64>,
+}
+
+/// Whether a place is meant: process, mapping, address.
+pub type Wanted<'w, 'a> = dyn Fn(&Task<'a>, Option<&Vma>, Option<u64>) -> bool + 'w;
+
+/// The word for what backs a mapping.
+pub fn kind_name(kind: VmaKind) -> &'static str {
+    match kind {
+        VmaKind::Anonymous => "anonymous",
+        VmaKind::Heap => "heap",
+        VmaKind::Stack => "stack",
+        VmaKind::Vdso => "vdso",
+        VmaKind::Vvar => "vvar",
+        VmaKind::Vsyscall => "vsyscall",
+        VmaKind::FilePrivate(_) => "file-private",
+        VmaKind::FileShared(_) => "file-shared",
+        VmaKind::Shared(_) => "shared",
+        VmaKind::MemfdPrivate(_) => "memfd-private",
+        VmaKind::SocketRing => "socket-ring",
+        VmaKind::Droppable => "droppable",
+        VmaKind::Unknown => "unknown",
+    }
+}
+
+impl Place<'_> {
+    /// The mapping, file or queue as it is reported.
+    pub fn facts(&self) -> Option<RegionFacts> {
+        if let Some(vma) = self.vma {
+            return Some(RegionFacts {
+                start: format!("{:#x}", vma.start),
+                end: format!("{:#x}", vma.end),
+                perms: vma.permissions(),
+                path: Text(vma.name.clone()),
+                kind: kind_name(vma.kind),
+            });
+        }
+        self.thing.as_ref().map(|thing| RegionFacts {
+            start: "0x0".to_owned(),
+            end: thing.size.map(|size| format!("{size:#x}")).unwrap_or_default(),
+            perms: String::new(),
+            path: Text(thing.name.to_vec()),
+            kind: thing.kind,
+        })
+    }
+}
+
+/// What can be searched of the wanted sources, in the order of [`Source::ALL`]: the processes in the order of the
+/// tree, then the shared objects by key, then queues, files and members. A run ends where captured bytes end, and
+/// where private memory and a shared object meet: an object is one run of its own, searched once whoever maps it.
+/// `open` opens a tar inside the evidence.
+///
+/// # Errors
+/// When pages of a parent dump or chunks of a file cannot be put together in anonymous storage.
+pub fn regions<'a>(
+    case: &mut Case<'a>,
+    wanted: &[Source],
+    open: &OpenNested<'_>,
+) -> io::Result<Vec<SearchRegion<'a>>> {
+    let wants = |sources: &[Source]| sources.iter().any(|source| wanted.contains(source));
+    let mut regions = Vec::new();
+    if wants(&[Source::Memory]) {
+        for (index, task) in case.tasks.iter().enumerate() {
+            let Some(space) = &task.space else { continue };
+            regions.extend(captured_regions(&space.pages)?.into_iter().map(|region| SearchRegion {
+                content: Content::Pages(region),
+                source: Source::Memory,
+                owner: Owner::Task(index),
+            }));
+        }
+    }
+    for (key, object) in &case.shared.objects {
+        let source = source_of(&object.kind);
+        if wants(&[source]) {
+            regions.extend(captured_regions(&object.pages)?.into_iter().map(|region| SearchRegion {
+                content: Content::Pages(region),
+                source,
+                owner: Owner::Object(*key),
+            }));
+        }
+    }
+    if wants(&[Source::Pipe, Source::SocketQueue, Source::MessageQueue, Source::Tty]) {
+        content::add_queues(case, wanted, &mut regions);
+    }
+    if wants(&[Source::GhostFile]) {
+        content::add_ghosts(case, &mut regions)?;
+    }
+    if wants(&[Source::Tmpfs, Source::Rootfs, Source::Volume]) {
+        content::add_file_systems(case, wanted, open, &mut regions)?;
+    }
+    if wants(&[Source::Log, Source::Metadata]) {
+        content::add_members(case, wanted, &mut regions);
+    }
+    regions.sort_by_key(|region| region.source);
+    Ok(regions)
+}
+
+const fn source_of(kind: &ObjectKind) -> Source {
+    match kind {
+        ObjectKind::Memfd(_) => Source::Memfd,
+        ObjectKind::Anonymous | ObjectKind::SystemV => Source::SharedMemory,
+    }
+}
+
+impl<'a> SearchRegion<'a> {
+    /// Address of the first byte in a process, or its offset in a shared object, file or queue.
+    pub fn base(&self) -> u64 {
+        match &self.content {
+            Content::Pages(region) => region.start,
+            Content::Bytes { base, .. } => *base,
+        }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.content {
+            Content::Pages(region) => region.bytes(),
+            Content::Bytes { bytes, .. } => bytes,
+        }
+    }
+
+    /// The processes that see any byte of the region.
+    pub fn tasks<'c>(&self, case: &'c Case<'a>) -> Vec<&'c Task<'a>> {
+        match &self.owner {
+            Owner::Task(index) => case.tasks.get(*index).into_iter().collect(),
+            Owner::Object(key) => case.tasks.iter().filter(|task| maps_object(task, *key)).collect(),
+            Owner::Item(item) => {
+                case.tasks.iter().filter(|task| item.pids.contains(&task.process.pid)).collect()
+            }
+        }
+    }
+
+    /// The index of the process in the case, when the bytes are one process's own memory.
+    pub fn owner(&self) -> Option<usize> {
+        match self.owner {
+            Owner::Task(index) => Some(index),
+            Owner::Object(_) | Owner::Item(_) => None,
+        }
+    }
+
+    /// What the region is a part of: regions of one file, queue, object or process have the same.
+    pub fn is_part_of_same(&self, other: &Self) -> bool {
+        match (&self.owner, &other.owner) {
+            (Owner::Task(one), Owner::Task(two)) => one == two,
+            (Owner::Object(one), Owner::Object(two)) => one == two,
+            (Owner::Item(one), Owner::Item(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        }
+    }
+
+    /// Where the byte at `position` (an address, or an offset in an object, file or queue) is. Of several
+    /// processes that see it, the first that `wanted` accepts (process, mapping, address) is named if there is one.
+    pub fn place<'c>(&'c self, case: &'c Case<'a>, position: u64, wanted: &Wanted<'_, 'a>) -> Place<'c>
+    where
+        'a: 'c,
+    {
+        let (member, member_offset) = match &self.content {
+            Content::Pages(region) => match region.place(position) {
+                Some((member, offset)) => (Some(member.name()), member.offset.map(|_| offset)),
+                None => (None, None),
+            },
+            Content::Bytes { base, at, .. } => {
+                let within = position.checked_sub(*base);
+                (None, at.zip(within).and_then(|(at, within)| at.checked_add(within)))
+            }
+        };
+        match &self.owner {
+            Owner::Task(index) => {
+                let task = case.tasks.get(*index);
+                let vma = task.and_then(|task| task.space.as_ref()?.vma_at(position));
+                let (shared_with, thing) = (Vec::new(), None);
+                let address = Some(position);
+                Place { task, address, offset: None, vma, thing, shared_with, member, member_offset }
+            }
+            Owner::Object(key) => {
+                let mut seen: Vec<(&Task<'a>, &Vma)> = Vec::new();
+                for task in &case.tasks {
+                    let vmas = task.space.iter().flat_map(|space| &space.vmas);
+                    let holds = |vma: &&Vma| {
+                        object_of(vma.kind) == Some(*key)
+                            && position >= vma.offset
+                            && position - vma.offset < vma.length()
+                    };
+                    seen.extend(vmas.filter(holds).map(|vma| (task, vma)));
+                }
+                let address = |vma: &Vma| vma.start + (position - vma.offset);
+                let first = seen.iter().position(|(task, vma)| wanted(task, Some(vma), Some(address(vma))));
+                let chosen = seen.get(first.unwrap_or(0)).copied();
+                let pids = seen.iter().map(|(task, _)| task.process.pid);
+                let object = case.shared.objects.get(key);
+                Place {
+                    task: chosen.map(|(task, _)| task),
+                    address: chosen.map(|(_, vma)| address(vma)),
+                    offset: Some(position),
+                    vma: chosen.map(|(_, vma)| vma),
+                    thing: object.map(|object| Thing { name: &object.name, kind: "shared", size: None }),
+                    shared_with: others(pids, chosen.map(|(task, _)| task)),
+                    member,
+                    member_offset,
+                }
+            }
+            Owner::Item(item) => {
+                let holders: Vec<&Task<'a>> = self.tasks(case);
+                let first = holders.iter().position(|task| wanted(task, None, None));
+                let task = holders.get(first.unwrap_or(0)).copied();
+                Place {
+                    task,
+                    address: None,
+                    offset: Some(position),
+                    vma: None,
+                    thing: Some(Thing { name: &item.name.0, kind: item.kind, size: Some(item.size) }),
+                    shared_with: others(item.pids.iter().copied(), task),
+                    member: Some(Cow::Borrowed(item.member.as_str())),
+                    member_offset,
+                }
+            }
+        }
+    }
+}
+
+/// The pids without that of the chosen process; neighbours that are the same count once.
+fn others(pids: impl Iterator<Item = u32>, chosen: Option<&Task<'_>>) -> Vec<u32> {
+    let mut pids: Vec<u32> = pids.collect();
+    pids.dedup();
+    pids.retain(|pid| Some(*pid) != chosen.map(|task| task.process.pid));
+    pids
+}
+
+fn object_of(kind: VmaKind) -> Option<u64> {
+    match kind {
+        VmaKind::Shared(key) | VmaKind::MemfdPrivate(key) => Some(key),
+        _ => None,
+    }
+}
+
+fn maps_object(task: &Task<'_>, key: u64) -> bool {
+    task.space.iter().flat_map(|space| &space.vmas).any(|vma| object_of(vma.kind) == Some(key))
+}

@@ -1,0 +1,89 @@
+//! The kinds of bytes that can be searched.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What kind of thing bytes are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A process's own memory.
+    Memory,
+    /// Shared anonymous or System V memory.
+    SharedMemory,
+    /// A memfd.
+    Memfd,
+    /// What nobody had read from a pipe or FIFO.
+    Pipe,
+    /// What nobody had read from a socket, or what was not sent yet.
+    SocketQueue,
+    /// A System V message queue.
+    MessageQueue,
+    /// What was typed and not read, or written to the screen and not shown.
+    Tty,
+    /// A deleted file that was open or mapped.
+    GhostFile,
+    /// A tmpfs of the container, or `/dev/shm`.
+    Tmpfs,
+    /// Added or modified files of the root file system.
+    Rootfs,
+    /// A Podman volume.
+    Volume,
+    /// The container's log and CRIU's.
+    Log,
+    /// The engine's files, and images that hold no content: names, command lines, settings.
+    Metadata,
+}
+
+impl Source {
+    /// All of them, in the order in which they are searched.
+    pub const ALL: [Self; 13] = [
+        Self::Memory,
+        Self::SharedMemory,
+        Self::Memfd,
+        Self::Pipe,
+        Self::SocketQueue,
+        Self::MessageQueue,
+        Self::Tty,
+        Self::GhostFile,
+        Self::Tmpfs,
+        Self::Rootfs,
+        Self::Volume,
+        Self::Log,
+        Self::Metadata,
+    ];
+    /// What processes can address.
+    pub const MAPPED: [Self; 3] = [Self::Memory, Self::SharedMemory, Self::Memfd];
+
+    /// The word used in options and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::SharedMemory => "shared-memory",
+            Self::Memfd => "memfd",
+            Self::Pipe => "pipe",
+            Self::SocketQueue => "socket-queue",
+            Self::MessageQueue => "message-queue",
+            Self::Tty => "tty",
+            Self::GhostFile => "ghost-file",
+            Self::Tmpfs => "tmpfs",
+            Self::Rootfs => "rootfs",
+            Self::Volume => "volume",
+            Self::Log => "log",
+            Self::Metadata => "metadata",
+        }
+    }
+
+    /// Whether its bytes have addresses rather than offsets.
+    pub const fn is_mapped(self) -> bool {
+        matches!(self, Self::Memory | Self::SharedMemory | Self::Memfd)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

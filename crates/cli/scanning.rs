@@ -1,0 +1,302 @@
+//! What the commands have in common that scan bytes: what is scanned, when to stop, and what was covered.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    Case, Task,
+    search::{self, Coverage, Place, SearchRegion, Source, Stop},
+};
+use ckptfx_parser::{Diagnostic, memory::Vma};
+use ckptfx_scan::{Options, Region};
+use clap::{Args, ValueEnum, builder::PossibleValue};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::{
+    args::{Common, ProcessFilter, parse_range},
+    command::open_member,
+    progress::Bars,
+    render::Output,
+};
+
+/// What to scan, and for how long.
+#[derive(Debug, Clone, Args)]
+pub struct ScanArgs {
+    /// What kinds of bytes to scan.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "memory,shared-memory,memfd")]
+    pub source: Vec<SourceArg>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Only mappings with these permissions: `x`, `rw-`, `rwxs`; ? for any.
+    #[arg(long, value_name = "PERMS", allow_hyphen_values = true)]
+    pub perms: Option<String>,
+    /// Only what begins between two addresses.
+    #[arg(long, value_name = "A-B", value_parser = parse_range)]
+    pub range: Option<(u64, u64)>,
+    /// Stop after this many seconds and give what was found by then, marked as partial.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<Duration>,
+}
+
+/// A source, or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceArg {
+    /// One.
+    One(Source),
+    /// All.
+    All,
+}
+
+impl ValueEnum for SourceArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        const VARIANTS: [SourceArg; Source::ALL.len() + 1] = {
+            let mut variants = [SourceArg::All; Source::ALL.len() + 1];
+            let mut index = 0;
+            while index < Source::ALL.len() {
+                variants[index] = SourceArg::One(Source::ALL[index]);
+                index += 1;
+            }
+            variants
+        };
+        &VARIANTS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::One(source) => PossibleValue::new(source.name()),
+            Self::All => PossibleValue::new("all"),
+        })
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// A pattern of permissions: each letter must be set, `-` must not be, `?` is any; the fourth place is
+/// `p` or `s`. A single letter must be set, wherever it is.
+struct Permissions(Vec<char>);
+
+impl Permissions {
+    fn parse(text: &str) -> Result<Self> {
+        let letters: Vec<char> = text.chars().collect();
+        let fits = match letters.as_slice() {
+            [one] => "rwxps".contains(*one),
+            letters => {
+                (3..=4).contains(&letters.len())
+                    && letters
+                        .iter()
+                        .zip(["r-?", "w-?", "x-?", "ps?"])
+                        .all(|(letter, any)| any.contains(*letter))
+            }
+        };
+        if !fits {
+            bail!(
+                "--perms {text} is not understood: give a letter of r w x p s, or a form like r-x, rw??, rwxs"
+            );
+        }
+        Ok(Self(letters))
+    }
+
+    fn accept(&self, permissions: &str) -> bool {
+        match self.0.as_slice() {
+            [one] => permissions.contains(*one),
+            letters => {
+                letters.iter().zip(permissions.chars()).all(|(wanted, is)| *wanted == '?' || *wanted == is)
+            }
+        }
+    }
+}
+
+/// Scans as the command line says.
+pub struct Scanner<'s> {
+    args: &'s ScanArgs,
+    common: &'s Common,
+    perms: Option<Permissions>,
+    /// What was asked for.
+    pub sources: Vec<Source>,
+    /// Raised by a signal or when the time is over.
+    cancel: Arc<AtomicBool>,
+    timed_out: Arc<AtomicBool>,
+}
+
+/// What is scanned of one checkpoint.
+pub struct Selection<'a> {
+    /// The bytes.
+    pub regions: Vec<SearchRegion<'a>>,
+    /// What they cover.
+    pub coverage: Coverage,
+}
+
+impl Selection<'_> {
+    /// The bytes as the scanner takes them, in the same order.
+    pub fn bytes(&self) -> Vec<Region<'_>> {
+        self.regions.iter().map(|region| Region { base: region.base(), bytes: region.bytes() }).collect()
+    }
+}
+
+impl<'s> Scanner<'s> {
+    /// Gets ready: from now on the time runs, and an interrupt ends the scan and not the program; a second one
+    /// ends the program.
+    pub fn new(args: &'s ScanArgs, common: &'s Common) -> Result<Self> {
+        let perms = args.perms.as_deref().map(Permissions::parse).transpose()?;
+        let chosen = |source: &Source| {
+            args.source.iter().any(|one| matches!(one, SourceArg::All) || *one == SourceArg::One(*source))
+        };
+        let sources = Source::ALL.into_iter().filter(chosen).collect();
+        let cancel = Arc::new(AtomicBool::new(false));
+        let timed_out = Arc::new(AtomicBool::new(false));
+        for (signal, status) in [(SIGINT, 130), (SIGTERM, 143)] {
+            signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&cancel))?;
+            signal_hook::flag::register(signal, Arc::clone(&cancel))?;
+        }
+        if let Some(timeout) = args.timeout {
+            let (cancel, timed_out) = (Arc::clone(&cancel), Arc::clone(&timed_out));
+            thread::spawn(move || {
+                thread::sleep(timeout);
+                timed_out.store(true, Ordering::Relaxed);
+                cancel.store(true, Ordering::Relaxed);
+            });
+        }
+        Ok(Self { args, common, perms, sources, cancel, timed_out })
+    }
+
+    /// Picks what is scanned of a checkpoint.
+    pub fn select<'a>(&self, case: &mut Case<'a>, bars: &Bars) -> Result<Selection<'a>> {
+        self.args.filter.check(case)?;
+        let mut regions = search::regions(case, &self.sources, &|member, diagnostics| {
+            open_member(member, self.common, bars, diagnostics)
+        })
+        .context("cannot put scattered pieces together in temporary storage")?;
+        let mut left_out: BTreeMap<Source, u64> = BTreeMap::new();
+        if self.args.filter.is_set() {
+            regions.retain(|region| {
+                let wanted = region.tasks(case).iter().any(|task| self.args.filter.accepts(task));
+                if !wanted {
+                    *left_out.entry(region.source).or_default() += region.bytes().len() as u64;
+                }
+                wanted
+            });
+        }
+        let wanted = |task: &Task<'_>| self.args.filter.accepts(task);
+        let coverage = Coverage::new(case, &self.sources, &regions, &left_out, &wanted);
+        Ok(Selection { regions, coverage })
+    }
+
+    /// Runs a scan with progress and the possibility to stop.
+    pub fn run<T>(&self, step: &str, total: u64, bars: &Bars, work: impl FnOnce(&Options<'_>) -> T) -> T {
+        let progress = AtomicU64::new(0);
+        let options = Options { progress: Some(&progress), cancel: Some(&self.cancel), ..Options::default() };
+        bars.watch(step, total, &progress, || work(&options))
+    }
+
+    /// Why the scan has ended early, if a signal or the time ended it.
+    pub fn stopped(&self) -> Option<Stop> {
+        if !self.cancel.load(Ordering::Relaxed) {
+            None
+        } else if self.timed_out.load(Ordering::Relaxed) {
+            Some(Stop::Timeout)
+        } else {
+            Some(Stop::Interrupted)
+        }
+    }
+
+    /// Ends the result of one checkpoint: says what was covered. `stopped` is why the scan ended early, after so
+    /// many bytes.
+    pub fn finish(
+        &self,
+        case: &mut Case<'_>,
+        mut coverage: Coverage,
+        stopped: Option<(Stop, u64)>,
+        output: &mut Output,
+    ) -> Result<()> {
+        if let Some((why, scanned)) = stopped {
+            let all = coverage.bytes();
+            coverage.stop(why, scanned);
+            let message = match why {
+                Stop::MaxCount => "stopped as --max-count says; there may be more".to_owned(),
+                Stop::Timeout => format!("the time is over: {scanned} of {all} bytes were scanned"),
+                Stop::Interrupted => format!("interrupted: {scanned} of {all} bytes were scanned"),
+            };
+            case.diagnostics.push(if why == Stop::MaxCount {
+                Diagnostic::note(why.name(), "scan", message)
+            } else {
+                Diagnostic::loss(why.name(), "scan", message)
+            });
+        }
+        if !self.common.quiet {
+            eprintln!("ckptfx: {}", sentence(&coverage));
+        }
+        output.cover(&coverage)
+    }
+
+    /// Whether a place is meant by the filters.
+    pub fn accepts(&self, place: &Place<'_>) -> bool {
+        match place.task {
+            Some(task) => self.accepts_at(task, place.vma, place.address),
+            // What belongs to nobody has no process, permissions or address to be asked for.
+            None => !self.args.filter.is_set() && self.is_everywhere(),
+        }
+    }
+
+    /// Whether a mapping of a process is meant by the filters.
+    pub fn accepts_at(&self, task: &Task<'_>, vma: Option<&Vma>, address: Option<u64>) -> bool {
+        let perms = |perms: &Permissions| vma.is_some_and(|vma| perms.accept(&vma.permissions()));
+        self.args.filter.accepts(task)
+            && self.perms.as_ref().is_none_or(perms)
+            && self.args.range.is_none_or(|(from, to)| address.is_some_and(|at| (from..to).contains(&at)))
+    }
+
+    /// Whether no filter asks for addresses or permissions.
+    pub fn is_everywhere(&self) -> bool {
+        self.perms.is_none() && self.args.range.is_none()
+    }
+}
+
+/// What was covered, in one sentence.
+fn sentence(coverage: &Coverage) -> String {
+    let sources: Vec<String> = coverage
+        .scanned
+        .iter()
+        .map(|scanned| format!("{} {}", scanned.source, size(scanned.bytes)))
+        .collect();
+    let mut text = if sources.is_empty() {
+        "scanned nothing: no bytes of what was asked for are in the checkpoint".to_owned()
+    } else {
+        format!("scanned {} ({} processes)", sources.join(", "), coverage.pids())
+    };
+    let mut reasons: BTreeMap<&str, Option<u64>> = BTreeMap::new();
+    for gap in coverage.not_scanned.iter().filter(|gap| gap.why != "not-asked-for" && gap.bytes != Some(0)) {
+        let entry = reasons.entry(gap.why).or_insert(Some(0));
+        *entry = entry.zip(gap.bytes).map(|(sum, bytes)| sum.saturating_add(bytes));
+    }
+    let mut gaps: Vec<String> = reasons
+        .into_iter()
+        .map(|(why, bytes)| match bytes {
+            Some(bytes) => format!("{} {why}", size(bytes)),
+            None => why.to_owned(),
+        })
+        .collect();
+    let unasked = coverage.not_scanned.iter().filter(|gap| gap.why == "not-asked-for").count();
+    if unasked > 0 {
+        gaps.push(format!("{unasked} other sources (--source)"));
+    }
+    if !gaps.is_empty() {
+        text.push_str("; not scanned: ");
+        text.push_str(&gaps.join(", "));
+    }
+    text
+}
+
+fn size(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}
