@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::scanning::ScanArgs;
+use crate::{
+    command::secrets::{self, SecretsArgs},
+    scanning::ScanArgs,
+};
 
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
 #[derive(Debug, Parser)]
@@ -108,6 +111,9 @@ pub enum Command {
     /// Search the memory of all processes
     #[command(override_usage = "ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE...", after_help = GREP_HELP)]
     GrepMem(GrepArgs),
+    /// Find keys, tokens and passwords in memory, files and queues
+    #[command(after_help = secrets::HELP, mut_arg("source", |source| source.default_value("all")))]
+    Secrets(SecretsArgs),
     /// Write raw bytes of a process's memory
     #[command(after_help = DUMP_HELP)]
     Dump(DumpArgs),

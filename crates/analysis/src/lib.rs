@@ -48,6 +48,7 @@ pub mod rootfs;
 pub mod sbom;
 pub mod search;
 pub mod seccomp;
+pub mod secret;
 pub mod signal;
 pub mod socket;
 pub mod statistics;

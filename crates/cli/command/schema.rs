@@ -5,8 +5,8 @@ use std::{fs, io::Write as _};
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
-    process, queue, recover, report, rootfs, sbom, search, signal, socket, statistics, summary, thread,
-    timer, uts,
+    process, queue, recover, report, rootfs, sbom, search, secret, signal, socket, statistics, summary,
+    thread, timer, uts,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -48,6 +48,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("recover", "recoverable", of::<recover::Recoverable>),
     ("rootfs", "changes", of::<rootfs::Change>),
     ("sbom", "components", of::<sbom::Component>),
+    ("secrets", "secrets", of::<secret::Secret>),
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
     ("threads", "threads", of::<thread::ThreadFacts>),
@@ -56,7 +57,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
 ];
 
 /// Commands that say what they covered.
-const SCANS: &[&str] = &["grep-mem"];
+const SCANS: &[&str] = &["grep-mem", "secrets"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()

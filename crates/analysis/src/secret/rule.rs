@@ -144,10 +144,11 @@ impl Rules {
         raw.retain(|rule| only.is_empty() || only.contains(&rule.id));
         let rules = raw.into_iter().map(Rule::new).collect::<Result<Vec<_>, _>>()?;
         let patterns = rules.iter().map(|rule| PatternKind::Regex(rule.regex.clone()));
-        let plan = Plan::builder().patterns(patterns).gated(true).build().map_err(|error: PatternError| {
-            let id = rules.get(error.index).map(|rule| rule.id.clone()).unwrap_or_default();
-            RuleError::Expression(id, error.to_string())
-        })?;
+        let plan =
+            Plan::builder().patterns(patterns).gated(true).build().map_err(|error: PatternError| {
+                let id = rules.get(error.index).map(|rule| rule.id.clone()).unwrap_or_default();
+                RuleError::Expression(id, error.to_string())
+            })?;
         Ok(Self { rules, plan })
     }
 
@@ -227,18 +228,18 @@ mod tests {
         assert!(rules.rules().len() > 40, "{}", rules.rules().len());
         assert_eq!(rules.plan().notes(), [], "every rule must have a literal that gates it");
         for rule in rules.rules() {
-            assert!(rule.id.chars().all(|letter| letter.is_ascii_lowercase()
-                || letter.is_ascii_digit()
-                || letter == '-'));
+            assert!(
+                rule.id
+                    .chars()
+                    .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
+            );
         }
     }
 
     #[test]
     fn rules_of_users_are_checked() {
         let load = |text: &str| Rules::load(&[text.to_owned()], &[]).map(|_| ()).unwrap_err().to_string();
-        let rule = |more: &str| {
-            format!("[[rule]]\nid='x'\ntitle='X'\nconfidence='low'\n{more}")
-        };
+        let rule = |more: &str| format!("[[rule]]\nid='x'\ntitle='X'\nconfidence='low'\n{more}");
         assert!(load("[[rule]]\nid='x'").contains("missing field"));
         assert!(load(&rule("regex='a('")).contains("rule x"));
         assert!(load(&rule("regex='abcd'\ngroup=1")).contains("no group 1"));

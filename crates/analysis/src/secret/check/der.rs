@@ -2,13 +2,11 @@
 
 /// Tags of ASN.1.
 pub const INTEGER: u8 = 0x02;
-pub const BIT_STRING: u8 = 0x03;
 pub const OCTET_STRING: u8 = 0x04;
 pub const OBJECT: u8 = 0x06;
 pub const SEQUENCE: u8 = 0x30;
-/// `[0]` and `[1]`, constructed.
+/// `[0]`, constructed.
 pub const ZERO: u8 = 0xa0;
-pub const ONE: u8 = 0xa1;
 
 /// Largest key: RSA of 16384 bits takes 9.3 KiB.
 const LONGEST: usize = 16 << 10;
@@ -17,7 +15,7 @@ const LONGEST: usize = 16 << 10;
 pub fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = bytes.split_first_chunk::<2>()?;
     let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
+        0..=0x7f => (usize::from(first), rest),
         0x81 => {
             let (&length, rest) = rest.split_first()?;
             (usize::from(length), rest)
@@ -66,9 +64,7 @@ pub fn private_key(bytes: &[u8]) -> Option<Key> {
             let (algorithm, bits) = pkcs8(algorithm, expect(rest, OCTET_STRING)?.0)?;
             (algorithm, bits, "PKCS #8")
         }
-        (INTEGER, [0], (INTEGER, modulus, rest)) => {
-            ("RSA".to_owned(), Some(rsa(modulus, rest)?), "PKCS #1")
-        }
+        (INTEGER, [0], (INTEGER, modulus, rest)) => ("RSA".to_owned(), Some(rsa(modulus, rest)?), "PKCS #1"),
         (INTEGER, [1], (OCTET_STRING, scalar, rest)) => {
             let (parameters, _) = expect(rest, ZERO)?;
             let (curve, bits) = curve(expect(parameters, OBJECT)?.0)?;
@@ -160,8 +156,8 @@ pub mod tests {
     pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
         let length = content.len();
         let head = match length {
-            0..0x80 => vec![tag, u8::try_from(length).unwrap()],
-            0x80..0x100 => vec![tag, 0x81, u8::try_from(length).unwrap()],
+            0..=0x7f => vec![tag, u8::try_from(length).unwrap()],
+            0x80..=0xff => vec![tag, 0x81, u8::try_from(length).unwrap()],
             _ => [&[tag, 0x82][..], &u16::try_from(length).unwrap().to_be_bytes()].concat(),
         };
         [&head, content].concat()
@@ -199,8 +195,9 @@ pub mod tests {
         assert_eq!((key.algorithm.as_str(), key.form), ("Ed25519", "PKCS #8"));
 
         let curve = tlv(ZERO, &tlv(OBJECT, b"\x2a\x86\x48\xce\x3d\x03\x01\x07"));
-        let sec1 =
-            |length| tlv(SEQUENCE, &[tlv(INTEGER, &[1]), tlv(OCTET_STRING, &vec![7; length]), curve.clone()].concat());
+        let sec1 = |length| {
+            tlv(SEQUENCE, &[tlv(INTEGER, &[1]), tlv(OCTET_STRING, &vec![7; length]), curve.clone()].concat())
+        };
         assert_eq!(private_key(&sec1(32)).unwrap().algorithm, "EC P-256");
         assert_eq!(private_key(&sec1(31)), None);
     }

@@ -135,7 +135,11 @@ impl Kubernetes {
             ("pod_uid", &self.pod_uid),
             ("node", &self.node),
         ];
-        fields.into_iter().map(|(key, value)| (key.to_owned(), value.clone().into())).collect::<Map<_, _>>().into()
+        fields
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.clone().into()))
+            .collect::<Map<_, _>>()
+            .into()
     }
 
     /// `own`: this pod's; `foreign`: of another pod or namespace; `unknown`: it does not say, or the container's

@@ -129,9 +129,7 @@ pub fn pem(candidate: &Candidate<'_>, _: &Context) -> Option<Verdict> {
         _ => der::private_key(&bytes).map(facts),
     };
     Some(match facts {
-        Some(facts) => {
-            facts.into_iter().fold(verdict, |verdict, (key, value)| verdict.note(key, value))
-        }
+        Some(facts) => facts.into_iter().fold(verdict, |verdict, (key, value)| verdict.note(key, value)),
         None => verdict.with(Confidence::Low).note("structure", "not that of a key"),
     })
 }
@@ -290,7 +288,9 @@ mod tests {
 
         let pgp = [&[0x95, 0x01, 0x00][..], &[4; 40]].concat();
         let text = armored("PGP PRIVATE KEY BLOCK", &pgp, "\n");
-        let text = text.replace("BLOCK-----\n", "BLOCK-----\nVersion: 1\n\n").replace("\n-----END", "\n=abcd\n-----END");
+        let text = text
+            .replace("BLOCK-----\n", "BLOCK-----\nVersion: 1\n\n")
+            .replace("\n-----END", "\n=abcd\n-----END");
         assert_eq!(look(text.as_bytes()).unwrap().details["form"], "OpenPGP");
     }
 

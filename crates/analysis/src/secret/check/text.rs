@@ -6,13 +6,49 @@ use super::{Candidate, Context, Verdict, key::LENIENT};
 
 /// Values that stand for one, in any case.
 const WORDS: &[&str] = &[
-    "true", "false", "none", "null", "nil", "yes", "no", "undefined", "required", "optional", "disabled",
-    "enabled", "password", "passwd", "pass", "secret", "token", "changeme", "change-me", "change_me",
-    "placeholder", "redacted", "hidden", "example", "your-password", "yourpassword", "your_password", "string",
-    "user", "username", "prompt", "default", "empty", "file", "value", "text", "basic", "bearer", "auto",
+    "true",
+    "false",
+    "none",
+    "null",
+    "nil",
+    "yes",
+    "no",
+    "undefined",
+    "required",
+    "optional",
+    "disabled",
+    "enabled",
+    "password",
+    "passwd",
+    "pass",
+    "secret",
+    "token",
+    "changeme",
+    "change-me",
+    "change_me",
+    "placeholder",
+    "redacted",
+    "hidden",
+    "example",
+    "your-password",
+    "yourpassword",
+    "your_password",
+    "string",
+    "user",
+    "username",
+    "prompt",
+    "default",
+    "empty",
+    "file",
+    "value",
+    "text",
+    "basic",
+    "bearer",
+    "auto",
 ];
 /// What begins a reference to a value that is elsewhere.
-const REFERENCES: &[&[u8]] = &[b"$", b"%", b"{{", b"${", b"<", b"[", b"(", b"\\", b"*", b"@", b"file:", b"env:", b"pass:", b"os."];
+const REFERENCES: &[&[u8]] =
+    &[b"$", b"%", b"{{", b"${", b"<", b"[", b"(", b"\\", b"*", b"@", b"file:", b"env:", b"pass:", b"os."];
 
 /// A password as people or generators choose them: not a placeholder, a reference to a variable, a path, or
 /// a repeated character.
@@ -27,7 +63,8 @@ fn is_value(value: &[u8]) -> bool {
     let is_one_character = value.iter().all(|byte| *byte == first);
     let is_word = WORDS.iter().any(|word| lower == word.as_bytes());
     let is_reference = REFERENCES.iter().any(|start| value.starts_with(start));
-    let is_format = value.contains(&b'%') && value.windows(2).any(|it| matches!(it, [b'%', b's' | b'd' | b'v' | b'{']));
+    let is_format =
+        value.contains(&b'%') && value.windows(2).any(|it| matches!(it, [b'%', b's' | b'd' | b'v' | b'{']));
     let is_path = value.starts_with(b"/") && value.get(1..).is_some_and(|rest| rest.contains(&b'/'));
     let is_name = value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
     let is_call = value.ends_with(b")") || value.ends_with(b"(");
@@ -71,8 +108,19 @@ mod tests {
             assert!(is_value(value.as_bytes()), "{value}");
         }
         for value in [
-            "$insta::secret", "${DB_PASSWORD}", "%s", "<password>", "********", "xxxxxx", "None", "PASSWORD",
-            "getpass()", "/run/secrets/db", "pass:insta", "YOUR_TOKEN_HERE", "{{ token }}",
+            "$insta::secret",
+            "${DB_PASSWORD}",
+            "%s",
+            "<password>",
+            "********",
+            "xxxxxx",
+            "None",
+            "PASSWORD",
+            "getpass()",
+            "/run/secrets/db",
+            "pass:insta",
+            "YOUR_TOKEN_HERE",
+            "{{ token }}",
         ] {
             assert!(!is_value(value.as_bytes()), "{value}");
         }
