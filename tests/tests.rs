@@ -16,6 +16,7 @@ mod recover;
 mod rootfs;
 mod sbom;
 mod schema;
+mod secrets;
 mod snapshot;
 mod support;
 mod truth;

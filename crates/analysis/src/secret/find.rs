@@ -371,7 +371,7 @@ mod tests {
     fn hunt(text: &[u8], show: bool) -> Vec<Secret> {
         let mut page = text.to_vec();
         page.resize(8192, 0);
-        let vma = Vma::captured(0x7f00_0000_0000, page);
+        let vma = Vma::anonymous(0x7f00_0000_0000, 8192).bytes(0, page);
         with_case(Checkpoint::new().process(Process::new(1).bare().memory(vma)), |case| {
             let regions = search::regions(case, &[Source::Memory], &|_, _| None).unwrap();
             let bytes: Vec<Region<'_>> =

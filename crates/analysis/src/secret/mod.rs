@@ -21,8 +21,6 @@ use crate::{
     search::{RegionFacts, Source},
 };
 
-pub(crate) use self::check::base58check;
-
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SecretPlace {
