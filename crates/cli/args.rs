@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    command::secrets::{self, SecretsArgs},
+    command::{
+        iocs::{self, IocsArgs},
+        secrets::{self, SecretsArgs},
+    },
     scanning::ScanArgs,
 };
 
@@ -114,6 +117,9 @@ pub enum Command {
     /// Find keys, tokens and passwords in memory, files and queues
     #[command(after_help = secrets::HELP, mut_arg("source", |source| source.default_value("all")))]
     Secrets(SecretsArgs),
+    /// Count URLs, addresses, wallets and hashes, or find those of a list
+    #[command(after_help = iocs::HELP, mut_arg("source", |source| source.default_value("all")))]
+    Iocs(IocsArgs),
     /// Write raw bytes of a process's memory
     #[command(after_help = DUMP_HELP)]
     Dump(DumpArgs),

@@ -30,6 +30,7 @@ pub mod environment;
 pub mod file;
 pub mod file_use;
 pub mod ghost;
+pub mod ioc;
 pub mod ipc;
 pub mod limits;
 pub mod location;

@@ -10,6 +10,7 @@ mod files;
 mod generate;
 mod grep_mem;
 mod info;
+pub mod iocs;
 mod ipc;
 mod limits;
 mod list;
@@ -112,6 +113,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Limits(args) => limits::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
         Command::Secrets(args) => secrets::run(&args, &common),
+        Command::Iocs(args) => iocs::run(&args, &common),
         Command::Schema(args) => schema::run(&args),
         Command::Generate(args) => generate::run(&args),
     }

@@ -23,6 +23,8 @@ use crate::tile::fold_into;
 const BEFORE: usize = 256;
 /// Most literals of one clue.
 const LITERALS: usize = 64;
+/// Most literals of one or two bytes.
+const FEW: usize = 4;
 /// Bytes of a literal that may be looked at, the most first: as many as do not split it into several.
 const LENGTHS: [usize; 3] = [LENGTH, 8, 6];
 const LENGTH: usize = 12;
@@ -80,7 +82,16 @@ impl Clue {
             literals.dedup();
             literals
         };
-        let literals = LENGTHS.into_iter().map(cut).min_by_key(Vec::len)?;
+        let mut literals = LENGTHS.into_iter().map(cut).min_by_key(Vec::len)?;
+        // Many short literals cost a search each; a sign that they share is as telling.
+        if literals.len() > FEW && literals.iter().any(|literal| literal.len() < 3) {
+            literals = cut(1);
+            let is_sign =
+                |literal: &Vec<u8>| literal.first().is_some_and(|byte| !byte.is_ascii_alphanumeric());
+            if literals.len() != 1 || !literals.iter().all(is_sign) {
+                return None;
+            }
+        }
         let usable = !literals.is_empty() && literals.iter().all(|literal| !literal.is_empty());
         usable.then_some(Self { literals, before })
     }
@@ -288,6 +299,7 @@ mod tests {
     #[test]
     fn clues_are_prefixes_or_lie_further_in() {
         is(r"\bgh[pousr]_[A-Za-z0-9]{36}", &["gho_", "ghp_", "ghr_", "ghs_", "ghu_"], 0);
+        is(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", &["."], 3);
         is(r"[a-z.]{1,64}@[a-z]+", &["@"], 64);
         is(r"(?i)(?:api_key|apikey)\s*=", &["api_ke", "apikey"], 0);
         is(r"[A-Z0-9_]{0,30}(?:TOKEN|SECRET)=(\S+)", &["secret=", "token="], 30);
@@ -298,6 +310,7 @@ mod tests {
     fn some_expressions_have_none() {
         assert_eq!(clue(r"[a-f0-9]{40}"), None);
         assert_eq!(clue(r"(?:foo)?[a-z]+"), None);
+        assert_eq!(clue(r"[48][0-9AB]x?[a-z]+"), None, "too many, too short");
         assert_eq!(clue(r"[a-z]*@"), None, "the literal may be any distance away");
     }
 }

@@ -328,7 +328,8 @@ fn aws_words(bytes: &[u8]) -> Vec<Range<usize>> {
     words
 }
 
-fn tell(place: &Place<'_>, region: &SearchRegion<'_>, address: u64) -> SecretPlace {
+/// A place as it is reported.
+pub(crate) fn tell(place: &Place<'_>, region: &SearchRegion<'_>, address: u64) -> SecretPlace {
     SecretPlace {
         pid: place.task.map(|task| task.process.pid),
         comm: place.task.and_then(|task| task.process.comm.clone()),

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub(crate) use self::{check::base58check, find::tell};
 pub use self::{
     check::{Context, names as validators},
     find::{Filter, Found, Hunt},

@@ -11,6 +11,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+pub(crate) use self::checksum::base58check;
 pub(super) use self::text::entropy;
 use super::rule::Confidence;
 
