@@ -9,6 +9,7 @@ mod docs;
 mod execution;
 mod grep;
 mod hostile;
+mod iocs;
 mod memory;
 mod mounts;
 mod open_files;

@@ -22,6 +22,8 @@ use crate::{
 const MOST: usize = 200_000;
 /// Most places told of one.
 const MOST_PLACES: usize = 20;
+/// Bytes ahead of a match that say what it is.
+const AHEAD: usize = 320;
 /// Bytes behind a match that say what it is.
 const AFTER: usize = 2;
 
@@ -109,9 +111,9 @@ pub fn count<'a>(
         };
         let end = hit.offset.saturating_add(hit.length);
         let matched = scanned.bytes.get(hit.offset..end).unwrap_or_default();
-        let before = hit.offset.checked_sub(1).and_then(|at| scanned.bytes.get(at)).copied();
+        let ahead = scanned.bytes.get(hit.offset.saturating_sub(AHEAD)..hit.offset).unwrap_or_default();
         let rest = scanned.bytes.get(end..).unwrap_or_default();
-        let found = kind::recognise(hit.pattern, matched, before, rest.get(..AFTER).unwrap_or(rest));
+        let found = kind::recognise(hit.pattern, matched, ahead, rest.get(..AFTER).unwrap_or(rest));
         let mut told = None;
         for key in found.into_iter().filter(|(kind, _)| kinds.contains(kind)) {
             let place = match &told {
@@ -232,7 +234,7 @@ fn files_with(files: &[KnownFile], indicator: &Indicator) -> Vec<FilePlace> {
     let value = indicator.value.as_bytes();
     let by = |file: &KnownFile| match indicator.kind {
         Kind::Sha256 => file.sha256.as_deref().filter(|sha256| sha256.as_bytes() == value).map(|_| "sha256"),
-        Kind::File => {
+        Kind::File | Kind::Text => {
             let last = file.path.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
             (file.path.0 == value || last == value).then_some("name")
         }

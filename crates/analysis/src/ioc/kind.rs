@@ -96,6 +96,14 @@ impl Kind {
         }
         if text.contains("://") {
             Self::Url
+        } else if onion(text) {
+            Self::Onion
+        } else if ethereum(text) && text.len() == 42 && is_hex_after_prefix(text) {
+            Self::Ethereum
+        } else if text.len() == 95 && monero(text.as_bytes()) {
+            Self::Monero
+        } else if segwit::decode(text).is_ok() || is_base58_address(text.as_bytes()) {
+            Self::Bitcoin
         } else if text.parse::<Ipv4Addr>().is_ok() {
             Self::Ipv4
         } else if text.parse::<Ipv6Addr>().is_ok() {
@@ -151,15 +159,17 @@ pub fn plan() -> Result<Plan, PatternError> {
     Plan::builder().patterns(patterns).gated(true).build()
 }
 
-/// What a match of the expression `pattern` is, if it is anything: its kind and how it is written. `before` and
-/// `after` are the bytes around it.
-pub fn recognise(pattern: usize, matched: &[u8], before: Option<u8>, after: &[u8]) -> Vec<(Kind, String)> {
+/// What a match of the expression `pattern` is, if it is anything: its kind and how it is written. `ahead` and
+/// `after` are bytes around it.
+pub fn recognise(pattern: usize, matched: &[u8], ahead: &[u8], after: &[u8]) -> Vec<(Kind, String)> {
+    let before = ahead.last().copied();
     let Some((_, look)) = LOOKS.get(pattern) else { return Vec::new() };
     let Ok(text) = std::str::from_utf8(matched) else { return Vec::new() };
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let joined = before.is_some_and(is_name);
     match look {
         Look::Url => url(text),
+        Look::Email if is_after_user(ahead) => Vec::new(),
         Look::Email => email(text).into_iter().collect(),
         Look::Domain => {
             let text = text.trim_end_matches(['.', '-', '_']);
@@ -213,7 +223,8 @@ pub fn recognise(pattern: usize, matched: &[u8], before: Option<u8>, after: &[u8
 
 /// The URL, and its host.
 fn url(text: &str) -> Vec<(Kind, String)> {
-    let text = text.trim_end_matches(['.', ',', ';', ':', ')', ']', '!', '?', '*']);
+    let text = text.trim_end_matches(['.', ',', ';', ':', ']', '!', '?', '*']);
+    let text = if text.contains('(') { text } else { text.trim_end_matches([')', '.', ',']) };
     let text = text.get(..LONGEST_URL).unwrap_or(text);
     let Some((_, rest)) = text.split_once("://") else { return Vec::new() };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -236,6 +247,23 @@ fn url(text: &str) -> Vec<(Kind, String)> {
     found.map(|_| (Kind::Url, clean)).into_iter().chain(host).collect()
 }
 
+/// Whether what stands before the `@` is a password and no mailbox: `scheme://user:password@host`, or `user:password@host`.
+fn is_after_user(ahead: &[u8]) -> bool {
+    const BEFORE_MAILBOXES: [&[u8]; 9] =
+        [b"mailto", b"email", b"mail", b"from", b"to", b"cc", b"acct", b"sip", b"xmpp"];
+    let is_inside = |byte: &&u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'<' | b'>');
+    let length = ahead.iter().rev().take_while(is_inside).count();
+    let word = ahead.get(ahead.len().saturating_sub(length)..).unwrap_or_default();
+    if let Some(at) = word.windows(3).position(|it| it == b"://") {
+        let authority = word.get(at.saturating_add(3)..).unwrap_or_default();
+        return !authority.iter().any(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    }
+    word.iter().rposition(|byte| *byte == b':').is_some_and(|at| {
+        let name = word.get(..at).unwrap_or_default().to_ascii_lowercase();
+        !BEFORE_MAILBOXES.iter().any(|known| name.ends_with(known))
+    })
+}
+
 fn email(text: &str) -> Option<(Kind, String)> {
     let (user, host) = text.split_once('@')?;
     let host = host.trim_end_matches(['.', '-']);
@@ -251,6 +279,16 @@ fn ipv6(text: &str) -> Option<String> {
     let telling = groups.len() >= 3 && groups.iter().any(|group| group.len() >= 3);
     let address = text.parse::<Ipv6Addr>().ok().filter(|_| telling)?;
     Some(address.to_string())
+}
+
+/// A hash of a key or script with its version byte.
+fn is_base58_address(text: &[u8]) -> bool {
+    text.len() <= 35
+        && base58check(text).is_some_and(|it| it.len() == 21 && matches!(it.first(), Some(0 | 5)))
+}
+
+fn is_hex_after_prefix(text: &str) -> bool {
+    text.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The last characters of an onion address: a checksum of two bytes and the version.
@@ -339,8 +377,12 @@ mod tests {
         let regions = [ckptfx_scan::Region::new(0, bytes)];
         plan.scan(&regions, &ckptfx_scan::Options::default(), &mut |hit| {
             let end = hit.offset + hit.length;
-            let before = hit.offset.checked_sub(1).map(|at| bytes[at]);
-            found.extend(recognise(hit.pattern, &bytes[hit.offset..end], before, &bytes[end..]));
+            found.extend(recognise(
+                hit.pattern,
+                &bytes[hit.offset..end],
+                &bytes[..hit.offset],
+                &bytes[end..],
+            ));
             std::ops::ControlFlow::Continue(())
         });
         found.sort();
@@ -357,6 +399,15 @@ mod tests {
     fn addresses_of_the_network() {
         is("GET http://evil.sh/a?b=1, ok", &[(Kind::Url, "http://evil.sh/a?b=1"), (Kind::Domain, "evil.sh")]);
         is("http://u:secret@h.example/x", &[(Kind::Url, "http://h.example/x"), (Kind::Domain, "h.example")]);
+        is(
+            "postgres://app:S3cr3t-Pa55@db.internal/x redis://:p$w@db.internal u:pw@db.internal",
+            &[
+                (Kind::Url, "postgres://db.internal/x"),
+                (Kind::Url, "redis://db.internal"),
+                (Kind::Domain, "db.internal"),
+            ],
+        );
+        is("mailto:a@b.example", &[(Kind::Email, "a@b.example")]);
         is("to ann.b@Example.org.", &[(Kind::Email, "ann.b@example.org")]);
         is("connect 10.0.3.17:443", &[(Kind::Ipv4, "10.0.3.17")]);
         is("version 1.2.3.4.5 v1.2.3.4 300.1.1.1 0.1.2.3", &[]);
@@ -392,6 +443,7 @@ mod tests {
         assert_eq!(Kind::of(md5), Kind::Md5);
         assert_eq!(Kind::of("2001:db8::1"), Kind::Ipv6);
         assert_eq!(Kind::of("evil.sh"), Kind::Domain);
+        assert_eq!(Kind::of("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"), Kind::Bitcoin);
         assert_eq!(Kind::of("/tmp/.x"), Kind::File);
     }
 }
