@@ -19,5 +19,6 @@ mod sbom;
 mod schema;
 mod secrets;
 mod snapshot;
+mod strings;
 mod support;
 mod truth;

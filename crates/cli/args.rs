@@ -120,6 +120,9 @@ pub enum Command {
     /// Count URLs, addresses, wallets and hashes, or find those of a list
     #[command(after_help = iocs::HELP, mut_arg("source", |source| source.default_value("all")))]
     Iocs(IocsArgs),
+    /// List printable text, with the process, address and mapping of each
+    #[command(after_help = STRINGS_HELP)]
+    Strings(StringsArgs),
     /// Write raw bytes of a process's memory
     #[command(after_help = DUMP_HELP)]
     Dump(DumpArgs),
@@ -343,6 +346,41 @@ pub struct GrepArgs {
     /// Bytes shown before and after a match.
     #[arg(short = 'C', long, value_name = "BYTES")]
     pub context: Option<usize>,
+    #[command(flatten)]
+    pub scan: ScanArgs,
+}
+
+const STRINGS_HELP: &str =
+    "Printable are the ASCII characters and the tab; in UTF-8 also every other character that is no control; in UTF-16 also
+Latin-1. A string is a maximal run of them and never runs over a gap in captured memory.
+
+Examples:
+  ckptfx strings archive.tar | less
+  ckptfx strings -n 12 --pid 14 --encoding all archive.tar
+  ckptfx strings --unique --perms rw archive.tar | head
+  ckptfx strings --source rootfs,ghost-file,pipe archive.tar";
+
+/// What `strings` takes.
+#[derive(Debug, Args)]
+pub struct StringsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    /// Fewest characters of a string.
+    #[arg(short = 'n', long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub min_length: u16,
+    /// How the text may be encoded.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "utf-8", value_name = "ENCODING")]
+    pub encoding: Vec<EncodingArg>,
+    /// Give each text once, with the number of times and the first place, the most frequent first.
+    #[arg(short, long, conflicts_with = "count")]
+    pub unique: bool,
+    /// With --unique, tell at most this many texts apart.
+    #[arg(long, default_value_t = 5_000_000, value_name = "N")]
+    pub max_unique: usize,
+    /// Count the strings of each process.
+    #[arg(short, long)]
+    pub count: bool,
     #[command(flatten)]
     pub scan: ScanArgs,
 }

@@ -256,6 +256,11 @@ impl<'s> Scanner<'s> {
             && self.args.range.is_none_or(|(from, to)| address.is_some_and(|at| (from..to).contains(&at)))
     }
 
+    /// Whether a filter asks for addresses.
+    pub fn has_range(&self) -> bool {
+        self.args.range.is_some()
+    }
+
     /// Whether no filter asks for addresses or permissions.
     pub fn is_everywhere(&self) -> bool {
         self.perms.is_none() && self.args.range.is_none()

@@ -32,6 +32,15 @@ pub fn show(bytes: &[u8]) -> String {
     text
 }
 
+/// As [`show`], added to a buffer; quick for plain text, of which there may be a lot.
+pub fn show_into(bytes: &[u8], buffer: &mut Vec<u8>) {
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'[' | b']'..=b'~')) {
+        buffer.extend_from_slice(bytes);
+    } else {
+        buffer.extend_from_slice(show(bytes).as_bytes());
+    }
+}
+
 /// As [`show`], and no longer than `width` characters.
 pub fn show_short(bytes: &[u8], width: usize) -> String {
     let text = show(bytes);
@@ -72,6 +81,15 @@ mod tests {
     #[test]
     fn invalid_bytes_and_newlines_are_visible() {
         assert_eq!(show(b"a\xff\nb"), "a\\xff\\x0ab");
+    }
+
+    #[test]
+    fn the_quick_way_shows_the_same() {
+        for text in ["plain text [1]", "tab\t", "a\\x1b", "grün", "a\u{202e}b", "~ !", "\x7f"] {
+            let mut buffer = b"> ".to_vec();
+            show_into(text.as_bytes(), &mut buffer);
+            assert_eq!(buffer, format!("> {}", show(text.as_bytes())).into_bytes());
+        }
     }
 
     #[test]

@@ -401,7 +401,7 @@ fn write_line(
     };
     writeln!(
         output,
-        "{pid:>7}  {comm:16}  {address:18}  {perms}  {name:32}  {}{text}{}{shared}",
+        "{pid:>7}  {comm:16}  {address:18}  {perms:4}  {name:32}  {}{text}{}{shared}",
         show(before),
         show(after)
     )

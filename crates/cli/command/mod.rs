@@ -29,6 +29,7 @@ pub mod secrets;
 mod signals;
 mod sockets;
 mod stats;
+mod strings;
 mod threads;
 mod timers;
 mod uts;
@@ -87,6 +88,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
             ps::run(&args, show_threads, &common)
         }
         Command::GrepMem(args) => grep_mem::run(args, &common),
+        Command::Strings(args) => strings::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
         Command::Decode(args) => decode::run(&args, &common),
         Command::List(args) => list::run(&args, &common),

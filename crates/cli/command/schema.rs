@@ -11,7 +11,7 @@ use ckptfx_analysis::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, dump, grep_mem, list};
+use super::{Outcome, decode, dump, grep_mem, list, strings};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -52,13 +52,14 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("secrets", "secrets", of::<secret::Secret>),
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
+    ("strings", "strings", of::<strings::StringFacts>),
     ("threads", "threads", of::<thread::ThreadFacts>),
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
 ];
 
 /// Commands that say what they covered.
-const SCANS: &[&str] = &["grep-mem", "iocs", "secrets"];
+const SCANS: &[&str] = &["grep-mem", "iocs", "secrets", "strings"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -123,13 +124,20 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         properties.insert((*collection).to_owned(), json!({"type": "array", "items": items}));
     }
     let mut alternatives = Vec::new();
-    if command == "grep-mem" {
-        let count = reference::<grep_mem::Count>(&mut generator);
+    let counts = match command {
+        "grep-mem" => {
+            Some((reference::<grep_mem::Count>(&mut generator), "With -c or -l, instead of matches."))
+        }
+        "strings" => Some((reference::<strings::Count>(&mut generator), "With -c, instead of strings.")),
+        _ => None,
+    };
+    if let Some((count, description)) = counts {
         properties.insert(
             "counts".to_owned(),
-            json!({"type": "array", "items": count, "description": "With -c or -l, instead of matches."}),
+            json!({"type": "array", "items": count, "description": description}),
         );
-        alternatives.extend([json!({"required": ["matches"]}), json!({"required": ["counts"]})]);
+        let lists = lists.iter().map(|(_, collection, _)| json!({"required": [collection]}));
+        alternatives.extend(lists.chain([json!({"required": ["counts"]})]));
     } else {
         required.extend(lists.iter().map(|(_, collection, _)| *collection));
     }

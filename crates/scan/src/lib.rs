@@ -56,4 +56,4 @@ pub use hit::{Encoding, Encodings, Hit, Outcome, Summary};
 pub use pattern::{Note, PatternError, PatternKind};
 pub use plan::{Counts, Options, Plan, PlanBuilder};
 pub use region::Region;
-pub use strings::{Strings, Text, TextEncoding};
+pub use strings::{Render, Strings, Text, TextEncoding};

@@ -76,6 +76,16 @@ struct Run {
     end: usize,
 }
 
+/// Makes of consecutive texts of one region what the caller wants of them; called on any thread.
+pub type Render<'r, T> = dyn Fn(&[Text]) -> T + Sync + 'r;
+
+/// The runs of one chunk, and what was made of them.
+struct Batch<T> {
+    piece: Piece,
+    texts: Vec<Text>,
+    rendered: T,
+}
+
 impl Strings {
     /// Finds every run in every region.
     ///
@@ -87,9 +97,29 @@ impl Strings {
         options: &Options<'_>,
         sink: &mut dyn FnMut(Text) -> ControlFlow<()>,
     ) -> Summary {
+        let mut hits = 0;
+        let summary = self.render(regions, options, &|_| (), &mut |texts, ()| {
+            texts.iter().try_for_each(|text| {
+                hits += 1;
+                sink(*text)
+            })
+        });
+        Summary { hits, ..summary }
+    }
+
+    /// As [`scan`](Self::scan), by the chunk: `render` makes something of the texts of one region on the thread that
+    /// found them, and `sink` takes it with the texts, in order, on the calling thread. How the texts are grouped
+    /// depends on the chunks; their order does not.
+    pub fn render<T: Send>(
+        &self,
+        regions: &[Region<'_>],
+        options: &Options<'_>,
+        render: &Render<'_, T>,
+        sink: &mut dyn FnMut(&[Text], T) -> ControlFlow<()>,
+    ) -> Summary {
         let stopped = AtomicBool::new(false);
         let cancelled = || options.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed));
-        let work = |pieces: Vec<Piece>| -> Vec<(Piece, Vec<Run>)> {
+        let work = |pieces: Vec<Piece>| -> Vec<Batch<T>> {
             let mut results = Vec::with_capacity(pieces.len());
             for piece in pieces {
                 if cancelled() || stopped.load(Ordering::Relaxed) {
@@ -97,7 +127,15 @@ impl Strings {
                     break;
                 }
                 let bytes = regions.get(piece.region).map_or(&[][..], |region| region.bytes);
-                results.push((piece, self.piece(bytes, piece)));
+                let text = |run: &Run| Text {
+                    region: piece.region,
+                    offset: run.start,
+                    length: run.end - run.start,
+                    encoding: run.encoding,
+                };
+                let texts: Vec<Text> = self.piece(bytes, piece).iter().map(text).collect();
+                let rendered = render(&texts);
+                results.push(Batch { piece, texts, rendered });
                 if let Some(progress) = options.progress {
                     progress.fetch_add(count(piece.border - piece.from), Ordering::Relaxed);
                 }
@@ -105,26 +143,26 @@ impl Strings {
             results
         };
         let mut summary = Summary { bytes_scanned: 0, hits: 0, outcome: Outcome::Complete };
-        // Runs that start past the pieces accepted so far.
-        let mut late: Vec<Run> = Vec::new();
-        let mut accept = |results: Vec<(Piece, Vec<Run>)>| {
-            for (piece, mut runs) in results {
+        // Texts that start past the pieces accepted so far.
+        let mut late: Vec<Text> = Vec::new();
+        let mut accept = |results: Vec<Batch<T>>| {
+            for Batch { piece, mut texts, mut rendered } in results {
+                let before = late.len();
                 if !late.is_empty() {
-                    runs.append(&mut late);
-                    runs.sort();
+                    texts.append(&mut late);
+                    texts.sort_by_key(|text| (text.offset, text.encoding, text.length));
                 }
                 let length = regions.get(piece.region).map_or(0, |region| region.bytes.len());
                 if piece.border < length {
-                    late = runs.split_off(runs.partition_point(|run| run.start < piece.border));
+                    late = texts.split_off(texts.partition_point(|text| text.offset < piece.border));
                 }
-                for run in runs {
-                    summary.hits += 1;
-                    let Run { start, encoding, end } = run;
-                    let text = Text { region: piece.region, offset: start, length: end - start, encoding };
-                    if sink(text).is_break() {
-                        summary.outcome = Outcome::Stopped;
-                        return ControlFlow::Break(());
-                    }
+                if before > 0 || !late.is_empty() {
+                    rendered = render(&texts);
+                }
+                summary.hits += count(texts.len());
+                if sink(&texts, rendered).is_break() {
+                    summary.outcome = Outcome::Stopped;
+                    return ControlFlow::Break(());
                 }
                 summary.bytes_scanned += count(piece.border - piece.from);
             }
@@ -146,24 +184,31 @@ impl Strings {
         let mut runs = Vec::new();
         let minimum = self.minimum.max(1);
         if self.bytes || self.utf8 {
-            let class =
-                |masks: &Masks, _: &Masks| if self.utf8 { masks.ascii | masks.high } else { masks.ascii };
-            stretches(bytes, piece, 1, minimum, &class, &mut |start, end| {
-                if self.utf8 {
+            if self.utf8 {
+                stretches(bytes, piece, 1, minimum, &|from| utf8(bytes, from), &mut |start, end| {
                     split_utf8(bytes.get(start..end).unwrap_or(&[]), start, minimum, &mut runs);
-                } else {
+                });
+            } else {
+                let class = |from| block(bytes, from).0.ascii;
+                stretches(bytes, piece, 1, minimum, &class, &mut |start, end| {
                     runs.push(Run { start, end, encoding: TextEncoding::Ascii });
-                }
-            });
+                });
+            }
         }
         if self.utf16le {
-            let class = |here: &Masks, next: &Masks| (here.ascii | here.latin) & next.zero;
+            let class = |from| {
+                let (here, next) = pairs(bytes, from);
+                (here.ascii | here.latin) & next.zero
+            };
             stretches(bytes, piece, 2, minimum, &class, &mut |start, end| {
                 runs.push(Run { start, end, encoding: TextEncoding::Utf16Le });
             });
         }
         if self.utf16be {
-            let class = |here: &Masks, next: &Masks| here.zero & (next.ascii | next.latin);
+            let class = |from| {
+                let (here, next) = pairs(bytes, from);
+                here.zero & (next.ascii | next.latin)
+            };
             stretches(bytes, piece, 2, minimum, &class, &mut |start, end| {
                 runs.push(Run { start, end, encoding: TextEncoding::Utf16Be });
             });
@@ -173,43 +218,83 @@ impl Strings {
     }
 }
 
+/// The masks of the block that starts at `from`, and its end.
+#[inline(always)]
+fn block(bytes: &[u8], from: usize) -> (Masks, usize) {
+    let end = bytes.len().min(from.saturating_add(BLOCK));
+    (Masks::of(bytes.get(from..end).unwrap_or(&[])), end)
+}
+
+/// The masks of a block, and those of the block that starts one byte on.
+#[inline(always)]
+fn pairs(bytes: &[u8], from: usize) -> (Masks, Masks) {
+    let (here, end) = block(bytes, from);
+    let next = bytes.get(end..bytes.len().min(end + 1)).map(Masks::of).unwrap_or_default();
+    let shift =
+        |mask: u64, next: u64| (mask >> 1) | if end - from == BLOCK { next << (BLOCK - 1) } else { 0 };
+    let on = Masks {
+        ascii: shift(here.ascii, next.ascii),
+        high: shift(here.high, next.high),
+        latin: shift(here.latin, next.latin),
+        lead: shift(here.lead, next.lead),
+        zero: shift(here.zero, next.zero),
+    };
+    (here, on)
+}
+
+/// Where printable ASCII is, and what may be a character of UTF-8: a first byte with enough others after it.
+/// Everything that is one is among it; the answer for a byte does not depend on where blocks begin.
+#[inline(always)]
+fn utf8(bytes: &[u8], from: usize) -> u64 {
+    /// Bytes that a character may have outside the block, on either side.
+    const REACH: usize = 3;
+    let (masks, end) = block(bytes, from);
+    if masks.high == 0 {
+        return masks.ascii;
+    }
+    let near = |range: std::ops::Range<usize>, shift: usize| {
+        let (mut lead, mut rest) = (0_u128, 0_u128);
+        for (index, byte) in bytes.get(range).unwrap_or(&[]).iter().enumerate() {
+            lead |= u128::from(*byte >= 0xc0) << (shift + index);
+            rest |= u128::from(byte & 0xc0 == 0x80) << (shift + index);
+        }
+        (lead, rest)
+    };
+    let length = end - from;
+    let before = near(from.saturating_sub(REACH)..from, REACH - from.min(REACH));
+    let after = near(end..bytes.len().min(end + REACH), REACH + length);
+    let lead = before.0 | u128::from(masks.lead) << REACH | after.0;
+    let rest = before.1 | u128::from(masks.high & !masks.lead) << REACH | after.1;
+    // First bytes followed by one, two or three others; how many it needs, the decoder knows.
+    let one = lead & rest >> 1;
+    let two = one & rest >> 2;
+    let three = two & rest >> 3;
+    let whole = one | one << 1 | two << 2 | three << 3;
+    let low = u64::MAX >> (BLOCK - length);
+    masks.ascii | (u64::try_from(whole >> REACH & u128::from(u64::MAX)).unwrap_or(0) & low)
+}
+
 /// Reports the maximal stretches of at least `minimum` characters, `stride` bytes each, that start in `piece`.
-/// `class` decides, for each byte of a block, whether a character starts there; given its masks and those one byte on.
-fn stretches<C: Fn(&Masks, &Masks) -> u64>(
+/// `class` tells, for each byte of the block that starts at an offset, whether a character is there.
+#[inline(always)]
+fn stretches<C: Fn(usize) -> u64>(
     bytes: &[u8],
     piece: Piece,
     stride: usize,
     minimum: usize,
     class: &C,
-    report: &mut dyn FnMut(usize, usize),
+    report: &mut impl FnMut(usize, usize),
 ) {
-    let masks = |from: usize| {
-        let end = bytes.len().min(from.saturating_add(BLOCK));
-        let here = Masks::of(bytes.get(from..end).unwrap_or(&[]));
-        if stride == 1 {
-            return class(&here, &here);
-        }
-        let next = bytes.get(end..bytes.len().min(end + 1)).map(Masks::of).unwrap_or_default();
-        let shift =
-            |mask: u64, next: u64| (mask >> 1) | if end - from == BLOCK { next << (BLOCK - 1) } else { 0 };
-        let on = Masks {
-            ascii: shift(here.ascii, next.ascii),
-            high: shift(here.high, next.high),
-            latin: shift(here.latin, next.latin),
-            zero: shift(here.zero, next.zero),
-        };
-        class(&here, &on)
-    };
     let mut phases = [Phase::default(); 2];
     let phases = phases.get_mut(..stride).unwrap_or(&mut []);
     for (at, phase) in phases.iter_mut().enumerate() {
         // Whether a character right before the first of this phase makes it part of an earlier run.
         let before = (piece.from + at).checked_sub(stride);
-        phase.foreign = before.is_some_and(|before| masks(before) & 1 == 1);
+        phase.foreign = before.is_some_and(|before| class(before) & 1 == 1);
     }
     let mut from = piece.from;
     while from < bytes.len() && (from < piece.border || phases.iter().any(|phase| phase.open.is_some())) {
-        let mask = masks(from);
+        let mask = class(from);
         let block = bytes.len().min(from.saturating_add(BLOCK)) - from;
         for (at, phase) in phases.iter_mut().enumerate() {
             let (mask, places) = if stride == 1 { (mask, BLOCK) } else { (even_bits(mask >> at), BLOCK / 2) };
@@ -248,57 +333,64 @@ struct Phase {
 }
 
 impl Phase {
-    fn feed(&mut self, mask: u64, line: Line, report: &mut dyn FnMut(usize, usize)) {
-        if !self.foreign && self.open.is_none() && line.base < line.border && !has_run(mask, line.minimum) {
-            // Only a stretch that goes on in the next block can be long enough.
-            let end = length((mask << (BLOCK - line.places)).leading_ones());
-            let start = line.base + (line.places - end) * line.stride;
-            if end > 0 && start < line.border {
-                self.open = Some((start, end));
+    #[inline(always)]
+    fn feed(&mut self, mask: u64, line: Line, report: &mut impl FnMut(usize, usize)) {
+        let mut mask = mask;
+        if self.foreign || self.open.is_some() {
+            let more = length(mask.trailing_ones()).min(line.places);
+            if let Some((_, places)) = &mut self.open {
+                *places += more;
             }
+            if more == line.places {
+                return;
+            }
+            self.foreign = false;
+            if let Some((start, places)) = self.open.take().filter(|(_, places)| *places >= line.minimum) {
+                report(start, start + places * line.stride);
+            }
+            // What was part of it is done with.
+            mask &= u64::MAX << more;
+        }
+        if line.base >= line.border {
             return;
         }
-        let mut place = 0;
-        while place < line.places {
-            let rest = mask >> place;
-            let left = line.places - place;
-            if self.foreign || self.open.is_some() {
-                let more = length(rest.trailing_ones()).min(left);
-                place += more;
-                if let Some((_, places)) = &mut self.open {
-                    *places += more;
-                }
-                if more < left {
-                    self.foreign = false;
-                    if let Some((start, places)) =
-                        self.open.take().filter(|(_, places)| *places >= line.minimum)
-                    {
-                        report(start, start + places * line.stride);
-                    }
-                }
-            } else {
-                place += length(rest.trailing_zeros()).min(left);
-                let start = line.base + place * line.stride;
-                if place < line.places {
-                    if start >= line.border {
-                        return;
-                    }
-                    self.open = Some((start, 0));
-                }
+        let mut starts = run_starts(mask, line.minimum.min(line.places));
+        while starts != 0 {
+            let place = length(starts.trailing_zeros());
+            let start = line.base + place * line.stride;
+            if start >= line.border {
+                return;
             }
+            let places = length((mask >> place).trailing_ones());
+            if place + places >= line.places {
+                // It may go on in the next block.
+                self.open = Some((start, line.places - place));
+                return;
+            }
+            report(start, start + places * line.stride);
+            starts &= u64::MAX << (place + places);
+        }
+        let last = length((mask << (BLOCK - line.places)).leading_ones()).min(line.places);
+        let start = line.base + (line.places - last) * line.stride;
+        if last > 0 && start < line.border {
+            self.open = Some((start, last));
         }
     }
 }
 
-/// Whether `mask` may have a run of `minimum` bits; certain when it says no.
-const fn has_run(mask: u64, minimum: usize) -> bool {
+/// The bits at which runs of at least `minimum` bits lie from there on: of each run the first is its start.
+#[inline(always)]
+const fn run_starts(mask: u64, minimum: usize) -> u64 {
     let mut runs = mask;
     let mut length = 1;
-    while length * 2 <= minimum && length < BLOCK / 2 {
+    while length * 2 <= minimum {
         runs &= runs >> length;
         length *= 2;
     }
-    runs != 0
+    if length < minimum {
+        runs &= runs >> (minimum - length);
+    }
+    runs
 }
 
 fn length(bits: u32) -> usize {

@@ -1,4 +1,6 @@
-//! Loops over a tile that the compiler turns into vector code.
+//! Loops over a tile that are, or become, vector code.
+
+use wide::{CmpEq as _, CmpGt as _, i8x16};
 
 /// Replaces the contents of `folded` by `bytes` with ASCII capitals made small.
 pub(crate) fn fold_into(bytes: &[u8], folded: &mut Vec<u8>) {
@@ -14,9 +16,6 @@ pub(crate) const fn is_word(byte: u8) -> bool {
 /// Bytes that one mask describes.
 pub(crate) const BLOCK: usize = 64;
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x80 * ONES;
-
 /// Which bytes of a block, one bit each, are what. Bits past the end of the block are clear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Masks {
@@ -26,6 +25,8 @@ pub(crate) struct Masks {
     pub(crate) high: u64,
     /// 0xA0 and above: printable as Latin-1.
     pub(crate) latin: u64,
+    /// 0xC0 and above: begins a character of UTF-8, or is invalid there.
+    pub(crate) lead: u64,
     pub(crate) zero: u64,
 }
 
@@ -33,44 +34,37 @@ impl Masks {
     /// The masks of up to [`BLOCK`] bytes.
     #[inline(always)]
     pub(crate) fn of(block: &[u8]) -> Self {
-        let mut masks = Self::default();
-        let (words, rest) = block.as_chunks::<8>();
-        // Much of memory is zero.
-        if words.len() == BLOCK / 8 && words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word)) == 0
-        {
-            return Self { zero: u64::MAX, ..masks };
+        if let Some(block) = block.first_chunk::<BLOCK>() {
+            return Self::of_block(block);
         }
-        let mut at = 0_u32;
-        for word in words {
-            masks.add(u64::from_le_bytes(*word), u64::MAX, at);
-            at += 8;
+        let mut padded = [0; BLOCK];
+        for (to, from) in padded.iter_mut().zip(block) {
+            *to = *from;
         }
-        if !rest.is_empty() {
-            let mut word = [0; 8];
-            for (to, from) in word.iter_mut().zip(rest) {
-                *to = *from;
-            }
-            masks.add(u64::from_le_bytes(word), !(u64::MAX << (rest.len() * 8)), at);
-        }
-        masks
+        let valid = !(u64::MAX << block.len());
+        let masks = Self::of_block(&padded);
+        Self { zero: masks.zero & valid, ..masks }
     }
 
-    /// Adds eight bytes, of which those in `valid` count, eight at a time in one register. Each intermediate has its
-    /// verdict in the top bit of each byte; sums stay within a byte because the top bits are cleared before.
+    /// Sixteen bytes at a time.
     #[inline(always)]
-    fn add(&mut self, word: u64, valid: u64, at: u32) {
-        let low = word & !HIGH;
-        let from_space = low.wrapping_add(0x60 * ONES);
-        let delete = low.wrapping_add(ONES);
-        let not_tab = ((word ^ (0x09 * ONES)) & !HIGH).wrapping_add(0x7f * ONES);
-        let not_zero = low.wrapping_add(0x7f * ONES) | word;
-        let gather = |verdict: u64| {
-            ((((verdict & valid & HIGH) >> 7).wrapping_mul(0x0102_0408_1020_4080)) >> 56) << at
-        };
-        self.ascii |= gather(((from_space & !delete) | !not_tab) & !word);
-        self.high |= gather(word);
-        self.latin |= gather(word & low.wrapping_add(0x60 * ONES));
-        self.zero |= gather(!not_zero);
+    fn of_block(block: &[u8; BLOCK]) -> Self {
+        let mut masks = Self::default();
+        let (parts, _) = block.as_chunks::<16>();
+        for (index, part) in parts.iter().enumerate() {
+            let bytes = i8x16::new(part.map(u8::cast_signed));
+            let bits = |verdict: i8x16| u64::from(verdict.move_mask().cast_unsigned()) << (index * 16);
+            let is = |byte: i8| bytes.cmp_eq(i8x16::splat(byte));
+            // As signed numbers, bytes of 0x80 and above are below zero.
+            let above = |limit: i8| bytes.cmp_gt(i8x16::splat(limit));
+            let high = bits(bytes);
+            masks.high |= high;
+            masks.ascii |= bits((above(0x1f) | is(0x09)) & !is(0x7f));
+            masks.latin |= bits(above(i8::MIN + 0x1f)) & high;
+            masks.lead |= bits(above(i8::MIN + 0x3f)) & high;
+            masks.zero |= bits(is(0));
+        }
+        masks
     }
 }
 
@@ -100,6 +94,7 @@ mod tests {
                     assert_eq!(masks.ascii, bit(value == b'\t' || (0x20..0x7f).contains(&value)), "{value}");
                     assert_eq!(masks.high, bit(value >= 0x80));
                     assert_eq!(masks.latin, bit(value >= 0xa0));
+                    assert_eq!(masks.lead, bit(value >= 0xc0));
                     assert_eq!(masks.zero, bit(value == 0));
                 }
             }

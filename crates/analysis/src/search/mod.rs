@@ -306,6 +306,31 @@ impl<'a> SearchRegion<'a> {
     }
 }
 
+impl<'a> SearchRegion<'a> {
+    /// Up to which position (exclusive) the answer of [`place`](Self::place) for `position` holds, apart from
+    /// address, offset and place in the member, which go on with it.
+    pub fn place_end(&self, case: &Case<'a>, position: u64) -> u64 {
+        let last = self.base().saturating_add(self.bytes().len() as u64);
+        let end = match &self.owner {
+            Owner::Task(index) => {
+                let space = case.tasks.get(*index).and_then(|task| task.space.as_ref());
+                let vmas = space.map(|space| space.vmas.as_slice()).unwrap_or_default();
+                let next = vmas.get(vmas.partition_point(|vma| vma.end <= position));
+                next.map_or(last, |vma| if vma.start > position { vma.start } else { vma.end })
+            }
+            Owner::Object(key) => {
+                let vmas = case.tasks.iter().flat_map(|task| task.space.iter().flat_map(|space| &space.vmas));
+                let borders = vmas
+                    .filter(|vma| object_of(vma.kind) == Some(*key))
+                    .flat_map(|vma| [vma.offset, vma.offset.saturating_add(vma.length())]);
+                borders.filter(|border| *border > position).min().unwrap_or(last)
+            }
+            Owner::Item(_) => last,
+        };
+        end.min(last).max(position.saturating_add(1))
+    }
+}
+
 /// The pids without that of the chosen process; neighbours that are the same count once.
 fn others(pids: impl Iterator<Item = u32>, chosen: Option<&Task<'_>>) -> Vec<u32> {
     let mut pids: Vec<u32> = pids.collect();
