@@ -129,7 +129,13 @@ fn misp(value: &Value, add: &mut Add<'_>, depth: usize) -> bool {
         return false;
     }
     match value {
-        Value::Array(items) => items.iter().fold(false, |any, item| misp(item, add, depth + 1) || any),
+        Value::Array(items) => {
+            let mut any = false;
+            for item in items {
+                any |= misp(item, add, depth + 1);
+            }
+            any
+        }
         Value::Object(map) => {
             let field = |name: &str| map.get(name).and_then(Value::as_str);
             let attribute = field("value").zip(field("type"));
@@ -148,10 +154,11 @@ fn misp(value: &Value, add: &mut Add<'_>, depth: usize) -> bool {
                     add(kind, part, id.to_owned());
                 }
             }
-            NESTED
-                .iter()
-                .filter_map(|name| map.get(*name))
-                .fold(attribute.is_some(), |any, item| misp(item, add, depth + 1) || any)
+            let mut any = attribute.is_some();
+            for item in NESTED.iter().filter_map(|name| map.get(*name)) {
+                any |= misp(item, add, depth + 1);
+            }
+            any
         }
         _ => false,
     }

@@ -52,8 +52,7 @@ fn armor<'r>(candidate: &Candidate<'r>) -> Option<Armor<'r>> {
     };
     let mut used = 0;
     // Line ends may be written as the two characters `\n`, as in JSON.
-    let mut lines = Lines { rest: inner };
-    while let Some((line, length)) = lines.next() {
+    for (line, length) in (Lines { rest: inner }) {
         let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
         if line.contains(&b':') && armor.body.is_empty() && line.is_ascii() {
             armor.encrypted |= line.ends_with(b"ENCRYPTED");
