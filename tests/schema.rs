@@ -52,6 +52,7 @@ fn calls(command: &str) -> Vec<String> {
             "grep-mem -l PATH=",
         ],
         "info" => &["info", "info --hash"],
+        "secrets" => &["secrets", "secrets --show-secrets"],
         "maps" => &["maps", "maps --anomalies"],
         "ps" => &["ps", "ps --env"],
         "rootfs" => &["rootfs", "rootfs --hash"],

@@ -4,7 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{command::YaraArgs, scanning::ScanArgs};
+use crate::{
+    command::{
+        YaraArgs,
+        iocs::{self, IocsArgs},
+        secrets::{self, SecretsArgs},
+    },
+    scanning::ScanArgs,
+};
 
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
 #[derive(Debug, Parser)]
@@ -108,6 +115,12 @@ pub enum Command {
     /// Search the memory of all processes
     #[command(override_usage = "ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE...", after_help = GREP_HELP)]
     GrepMem(GrepArgs),
+    /// Find keys, tokens and passwords in memory, files and queues
+    #[command(after_help = secrets::HELP, mut_arg("source", |source| source.default_value("all")))]
+    Secrets(SecretsArgs),
+    /// Count URLs, addresses, wallets and hashes, or find those of a list
+    #[command(after_help = iocs::HELP, mut_arg("source", |source| source.default_value("all")))]
+    Iocs(IocsArgs),
     /// List printable text, with the process, address and mapping of each
     #[command(after_help = STRINGS_HELP)]
     Strings(StringsArgs),

@@ -10,6 +10,7 @@ mod files;
 mod generate;
 mod grep_mem;
 mod info;
+pub mod iocs;
 mod ipc;
 mod limits;
 mod list;
@@ -24,6 +25,7 @@ mod recover;
 mod rootfs;
 mod sbom;
 mod schema;
+pub mod secrets;
 mod signals;
 mod sockets;
 mod stats;
@@ -56,7 +58,7 @@ use crate::{
 pub enum Outcome {
     /// All is said.
     Done = 0,
-    /// Nothing matched.
+    /// Nothing matched, or what `--fail-on` names was found.
     NothingMatched = 1,
     /// Some of the evidence could not be read.
     Partly = 3,
@@ -114,6 +116,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Env(args) => env::run(&args, &common),
         Command::Limits(args) => limits::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
+        Command::Secrets(args) => secrets::run(&args, &common),
+        Command::Iocs(args) => iocs::run(&args, &common),
         Command::Schema(args) => schema::run(&args),
         Command::Generate(args) => generate::run(&args),
     }

@@ -4,9 +4,9 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
-    process, queue, recover, report, rootfs, sbom, search, signal, socket, statistics, summary, thread,
-    timer, uts, yara,
+    cgroup, credential, elf_core, environment, file, ioc, ipc, limits, log, mapping, mount, namespace,
+    network, process, queue, recover, report, rootfs, sbom, search, secret, signal, socket, statistics,
+    summary, thread, timer, uts, yara,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -28,6 +28,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("files", "files", of::<file::OpenFile>),
     ("grep-mem", "matches", of::<grep_mem::Match<'static>>),
     ("info", "info", of::<summary::Summary>),
+    ("iocs", "iocs", of::<ioc::Indicator>),
     ("ipc", "ipc", of::<ipc::Object>),
     ("limits", "limits", of::<limits::Limit>),
     ("list", "checkpoints", of::<list::Row>),
@@ -48,6 +49,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("recover", "recoverable", of::<recover::Recoverable>),
     ("rootfs", "changes", of::<rootfs::Change>),
     ("sbom", "components", of::<sbom::Component>),
+    ("secrets", "secrets", of::<secret::Secret>),
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
     ("strings", "strings", of::<strings::StringFacts>),
@@ -58,7 +60,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
 ];
 
 /// Commands that say what they covered.
-const SCANS: &[&str] = &["grep-mem", "strings", "yara"];
+const SCANS: &[&str] = &["grep-mem", "iocs", "secrets", "strings", "yara"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
