@@ -22,3 +22,4 @@ mod strings;
 mod support;
 mod timeline;
 mod truth;
+mod yara;

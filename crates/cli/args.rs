@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::{diff::DIFF_HELP, graph::GRAPH_HELP, timeline::TIMELINE_HELP};
 pub use self::{diff::DiffArgs, graph::GraphArgs, timeline::TimelineArgs};
-use crate::scanning::ScanArgs;
+use crate::{command::YaraArgs, scanning::ScanArgs};
 
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
 #[derive(Debug, Parser)]
@@ -143,6 +143,9 @@ pub enum Command {
     /// List printable text, with the process, address and mapping of each
     #[command(after_help = STRINGS_HELP)]
     Strings(StringsArgs),
+    /// Hold YARA rules against processes and files
+    #[command(override_usage = "ckptfx yara [OPTIONS] -r RULES... ARCHIVE...", after_help = YaraArgs::HELP)]
+    Yara(YaraArgs),
     /// Write raw bytes of a process's memory
     #[command(after_help = DUMP_HELP)]
     Dump(DumpArgs),

@@ -62,6 +62,7 @@ pub mod timeline;
 pub mod timer;
 pub mod trace;
 pub mod uts;
+pub mod yara;
 
 pub use case::{Case, Task};
 pub use text::{Text, unfold};

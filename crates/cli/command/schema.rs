@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     cgroup, compare, credential, elf_core, environment, file, graph, history, ipc, limits, log, mapping,
     mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, signal, socket,
-    statistics, summary, thread, timeline, timer, uts,
+    statistics, summary, thread, timeline, timer, uts, yara,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -59,10 +59,11 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("timeline", "events", of::<timeline::Event>),
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
+    ("yara", "matches", of::<yara::Match>),
 ];
 
 /// Commands that say what they covered.
-const SCANS: &[&str] = &["grep-mem", "strings"];
+const SCANS: &[&str] = &["grep-mem", "strings", "yara"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -136,6 +137,7 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
             Some((reference::<grep_mem::Count>(&mut generator), "With -c or -l, instead of matches."))
         }
         "strings" => Some((reference::<strings::Count>(&mut generator), "With -c, instead of strings.")),
+        "yara" => Some((reference::<yara::Count>(&mut generator), "With -c, instead of matches.")),
         _ => None,
     };
     if let Some((count, description)) = counts {
