@@ -4,6 +4,7 @@
 mod architecture;
 mod archives;
 mod cli;
+mod compare;
 mod decode;
 mod docs;
 mod execution;
@@ -21,5 +22,6 @@ mod secrets;
 mod snapshot;
 mod strings;
 mod support;
+mod timeline;
 mod truth;
 mod yara;

@@ -1,9 +1,15 @@
 //! What can be said on the command line.
 
+mod diff;
+mod graph;
+mod timeline;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::{diff::DIFF_HELP, graph::GRAPH_HELP, timeline::TIMELINE_HELP};
+pub use self::{diff::DiffArgs, graph::GraphArgs, timeline::TimelineArgs};
 use crate::{
     command::{
         YaraArgs,
@@ -86,6 +92,32 @@ pub enum Format {
     Jsonl,
     /// Comma-separated values with a header.
     Csv,
+    /// Lines for mactime (`timeline` only).
+    Bodyfile,
+    /// JSON lines for Timesketch (`timeline` only).
+    Timesketch,
+    /// A graph for Graphviz (`graph` only).
+    Dot,
+    /// A graph for Mermaid (`graph` only).
+    Mermaid,
+}
+
+impl Format {
+    /// The word for it on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+impl Command {
+    /// Whether the command's result has this form.
+    pub fn has(&self, format: Format) -> bool {
+        match format {
+            Format::Table | Format::Json | Format::Jsonl | Format::Csv => true,
+            Format::Bodyfile | Format::Timesketch => matches!(self, Self::Timeline(_)),
+            Format::Dot | Format::Mermaid => matches!(self, Self::Graph(_)),
+        }
+    }
 }
 
 /// When to use colour.
@@ -237,6 +269,21 @@ pub enum Command {
     /// Show host and domain name of each UTS namespace
     #[command(after_help = "Examples:\n  ckptfx uts archive.tar")]
     Uts(ViewArgs),
+    /// Show what differs between checkpoints
+    #[command(after_help = DIFF_HELP)]
+    Diff(DiffArgs),
+    /// List every dated fact in order of time
+    #[command(visible_alias = "timeliner", after_help = TIMELINE_HELP)]
+    Timeline(TimelineArgs),
+    /// Show who talks to whom: pipes, sockets, shared memory, parents
+    #[command(after_help = GRAPH_HELP)]
+    Graph(GraphArgs),
+    /// Show commands that were typed: shell history in memory, and unread terminal input
+    #[command(
+        visible_alias = "bash",
+        after_help = "Bash and other programs with GNU history keep what was typed in memory, also when they write no history file.\n                      Shells without it (dash, BusyBox) keep nothing but the line that they work on.\n\n                      Examples:\n  ckptfx history archive.tar\n  ckptfx history --pid 6 -o json archive.tar"
+    )]
+    History(ViewArgs),
     /// Print the JSON Schema of a command's result
     #[command(after_help = "Examples:\n  ckptfx schema ps\n  ckptfx schema --all --dir docs/schema")]
     Schema(SchemaArgs),

@@ -4,11 +4,14 @@ mod cgroups;
 mod core;
 mod creds;
 mod decode;
+mod diff;
 mod dump;
 mod env;
 mod files;
 mod generate;
+mod graph;
 mod grep_mem;
+mod history;
 mod info;
 pub mod iocs;
 mod ipc;
@@ -31,6 +34,7 @@ mod sockets;
 mod stats;
 mod strings;
 mod threads;
+mod timeline;
 mod timers;
 mod uts;
 mod view;
@@ -64,6 +68,11 @@ pub enum Outcome {
     Partly = 3,
 }
 
+impl Outcome {
+    /// There are differences, and the user asked to be told by the exit status.
+    pub const DIFFERENT: Self = Self::NothingMatched;
+}
+
 /// Runs what the command line says.
 pub fn run(cli: Cli) -> Result<Outcome> {
     let common = cli.common;
@@ -81,6 +90,9 @@ pub fn run(cli: Cli) -> Result<Outcome> {
     let show_threads = matches!(&common.threads, Some(None)) || operand.is_some();
     if show_threads && !matches!(cli.command, Command::Ps(_)) {
         bail!("--threads needs a number");
+    }
+    if !cli.command.has(common.output) {
+        bail!("this command has no -o {}; its forms are table, json, jsonl and csv", common.output.name());
     }
     match cli.command {
         Command::Info(args) => info::run(&args, &common),
@@ -118,6 +130,10 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Uts(args) => uts::run(&args, &common),
         Command::Secrets(args) => secrets::run(&args, &common),
         Command::Iocs(args) => iocs::run(&args, &common),
+        Command::Diff(args) => diff::run(&args, &common),
+        Command::Timeline(args) => timeline::run(&args, &common),
+        Command::Graph(args) => graph::run(&args, &common),
+        Command::History(args) => history::run(&args, &common),
         Command::Schema(args) => schema::run(&args),
         Command::Generate(args) => generate::run(&args),
     }

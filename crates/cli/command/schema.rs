@@ -4,14 +4,14 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, credential, elf_core, environment, file, ioc, ipc, limits, log, mapping, mount, namespace,
-    network, process, queue, recover, report, rootfs, sbom, search, secret, signal, socket, statistics,
-    summary, thread, timer, uts, yara,
+    cgroup, compare, credential, elf_core, environment, file, graph, history, ioc, ipc, limits, log, mapping,
+    mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, secret, signal, socket,
+    statistics, summary, thread, timeline, timer, uts, yara,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, dump, grep_mem, list, strings};
+use super::{Outcome, decode, diff, dump, grep_mem, list, strings};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -23,10 +23,14 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("core", "segments", of::<elf_core::SegmentFacts>),
     ("creds", "credentials", of::<credential::Credentials>),
     ("decode", "entries", any_object),
+    ("diff", "changes", of::<compare::Change>),
     ("dump", "pieces", of::<dump::Piece>),
     ("env", "variables", of::<environment::Variable>),
     ("files", "files", of::<file::OpenFile>),
     ("grep-mem", "matches", of::<grep_mem::Match<'static>>),
+    ("graph", "edges", of::<graph::Edge>),
+    ("graph", "nodes", of::<graph::Node>),
+    ("history", "commands", of::<history::TypedCommand>),
     ("info", "info", of::<summary::Summary>),
     ("iocs", "iocs", of::<ioc::Indicator>),
     ("ipc", "ipc", of::<ipc::Object>),
@@ -54,6 +58,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("stats", "stats", of::<statistics::Measured>),
     ("strings", "strings", of::<strings::StringFacts>),
     ("threads", "threads", of::<thread::ThreadFacts>),
+    ("timeline", "events", of::<timeline::Event>),
     ("timers", "timers", of::<timer::Timer>),
     ("uts", "uts", of::<uts::Uts>),
     ("yara", "matches", of::<yara::Match>),
@@ -115,6 +120,10 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         if command != "decode" {
             required.extend(["evidence", "container"]);
         }
+    }
+    if command == "diff" {
+        properties.insert("earlier".to_owned(), reference::<diff::Earlier>(&mut generator));
+        required.push("earlier");
     }
     if command == "decode" {
         properties.insert("image".to_owned(), reference::<decode::ImageFacts<'static>>(&mut generator));
