@@ -21,3 +21,4 @@ mod strings;
 mod support;
 mod triage;
 mod truth;
+mod yara;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    command::triage::{self, TriageArgs},
+    command::{
+        YaraArgs,
+        triage::{self, TriageArgs},
+    },
     scanning::ScanArgs,
 };
 
@@ -117,6 +120,9 @@ pub enum Command {
     /// List printable text, with the process, address and mapping of each
     #[command(after_help = STRINGS_HELP)]
     Strings(StringsArgs),
+    /// Hold YARA rules against processes and files
+    #[command(override_usage = "ckptfx yara [OPTIONS] -r RULES... ARCHIVE...", after_help = YaraArgs::HELP)]
+    Yara(YaraArgs),
     /// Write raw bytes of a process's memory
     #[command(after_help = DUMP_HELP)]
     Dump(DumpArgs),

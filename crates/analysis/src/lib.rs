@@ -58,6 +58,7 @@ mod text;
 pub mod thread;
 pub mod timer;
 pub mod uts;
+pub mod yara;
 
 pub use case::{Case, Task};
 pub use text::{Text, unfold};

@@ -33,8 +33,9 @@ mod timers;
 pub mod triage;
 mod uts;
 mod view;
+mod yara;
 
-pub use self::rootfs::open_member;
+pub use self::{rootfs::open_member, yara::YaraArgs};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
@@ -88,6 +89,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         }
         Command::GrepMem(args) => grep_mem::run(args, &common),
         Command::Strings(args) => strings::run(&args, &common),
+        Command::Yara(args) => yara::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
         Command::Decode(args) => decode::run(&args, &common),
         Command::List(args) => list::run(&args, &common),

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     cgroup, credential, elf_core, environment, file, finding, ipc, limits, log, mapping, mount, namespace,
     network, process, queue, recover, report, rootfs, sbom, search, signal, socket, statistics, summary,
-    thread, timer, uts,
+    thread, timer, uts, yara,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -56,10 +56,11 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("triage", "findings", of::<finding::Finding>),
     ("triage", "not_examined", of::<finding::NotExamined>),
     ("uts", "uts", of::<uts::Uts>),
+    ("yara", "matches", of::<yara::Match>),
 ];
 
 /// Commands that say what they covered.
-const SCANS: &[&str] = &["grep-mem", "strings"];
+const SCANS: &[&str] = &["grep-mem", "strings", "yara"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -129,6 +130,7 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
             Some((reference::<grep_mem::Count>(&mut generator), "With -c or -l, instead of matches."))
         }
         "strings" => Some((reference::<strings::Count>(&mut generator), "With -c, instead of strings.")),
+        "yara" => Some((reference::<yara::Count>(&mut generator), "With -c, instead of matches.")),
         _ => None,
     };
     if let Some((count, description)) = counts {

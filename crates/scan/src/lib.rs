@@ -50,6 +50,7 @@ mod region;
 mod strings;
 mod tile;
 mod utf16;
+pub mod yara;
 
 pub use hit::{Encoding, Encodings, Hit, Outcome, Summary};
 pub use pattern::{Note, PatternError, PatternKind};
