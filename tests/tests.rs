@@ -23,5 +23,6 @@ mod snapshot;
 mod strings;
 mod support;
 mod timeline;
+mod triage;
 mod truth;
 mod yara;

@@ -15,6 +15,7 @@ use crate::{
         YaraArgs,
         iocs::{self, IocsArgs},
         secrets::{self, SecretsArgs},
+        triage::{self, TriageArgs},
     },
     scanning::ScanArgs,
 };
@@ -41,7 +42,7 @@ const EXAMPLES: &str = "Examples:
 Archives may be plain or compressed tars, directories, OCI images, image streams, or - for standard input.
 Nothing is extracted, and the evidence is never written.
 
-Exit status: 0 done; 1 nothing matched; 2 usage error or unreadable evidence; 3 done, but something in the
+Exit status: 0 done; 1 nothing matched, or --fail-on was met; 2 usage error or unreadable evidence; 3 done, but something in the
 evidence could not be read (see the warnings; --strict makes it 2).";
 
 /// Options of every command.
@@ -137,6 +138,9 @@ pub enum Command {
     /// Give an overview: container, times, versions, counts, sizes, and what is not in the archive
     #[command(after_help = "Examples:\n  ckptfx info archive.tar\n  ckptfx info -o json --hash archive.tar")]
     Info(InfoArgs),
+    /// Say what speaks for an intrusion, with proof: ranked, one story per process
+    #[command(after_help = triage::HELP)]
+    Triage(TriageArgs),
     /// Show the process tree
     #[command(
         visible_alias = "pstree",

@@ -30,6 +30,7 @@ pub mod elf_core;
 pub mod environment;
 pub mod file;
 pub mod file_use;
+pub mod finding;
 pub mod ghost;
 pub mod graph;
 pub mod history;

@@ -36,6 +36,7 @@ mod strings;
 mod threads;
 mod timeline;
 mod timers;
+pub mod triage;
 mod uts;
 mod view;
 mod yara;
@@ -127,6 +128,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Sbom(args) => sbom::run(&args, &common),
         Command::Env(args) => env::run(&args, &common),
         Command::Limits(args) => limits::run(&args, &common),
+        Command::Triage(args) => triage::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
         Command::Secrets(args) => secrets::run(&args, &common),
         Command::Iocs(args) => iocs::run(&args, &common),

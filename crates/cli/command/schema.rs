@@ -4,9 +4,9 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, compare, credential, elf_core, environment, file, graph, history, ioc, ipc, limits, log, mapping,
-    mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, secret, signal, socket,
-    statistics, summary, thread, timeline, timer, uts, yara,
+    cgroup, compare, credential, elf_core, environment, file, finding, graph, history, ioc, ipc, limits, log,
+    mapping, mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, secret,
+    signal, socket, statistics, summary, thread, timeline, timer, uts, yara,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -60,6 +60,8 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("threads", "threads", of::<thread::ThreadFacts>),
     ("timeline", "events", of::<timeline::Event>),
     ("timers", "timers", of::<timer::Timer>),
+    ("triage", "findings", of::<finding::Finding>),
+    ("triage", "not_examined", of::<finding::NotExamined>),
     ("uts", "uts", of::<uts::Uts>),
     ("yara", "matches", of::<yara::Match>),
 ];
