@@ -17,18 +17,19 @@ use ckptfx_analysis::{
     recover::{self, Recoverable},
     redact::Redactor,
     report::Head,
+    secret::Secret,
     timeline,
 };
 use ckptfx_parser::{Checkpoint, archive::Archive};
 use jiff::Timestamp;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::{Outcome, finish_diagnostics, rootfs::open_member};
+use super::{Outcome, finish_diagnostics, rootfs::open_member, secrets};
 use crate::{
     args::{Common, Format, ReportArgs},
     evidence::{self, Opened},
     progress::Bars,
-    render::{Collection, Output, export::Dossier},
+    render::{Collection, Output, export::Dossier, to_value},
 };
 
 /// What a report is made of.
@@ -41,6 +42,8 @@ pub struct Report<'d> {
     pub graph: &'d Graph,
     /// Files whose content is in the checkpoint only.
     pub recoverable: &'d [Recoverable],
+    /// The secrets of the dossier, as they are typed.
+    pub secrets: &'d [Secret],
 }
 
 const COLLECTION: Collection = Collection { name: "findings", columns: &[] };
@@ -108,6 +111,8 @@ impl Examination<'_> {
             .into_iter()
             .map(|found| found.facts)
             .collect();
+        let secrets = secrets::find(&mut case, &open, args.show_secrets)?;
+        let secret_records = secrets.iter().map(to_value).collect::<Result<Vec<_>>>()?;
         let mut redactor = Redactor::default();
         if !args.show_secrets {
             redactor.facts(&mut facts);
@@ -122,7 +127,7 @@ impl Examination<'_> {
                 head: &head,
                 facts: &facts,
                 findings: &findings,
-                secrets: &[],
+                secrets: &secret_records,
                 events: &events,
                 inventory: true,
                 warnings: &warnings,
@@ -131,6 +136,7 @@ impl Examination<'_> {
             custody: &custody,
             graph: &graph,
             recoverable: &recoverable,
+            secrets: &secrets,
         };
         match common.output {
             Format::Json => json::write(&report, output)?,

@@ -4,7 +4,7 @@ use ckptfx_analysis::{finding::Severity, process::Process};
 
 use super::Report;
 use crate::{
-    command::{files, graph, mounts, ps, recover, rootfs, sockets, timeline, view::View},
+    command::{files, graph, mounts, ps, recover, rootfs, secrets, sockets, timeline, view::View},
     render::{table::size, tree},
     untrusted::{show, show_short},
 };
@@ -93,6 +93,7 @@ pub fn all(report: &Report<'_>) -> Vec<Section> {
             &recover::VIEW,
             report.recoverable,
         ),
+        Section::of(("secrets", "Secrets"), &secrets::VIEW, report.secrets),
         mounts_of(report),
         Section::of(("timeline", "Timeline"), &timeline::VIEW, report.dossier.events),
     ]

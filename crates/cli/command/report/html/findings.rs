@@ -14,7 +14,7 @@ const OPEN: usize = 50;
 /// Longest fact, in characters.
 const MAX_FACT: usize = 1_000;
 
-pub fn section(report: &Report<'_>, id: &str) -> Markup {
+pub fn section(report: &Report<'_>, id: &str, prefix: &str) -> Markup {
     let findings = report.dossier.findings;
     html! {
         section id=(id) {
@@ -23,7 +23,7 @@ pub fn section(report: &Report<'_>, id: &str) -> Markup {
             @for (index, story) in stories(findings).into_iter().enumerate() {
                 @if let Some(first) = story.first() {
                     @let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
-                    details.story open[index < OPEN] {
+                    details.story id={ (prefix) "story-" (index) } open[index < OPEN] {
                         summary {
                             span class={ "badge " (worst.name()) } { (worst.name()) }
                             " " strong { (headline(first, report.dossier.facts)) }

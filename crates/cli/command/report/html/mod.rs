@@ -59,8 +59,8 @@ pub fn write(report: &Report<'_>, index: usize, output: &mut Output) -> Result<(
     put(html! {
         nav aria-label="Sections" { ul { @for (name, title) in &links { li { a href={ "#" (id(name)) } { (title) } } } } }
     })?;
-    put(parts::summary(report, &id("summary")))?;
-    put(findings::section(report, &id("findings")))?;
+    put(parts::summary(report, &id("summary"), &id("")))?;
+    put(findings::section(report, &id("findings"), &id("")))?;
     for table in &tables {
         put(parts::table_section(table, &id(table.id)))?;
         if table.id == "processes" {

@@ -6,10 +6,15 @@ use maud::{Markup, html};
 
 use super::super::{Report, sections, sections::Section};
 use crate::{
-    command::{queues, triage::count},
+    command::{
+        queues,
+        triage::{count, headline},
+    },
     untrusted::show,
 };
 
+/// Stories that the summary names.
+const MAX_STORIES: usize = 12;
 /// Bytes of a queue that are shown.
 const MAX_QUEUE: usize = 4 << 10;
 
@@ -34,7 +39,7 @@ pub fn header(report: &Report<'_>) -> Markup {
 }
 
 /// Verdict, counts, and what was examined.
-pub fn summary(report: &Report<'_>, id: &str) -> Markup {
+pub fn summary(report: &Report<'_>, id: &str, prefix: &str) -> Markup {
     let findings = report.dossier.findings;
     let facts = report.dossier.facts;
     let (level, verdict) = sections::verdict(report);
@@ -62,10 +67,41 @@ pub fn summary(report: &Report<'_>, id: &str) -> Markup {
                     }
                 }
             }
+            (worst_stories(report, prefix))
             div.cards {
                 @for (name, number) in counts { div.card { strong { (number) } span { (name) } } }
             }
             (pairs(&sections::subject(report)))
+        }
+    }
+}
+
+/// The stories that matter most, with links to them.
+fn worst_stories(report: &Report<'_>, prefix: &str) -> Markup {
+    let stories = stories(report.dossier.findings).into_iter().enumerate();
+    let grave: Vec<_> = stories
+        .filter_map(|(index, story)| {
+            let worst = story.iter().map(|finding| finding.severity).max()?;
+            (worst >= Severity::Medium).then_some((index, worst, story))
+        })
+        .take(MAX_STORIES)
+        .collect();
+    html! {
+        @if !grave.is_empty() {
+            ol.stories {
+                @for (index, worst, story) in grave {
+                    li {
+                        span class={ "badge " (worst.name()) } { (worst.name()) }
+                        " "
+                        a href={ "#" (prefix) "story-" (index) } {
+                            @if let Some(first) = story.first() { (headline(first, report.dossier.facts)) }
+                        }
+                        p { @for finding in story.iter().filter(|finding| finding.severity >= Severity::Medium) {
+                            span.tag title=(show(finding.title.as_bytes())) { (show(finding.id.as_bytes())) } " "
+                        } }
+                    }
+                }
+            }
         }
     }
 }
