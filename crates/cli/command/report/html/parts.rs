@@ -13,6 +13,8 @@ use crate::{
     untrusted::show,
 };
 
+/// Cells with more bytes than a hash has may be broken anywhere.
+const LONG: usize = 64;
 /// Stories that the summary names.
 const MAX_STORIES: usize = 12;
 /// Bytes of a queue that are shown.
@@ -141,7 +143,7 @@ pub fn table<'t>(
                 thead { tr { @for (name, right) in columns { th.r[*right] scope="col" { (name) } } } }
                 tbody {
                     @for row in rows {
-                        tr { @for (cell, (_, right)) in row.iter().zip(columns) { td.r[*right] { (cell) } } }
+                        tr { @for (cell, (_, right)) in row.iter().zip(columns) { td.r[*right].l[cell.len() > LONG] { (cell) } } }
                     }
                 }
             }
