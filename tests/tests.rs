@@ -3,6 +3,7 @@
 
 mod architecture;
 mod archives;
+mod chromium;
 mod cli;
 mod compare;
 mod decode;
