@@ -12,6 +12,7 @@ use self::{diff::DIFF_HELP, graph::GRAPH_HELP, timeline::TIMELINE_HELP};
 pub use self::{diff::DiffArgs, graph::GraphArgs, timeline::TimelineArgs};
 use crate::{
     command::triage::{self, TriageArgs},
+    render::export::Form,
     scanning::ScanArgs,
 };
 
@@ -96,9 +97,28 @@ pub enum Format {
     Dot,
     /// A graph for Mermaid (`graph` only).
     Mermaid,
+    /// Events of the Elastic Common Schema, one a line (`triage`).
+    Ecs,
+    /// Events of OCSF, one a line (`triage`).
+    Ocsf,
+    /// A SARIF log (`triage`).
+    Sarif,
+    /// A STIX bundle (`triage`).
+    Stix,
 }
 
 impl Format {
+    /// The form for other systems that it is.
+    pub fn form(self) -> Option<Form> {
+        match self {
+            Self::Ecs => Some(Form::Ecs),
+            Self::Ocsf => Some(Form::Ocsf),
+            Self::Sarif => Some(Form::Sarif),
+            Self::Stix => Some(Form::Stix),
+            _ => None,
+        }
+    }
+
     /// The word for it on the command line.
     pub fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -106,12 +126,19 @@ impl Format {
 }
 
 impl Command {
+    /// The forms that its result has.
+    pub fn forms(&self) -> String {
+        let forms = Format::value_variants().iter().filter(|format| self.has(**format));
+        forms.map(|format| format.name()).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether the command's result has this form.
     pub fn has(&self, format: Format) -> bool {
         match format {
             Format::Table | Format::Json | Format::Jsonl | Format::Csv => true,
             Format::Bodyfile | Format::Timesketch => matches!(self, Self::Timeline(_)),
             Format::Dot | Format::Mermaid => matches!(self, Self::Graph(_)),
+            Format::Ecs | Format::Ocsf | Format::Sarif | Format::Stix => matches!(self, Self::Triage(_)),
         }
     }
 }

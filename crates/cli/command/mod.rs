@@ -71,8 +71,8 @@ impl Outcome {
     pub const DIFFERENT: Self = Self::NothingMatched;
 }
 
-/// Runs what the command line says.
-pub fn run(cli: Cli) -> Result<Outcome> {
+/// Runs what the command line says; `name` is the command's.
+pub fn run(cli: Cli, name: &str) -> Result<Outcome> {
     let common = cli.common;
     // `ps --threads` without a number shows threads; what follows it may be an archive.
     let (threads, operand) = match &common.threads {
@@ -90,7 +90,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         bail!("--threads needs a number");
     }
     if !cli.command.has(common.output) {
-        bail!("this command has no -o {}; its forms are table, json, jsonl and csv", common.output.name());
+        bail!("{} is not a form of `{name}`; it has {}", common.output.name(), cli.command.forms());
     }
     match cli.command {
         Command::Info(args) => info::run(&args, &common),
@@ -204,6 +204,17 @@ fn for_each_checkpoint(
     }
     output.finish()?;
     Ok(outcome)
+}
+
+/// What was noticed so far, each once.
+fn warnings(diagnostics: &[Diagnostic]) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = Vec::new();
+    for warning in diagnostics.iter().map(Warning::from) {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    warnings
 }
 
 /// Warnings for the result, each once; on standard error too unless `--quiet`.
