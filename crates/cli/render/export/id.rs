@@ -40,6 +40,11 @@ pub fn of(namespace: Uuid, parts: &[impl AsRef<[u8]>]) -> Uuid {
     uuid5(namespace, &name)
 }
 
+/// The same id in the form of a UUID of version 4, where a format takes no other.
+pub fn as_random(id: Uuid) -> Uuid {
+    uuid::Builder::from_random_bytes(id.into_bytes()).into_uuid()
+}
+
 /// The id of something that is the same whatever the checkpoint.
 pub fn constant(parts: &[&str]) -> Uuid {
     of(NAMESPACE, parts)

@@ -1,5 +1,6 @@
 //! Events of the Open Cybersecurity Schema Framework, one a line: findings as Detection Finding, the inventory as
-//! results of queries for processes, files and connections, with the profile `container`.
+//! results of queries for processes, files and connections, with the profiles
+//! `container` and `linux_users`.
 
 use std::io::Write;
 
@@ -108,7 +109,7 @@ impl Writer<'_> {
             }
         }
         record.set("metadata.version", VERSION);
-        record.list("metadata.profiles", ["container"]);
+        record.list("metadata.profiles", ["container", "linux/linux_users"]);
         record.set("metadata.product.name", "ckptfx");
         record.set("metadata.product.vendor_name", "ckptfx");
         record.set("metadata.product.version", head.document.tool.version);

@@ -98,7 +98,8 @@ impl<'d> Observables<'d> {
     }
 
     fn process_uuid(&self, pid: u32) -> Uuid {
-        id::of(self.checkpoint, &["process", &pid.to_string()])
+        // Processes must have ids of version 4; this one is a hash all the same.
+        id::as_random(id::of(self.checkpoint, &["process", &pid.to_string()]))
     }
 
     /// A process; its parents come before it, so that it can refer to them.
