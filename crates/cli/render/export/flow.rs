@@ -13,6 +13,8 @@ pub enum Direction {
     Listens,
     /// The other end: a socket of the container listens on the port.
     Ingress,
+    /// This end: the other one is in the checkpoint, too, and its port is listened on.
+    Egress,
     /// Not recorded.
     Unknown,
 }
@@ -22,6 +24,7 @@ impl Direction {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
+            Self::Egress => "egress",
             Self::Listens | Self::Unknown => "unknown",
         }
     }
@@ -39,16 +42,21 @@ pub struct Flow<'s> {
 impl<'s> Flow<'s> {
     /// Looks at one socket of all.
     pub fn of(socket: &'s Socket, all: &[Socket]) -> Self {
-        let port = socket.local.as_ref().and_then(|local| local.port);
-        let listener = |other: &Socket| {
-            other.state == Some("LISTEN")
-                && other.protocol == socket.protocol
-                && other.net_ns == socket.net_ns
-                && other.local.as_ref().and_then(|local| local.port) == port
+        let port = |endpoint: &Option<Endpoint>| endpoint.as_ref().and_then(|endpoint| endpoint.port);
+        let is_listened_on = |wanted: Option<u32>| {
+            wanted.is_some()
+                && all.iter().any(|other| {
+                    other.state == Some("LISTEN")
+                        && other.protocol == socket.protocol
+                        && other.net_ns == socket.net_ns
+                        && port(&other.local) == wanted
+                })
         };
         let direction = match socket.state {
             Some("LISTEN") => Direction::Listens,
-            _ if socket.remote.is_some() && port.is_some() && all.iter().any(listener) => Direction::Ingress,
+            _ if socket.remote.is_none() => Direction::Unknown,
+            _ if is_listened_on(port(&socket.local)) => Direction::Ingress,
+            _ if socket.peer_inode.is_some() && is_listened_on(port(&socket.remote)) => Direction::Egress,
             _ => Direction::Unknown,
         };
         let transport = match socket.family {
@@ -57,6 +65,17 @@ impl<'s> Flow<'s> {
             _ => None,
         };
         Self { socket, direction, transport }
+    }
+
+    /// Who began it and the other end, as far as that is known; otherwise this end and the other. Of a socket that
+    /// only waits, its own address is where connections go to.
+    pub fn ends(&self) -> (Option<&'s Endpoint>, Option<&'s Endpoint>) {
+        let (local, remote) = (self.socket.local.as_ref(), self.socket.remote.as_ref());
+        match self.direction {
+            Direction::Listens => (None, local),
+            Direction::Ingress => (remote, local),
+            Direction::Egress | Direction::Unknown => (local, remote),
+        }
     }
 
     /// Whether its ends have IP addresses.

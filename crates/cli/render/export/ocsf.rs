@@ -8,7 +8,7 @@ use anyhow::Result;
 use ckptfx_analysis::{
     Text,
     file::{Kind, OpenFile},
-    finding::{Finding, Technique},
+    finding::{Finding, Severity, Technique},
     process::Process,
     rootfs::{Change, ChangeKind},
     socket::{Endpoint, Socket},
@@ -21,7 +21,7 @@ use super::{
     flow::{Direction, Flow},
     id, rank,
     record::{Record, clipped},
-    severity_name, split, sureness,
+    split, sureness,
 };
 use crate::render::json;
 
@@ -121,6 +121,7 @@ impl Writer<'_> {
         record.set("unmapped.archive.bytes", head.evidence.bytes);
         record.put("unmapped.archive.sha256", head.evidence.sha256.clone());
         record.put("unmapped.archive.part", head.evidence.part.as_ref().map(|part| clipped(part.as_bytes())));
+        record.put("unmapped.image", head.container.image.as_ref().map(|image| clipped(image.as_bytes())));
         record.put("unmapped.pod", head.container.pod.as_ref().map(|pod| clipped(pod.as_bytes())));
         record.put("unmapped.namespace", head.container.namespace.as_ref().map(|name| clipped(name.as_bytes())));
         record
@@ -142,10 +143,10 @@ impl Writer<'_> {
         record.put(&at("uid"), text(&head.id));
         record.put(&at("name"), text(&head.name));
         record.put(&at("runtime"), text(&head.runtime));
-        if let Some(image) = text(&head.image) {
-            record.set(&at("image.name"), image.clone());
-            // The id of an image is not always recorded; its reference names it then.
-            record.set(&at("image.uid"), text(&head.image_digest).unwrap_or(image));
+        // An image without an id has no place in the schema.
+        if let Some(uid) = text(&head.image_digest).or_else(|| text(&self.dossier.facts.container.image_id)) {
+            record.set(&at("image.uid"), uid);
+            record.put(&at("image.name"), text(&head.image));
         }
         if head.namespace.is_some() {
             record.set(&at("orchestrator"), "kubernetes");
@@ -190,11 +191,11 @@ impl Writer<'_> {
         let what: [&[u8]; 4] = [finding.id.as_bytes(), pid.as_bytes(), path, address.as_bytes()];
         let mut record = self.begin(DETECTION_FINDING, rank(finding.severity), &what);
         record.set("activity_name", "Create");
-        record.set("severity", severity_name(finding.severity));
+        record.set("severity", caption(finding.severity));
         record.set("status_id", 1);
         record.set("confidence_id", sureness(finding.confidence));
         record.set("risk_score", finding.score);
-        record.set("is_alert", finding.severity >= ckptfx_analysis::finding::Severity::Medium);
+        record.set("is_alert", finding.severity >= Severity::Medium);
         record.set("message", clipped(format!("{}: {}", finding.title, finding.why).as_bytes()));
         record.set("metadata.event_code", clipped(finding.id.as_bytes()));
         record.set("finding_info.uid", id::of(self.checkpoint, &what).to_string());
@@ -311,7 +312,7 @@ impl Writer<'_> {
         let (state, caption) = state(socket.state);
         record.set("state_id", state);
         record.set("state", caption);
-        record.set("connection_info.direction_id", u32::from(flow.direction == Direction::Ingress));
+        record.set("connection_info.direction_id", direction(flow.direction));
         record.put("connection_info.protocol_name", flow.transport.clone().or(socket.family.map(str::to_owned)));
         record.put("connection_info.protocol_num", flow.protocol_number());
         record.put("connection_info.protocol_ver_id", match socket.family {
@@ -365,6 +366,25 @@ fn file_type(kind: Kind) -> u32 {
         Kind::Pipe | Kind::Fifo => 6,
         Kind::Symlink => 7,
         _ => 99,
+    }
+}
+
+/// The words of the schema.
+fn caption(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "Informational",
+        Severity::Low => "Low",
+        Severity::Medium => "Medium",
+        Severity::High => "High",
+        Severity::Critical => "Critical",
+    }
+}
+
+fn direction(direction: Direction) -> u32 {
+    match direction {
+        Direction::Listens | Direction::Unknown => 0,
+        Direction::Ingress => 1,
+        Direction::Egress => 2,
     }
 }
 

@@ -4,7 +4,7 @@ use ckptfx_analysis::socket::{Endpoint, Socket};
 use serde_json::Value;
 
 use super::Writer;
-use crate::render::export::flow::{Direction, Flow};
+use crate::render::export::flow::Flow;
 
 impl Writer<'_> {
     /// A socket. The source is who began the connection, as far as that is known; of a socket that only waits, its own
@@ -16,11 +16,7 @@ impl Writer<'_> {
         record.set("event.action", "socket-in-checkpoint");
         let flow = Flow::of(socket, &self.dossier.facts.sockets);
         record.set("message", flow.sentence());
-        let (source, destination) = match flow.direction {
-            Direction::Listens => (None, socket.local.as_ref()),
-            Direction::Ingress => (socket.remote.as_ref(), socket.local.as_ref()),
-            Direction::Unknown => (socket.local.as_ref(), socket.remote.as_ref()),
-        };
+        let (source, destination) = flow.ends();
         let mut addresses = Vec::new();
         for (side, endpoint) in [("source", source), ("destination", destination)] {
             let Some(Endpoint { address, port }) = endpoint.filter(|_| flow.is_ip()) else { continue };

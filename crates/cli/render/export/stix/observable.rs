@@ -213,11 +213,7 @@ impl<'d> Observables<'d> {
         if !flow.is_ip() {
             return None;
         }
-        let (from, to) = match flow.direction {
-            Direction::Listens => (None, socket.local.as_ref()),
-            Direction::Ingress => (socket.remote.as_ref(), socket.local.as_ref()),
-            Direction::Unknown => (socket.local.as_ref(), socket.remote.as_ref()),
-        };
+        let (from, to) = flow.ends();
         let (source, destination) = (self.address(from), self.address(to));
         if source.is_none() && destination.is_none() {
             return None;
