@@ -73,11 +73,19 @@ if have pigz; then make "$large.gz" pigz -6 -c "$large"; else make "$large.gz" g
 # Fifty words that are not in the memory, but for the needle.
 for i in {1..49}; do printf 'absent-%x-token\n' $((i * 2654435761 % 4294967296)); done >"$literals"
 echo "$needle" >>"$literals"
+rules=$repository/fixtures/rules
+pages=$work/pages-$size
+if have yara && [[ ! -d $pages ]]; then
+    say "making ${pages##*/}"
+    mkdir "$pages.part"
+    tar -xf "$large" -C "$pages.part" --wildcards 'checkpoint/pages-*.img'
+    mv "$pages.part" "$pages"
+fi
 cat "$small" "$large" "$large".* >/dev/null
 
 read -ra checkpointctl <<<"${CHECKPOINTCTL:-checkpointctl}"
 have "${checkpointctl[0]}" || { checkpointctl=(); say "skipped: checkpointctl is not installed (set CHECKPOINTCTL)"; }
-for peer in rg grep zstd gzip; do have "$peer" || say "skipped: $peer is not installed"; done
+for peer in rg grep zstd gzip yara; do have "$peer" || say "skipped: $peer is not installed"; done
 
 # ---- what is run
 
@@ -110,6 +118,13 @@ add bare            "$ckptfx" grep-mem -c -E "$without_literal" "$large"
 add rg-bare         rg --no-config --no-unicode -a -c "$without_literal" "$large"
 add many            "$ckptfx" grep-mem -c -f "$literals" "$large"
 add rg-many         rg --no-config -a -c -F -f "$literals" "$large"
+# The same rules, over the pages without processes; two of the rules ask for the name of a file.
+if [[ -d $pages ]]; then
+    cat "$pages"/checkpoint/* >/dev/null
+    add_slow yara       "$ckptfx" yara -c -r "$rules" "$large"
+    add_slow yara-peer  yara -w -c -r -d filename= "$rules"/*.yar "$pages"
+    add yara-start      "$ckptfx" yara -c -r "$rules" "$small"
+fi
 if [[ -s $large.zst ]]; then
     add zstd        zstd -q -dc "$large.zst"
     add store       dd if="$large" of="$work/copy" bs=256k status=none
@@ -155,6 +170,8 @@ for ((round = 1; round <= rounds; round++)); do
         eval "${command[$key]}" >"$output" 2>"$work/stderr" || status=$?
         took=$((${EPOCHREALTIME/./} - begun))
         rm -f "$work/copy"
+        # Rules that match nothing are no failure.
+        [[ $key == yara* ]] && ((status == 1)) && status=0
         if ((status != 0)); then say "${command[$key]}: exit status $status"; cat "$work/stderr" >&2; exit 1; fi
         if [[ -z ${best[$key]:-} ]] || ((took < best[$key])); then best[$key]=$took; fi
     done
@@ -199,7 +216,7 @@ echo "- machine: $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinf
 echo "- load average when the run began: $load, so much of the machine was taken by others"
 echo "- inputs: $size of memory in 8 processes; $(stat -c %s "$large") bytes plain, $( [[ -s $large.zst ]] && stat -c %s "$large.zst" || echo no) zstd, $(stat -c %s "$large.gz") gzip; $found matches of the literal"
 echo "- best of $rounds rounds, of $slow_rounds for gzip and checkpointctl"
-for peer in rg grep zstd gzip; do have "$peer" && echo "- $(version "$peer")"; done
+for peer in rg grep zstd gzip yara; do have "$peer" && echo "- $(version "$peer")"; done
 echo
 echo "| what | ckptfx | compared with | its time | ratio | target |"
 echo "|---|---:|---|---:|---:|---|"
@@ -214,6 +231,8 @@ row "grep-mem -c -i, literal" nocase "rg -a -c -i -F" rg-nocase
 row "grep-mem -c -E, with a literal in it" regex "rg -a -c" rg-regex
 row "grep-mem -c -E, without (IPv4)" bare "rg -a -c" rg-bare
 row "grep-mem -c -f, 50 literals" many "rg -a -c -F -f" rg-many
+row "yara -c, the rules of fixtures/rules" yara "yara -c -r of the raw pages" yara-peer 0.2
+row "yara -c, the rules of fixtures/rules" yara "the same of a 4 MiB checkpoint" yara-start
 row "grep-mem -c of .tar.zst, cold" zst-cold "zstd -dc, plus the plain tar" zstd+literal 1.15
 row "grep-mem -c of .tar.zst, warm" zst-warm "zstd -dc, plus the plain tar" zstd+literal 1.15
 row "grep-mem -c of .tar.zst, cold" zst-cold "read() of the tar and write() to a new file, cold" store
@@ -221,11 +240,12 @@ row "grep-mem -c of .tar.gz" gz "gzip -dc, plus the plain tar" gzip+literal 1.15
 echo
 echo "| peak memory outside mapped files | MiB | target |"
 echo "|---|---:|---|"
-for what in "ps:$large" "grep-mem:$large" "grep-mem:$large.zst" "grep-mem:$large.gz"; do
+for what in "ps:$large" "grep-mem:$large" "yara:$large" "grep-mem:$large.zst" "grep-mem:$large.gz"; do
     file=${what#*:}
     [[ -s $file ]] || continue
     arguments=("${what%%:*}")
     [[ ${arguments[0]} == grep-mem ]] && arguments+=("$needle")
+    [[ ${arguments[0]} == yara ]] && arguments+=(-r "$rules")
     name=${file##*/}
     peak "$ckptfx" "${arguments[@]}" "$file" | awk -v what="${arguments[0]} of .${name#*.}" \
         '{ printf "| %s | %.0f | < 200: %s |\n", what, $1 / 1024, $1 < 204800 ? "met" : "**missed**" }'

@@ -53,10 +53,12 @@ fn calls(command: &str) -> Vec<String> {
         ],
         "diff" => &["diff --strings OTHER"],
         "info" => &["info", "info --hash"],
+        "secrets" => &["secrets", "secrets --show-secrets"],
         "maps" => &["maps", "maps --anomalies"],
         "ps" => &["ps", "ps --env"],
         "rootfs" => &["rootfs", "rootfs --hash"],
         "strings" => &["strings -n 40", "strings -n 30 --unique", "strings -c -n 12"],
+        "yara" => &["yara -r fixtures/rules", "yara -r fixtures/rules -c"],
         other => return vec![other.to_owned()],
     };
     forms.iter().map(|form| (*form).to_owned()).collect()
@@ -229,7 +231,10 @@ fn every_line_has_its_head_and_the_keys_of_a_record() {
     for evidence in EVIDENCE {
         for (command, words, stdout) in results(&schemas, &fixture(evidence), "jsonl") {
             let key = match words.as_str() {
-                "grep-mem -c PATH=" | "grep-mem -l PATH=" | "strings -c -n 12" => "counts",
+                "grep-mem -c PATH="
+                | "grep-mem -l PATH="
+                | "strings -c -n 12"
+                | "yara -r fixtures/rules -c" => "counts",
                 _ => {
                     let mut required = schemas[&command]["required"].as_array().expect("keys").iter();
                     let list = |key: &&str| {

@@ -11,7 +11,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use self::{diff::DIFF_HELP, graph::GRAPH_HELP, timeline::TIMELINE_HELP};
 pub use self::{diff::DiffArgs, graph::GraphArgs, timeline::TimelineArgs};
 use crate::{
-    command::triage::{self, TriageArgs},
+    command::{
+        YaraArgs,
+        iocs::{self, IocsArgs},
+        secrets::{self, SecretsArgs},
+        triage::{self, TriageArgs},
+    },
     render::export::Form,
     scanning::ScanArgs,
 };
@@ -173,9 +178,18 @@ pub enum Command {
     /// Search the memory of all processes
     #[command(override_usage = "ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE...", after_help = GREP_HELP)]
     GrepMem(GrepArgs),
+    /// Find keys, tokens and passwords in memory, files and queues
+    #[command(after_help = secrets::HELP, mut_arg("source", |source| source.default_value("all")))]
+    Secrets(SecretsArgs),
+    /// Count URLs, addresses, wallets and hashes, or find those of a list
+    #[command(after_help = iocs::HELP, mut_arg("source", |source| source.default_value("all")))]
+    Iocs(IocsArgs),
     /// List printable text, with the process, address and mapping of each
     #[command(after_help = STRINGS_HELP)]
     Strings(StringsArgs),
+    /// Hold YARA rules against processes and files
+    #[command(override_usage = "ckptfx yara [OPTIONS] -r RULES... ARCHIVE...", after_help = YaraArgs::HELP)]
+    Yara(YaraArgs),
     /// Write raw bytes of a process's memory
     #[command(after_help = DUMP_HELP)]
     Dump(DumpArgs),

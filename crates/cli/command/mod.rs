@@ -13,6 +13,7 @@ mod graph;
 mod grep_mem;
 mod history;
 mod info;
+pub mod iocs;
 mod ipc;
 mod limits;
 mod list;
@@ -27,6 +28,7 @@ mod recover;
 mod rootfs;
 mod sbom;
 mod schema;
+pub mod secrets;
 mod signals;
 mod sockets;
 mod stats;
@@ -37,8 +39,9 @@ mod timers;
 pub mod triage;
 mod uts;
 mod view;
+mod yara;
 
-pub use self::rootfs::open_member;
+pub use self::{rootfs::open_member, yara::YaraArgs};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
@@ -60,7 +63,7 @@ use crate::{
 pub enum Outcome {
     /// All is said.
     Done = 0,
-    /// Nothing matched; or `triage --fail-on` was met.
+    /// Nothing matched, or what `--fail-on` names was found.
     NothingMatched = 1,
     /// Some of the evidence could not be read.
     Partly = 3,
@@ -100,6 +103,7 @@ pub fn run(cli: Cli, name: &str) -> Result<Outcome> {
         }
         Command::GrepMem(args) => grep_mem::run(args, &common),
         Command::Strings(args) => strings::run(&args, &common),
+        Command::Yara(args) => yara::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
         Command::Decode(args) => decode::run(&args, &common),
         Command::List(args) => list::run(&args, &common),
@@ -126,6 +130,8 @@ pub fn run(cli: Cli, name: &str) -> Result<Outcome> {
         Command::Limits(args) => limits::run(&args, &common),
         Command::Triage(args) => triage::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
+        Command::Secrets(args) => secrets::run(&args, &common),
+        Command::Iocs(args) => iocs::run(&args, &common),
         Command::Diff(args) => diff::run(&args, &common),
         Command::Timeline(args) => timeline::run(&args, &common),
         Command::Graph(args) => graph::run(&args, &common),

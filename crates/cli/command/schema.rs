@@ -4,9 +4,9 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, compare, credential, elf_core, environment, file, finding, graph, history, ipc, limits, log,
-    mapping, mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, signal, socket,
-    statistics, summary, thread, timeline, timer, uts,
+    cgroup, compare, credential, elf_core, environment, file, finding, graph, history, ioc, ipc, limits, log,
+    mapping, mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, secret,
+    signal, socket, statistics, summary, thread, timeline, timer, uts, yara,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -32,6 +32,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("graph", "nodes", of::<graph::Node>),
     ("history", "commands", of::<history::TypedCommand>),
     ("info", "info", of::<summary::Summary>),
+    ("iocs", "iocs", of::<ioc::Indicator>),
     ("ipc", "ipc", of::<ipc::Object>),
     ("limits", "limits", of::<limits::Limit>),
     ("list", "checkpoints", of::<list::Row>),
@@ -52,6 +53,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("recover", "recoverable", of::<recover::Recoverable>),
     ("rootfs", "changes", of::<rootfs::Change>),
     ("sbom", "components", of::<sbom::Component>),
+    ("secrets", "secrets", of::<secret::Secret>),
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
     ("strings", "strings", of::<strings::StringFacts>),
@@ -61,10 +63,11 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("triage", "findings", of::<finding::Finding>),
     ("triage", "not_examined", of::<finding::NotExamined>),
     ("uts", "uts", of::<uts::Uts>),
+    ("yara", "matches", of::<yara::Match>),
 ];
 
 /// Commands that say what they covered.
-const SCANS: &[&str] = &["grep-mem", "strings"];
+const SCANS: &[&str] = &["grep-mem", "iocs", "secrets", "strings", "yara"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -138,6 +141,7 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
             Some((reference::<grep_mem::Count>(&mut generator), "With -c or -l, instead of matches."))
         }
         "strings" => Some((reference::<strings::Count>(&mut generator), "With -c, instead of strings.")),
+        "yara" => Some((reference::<yara::Count>(&mut generator), "With -c, instead of matches.")),
         _ => None,
     };
     if let Some((count, description)) = counts {

@@ -38,6 +38,7 @@
 
 mod chunk;
 mod drive;
+mod gate;
 mod hit;
 mod lane;
 mod literal;
@@ -50,6 +51,7 @@ mod region;
 mod strings;
 mod tile;
 mod utf16;
+pub mod yara;
 
 pub use hit::{Encoding, Encodings, Hit, Outcome, Summary};
 pub use pattern::{Note, PatternError, PatternKind};

@@ -45,7 +45,7 @@ pub struct Start {
     pub execfn: Option<Text>,
     /// Whether its addresses are not randomised.
     pub no_randomize: bool,
-    /// Whether it shares its control groups with the first process or is below it.
+    /// A control group of it that is neither one of the first process nor below one.
     pub foreign_cgroup: Option<Text>,
 }
 
@@ -224,7 +224,7 @@ fn starts(case: &Case<'_>) -> Vec<Start> {
                 .core
                 .as_ref()
                 .and_then(|core| core.tc.as_ref()?.personality)
-                .is_some_and(|personality| personality / NO_RANDOMIZE_DIGIT % 10 & NO_RANDOMIZE != 0),
+                .is_some_and(|personality| (personality / NO_RANDOMIZE_DIGIT % 10) & NO_RANDOMIZE != 0),
             foreign_cgroup: task.process.cgroups.iter().find(|line| is_foreign(line, root)).cloned(),
         })
         .collect()

@@ -118,7 +118,7 @@ pub fn is_web_server(process: &Process) -> bool {
 /// Whether a process hands connections to the programs that it starts.
 pub fn is_super_server(process: &Process) -> bool {
     let name = program(process);
-    SUPER_SERVERS.iter().any(|known| name == *known)
+    SUPER_SERVERS.contains(&name)
 }
 
 /// How a shell was told what to do.

@@ -16,7 +16,7 @@ use crate::{
 const MAX_HITS: usize = 4;
 /// Bytes shown before and after a hit, as far as they are text.
 const CONTEXT: usize = 96;
-/// Shortest family: what a miner says to its pool.
+/// The family of what a miner says to its pool.
 pub const PROTOCOL: &str = "protocol";
 /// Commands, which count only in the memory of a shell.
 pub const COMMAND: &str = "command";

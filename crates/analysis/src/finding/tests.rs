@@ -154,7 +154,12 @@ fn a_reverse_shell_and_a_super_server() {
     assert_eq!(found("/usr/sbin/daemon"), Some(Severity::Critical));
     assert_eq!(found("/usr/sbin/inetd"), Some(Severity::Low));
     // kubectl exec: a terminal whose other side is outside.
-    let exec = Process::new(9).comm("bash").cmdline(["bash"]).exe("/bin/bash").stdio(File::pty(0, false, 9));
+    let exec = Process::new(9)
+        .comm("bash")
+        .cmdline(["bash"])
+        .exe("/bin/bash")
+        .seccomp(0)
+        .stdio(File::pty(0, false, 9));
     assert!(grave(&of(service(1, "/usr/sbin/daemon").child(exec))).is_empty());
 }
 

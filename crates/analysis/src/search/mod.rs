@@ -236,6 +236,27 @@ impl<'a> SearchRegion<'a> {
         }
     }
 
+    /// The shared object, file or queue that it is a part of: its name, and its size if an image states it.
+    pub fn thing<'c>(&'c self, case: &'c Case<'a>) -> Option<(&'c [u8], Option<u64>)> {
+        match &self.owner {
+            Owner::Task(_) => None,
+            Owner::Object(key) => {
+                case.shared.objects.get(key).map(|object| (object.name.as_slice(), object.size))
+            }
+            Owner::Item(item) => Some((item.name.0.as_slice(), Some(item.size))),
+        }
+    }
+
+    /// The mappings of the shared object that it is a part of.
+    pub fn mappings<'c>(&self, case: &'c Case<'a>) -> Vec<(&'c Task<'a>, &'c Vma)> {
+        let Owner::Object(key) = self.owner else { return Vec::new() };
+        let all = case
+            .tasks
+            .iter()
+            .flat_map(|task| task.space.iter().flat_map(|space| &space.vmas).map(move |vma| (task, vma)));
+        all.filter(|(_, vma)| object_of(vma.kind) == Some(key)).collect()
+    }
+
     /// Where the byte at `position` (an address, or an offset in an object, file or queue) is. Of several
     /// processes that see it, the first that `wanted` accepts (process, mapping, address) is named if there is one.
     pub fn place<'c>(&'c self, case: &'c Case<'a>, position: u64, wanted: &Wanted<'_, 'a>) -> Place<'c>
