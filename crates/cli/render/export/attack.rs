@@ -7,7 +7,11 @@ const NAMES: &str = include_str!("attack.csv");
 
 /// The name of a tactic or technique; none of those that only a Sigma rule refers to.
 pub fn name(id: &str) -> Option<&'static str> {
-    NAMES.lines().skip(1).find_map(|line| line.split_once(',').filter(|(known, _)| *known == id)).map(|(_, name)| name)
+    NAMES
+        .lines()
+        .skip(1)
+        .find_map(|line| line.split_once(',').filter(|(known, _)| *known == id))
+        .map(|(_, name)| name)
 }
 
 /// Number and name of a technique's tactic.

@@ -14,16 +14,16 @@ mod stix;
 
 use std::{collections::BTreeSet, io::Write};
 
+use super::json;
 use anyhow::Result;
 use ckptfx_analysis::{
+    Text,
     finding::{Confidence, Facts, Finding, NotExamined, Severity},
     process::Process,
     report::{Head, Warning},
+    secret::Secret,
     timeline::Event,
 };
-use serde_json::Value;
-
-use super::json;
 
 /// What an export is made of: all that is known of one checkpoint.
 pub struct Dossier<'d> {
@@ -33,8 +33,8 @@ pub struct Dossier<'d> {
     pub facts: &'d Facts<'d>,
     /// What speaks for an intrusion, the worst first.
     pub findings: &'d [Finding],
-    /// Secrets, masked: records as `secrets -o json` has them.
-    pub secrets: &'d [Value],
+    /// Secrets; only their masked text gets into an export.
+    pub secrets: &'d [Secret],
     /// Dated facts.
     pub events: &'d [Event],
     /// Whether processes, files and sockets are exported too, or only findings.
@@ -132,13 +132,6 @@ impl Exporter {
     }
 }
 
-/// Writes the dossier of one checkpoint as a document of its own.
-pub fn write(form: Form, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
-    let mut exporter = Exporter::new(form);
-    exporter.write(dossier, out)?;
-    exporter.finish(out)
-}
-
 /// 1 to 5, from information to critical.
 fn rank(severity: Severity) -> u8 {
     match severity {
@@ -168,6 +161,11 @@ fn sureness(confidence: Confidence) -> u8 {
         Confidence::Medium => 2,
         Confidence::High => 3,
     }
+}
+
+/// The text of a secret, unless the analyst asked not to have it masked: an export goes to where many can read it.
+fn shown(secret: &Secret) -> Option<&Text> {
+    secret.secret.is_none().then_some(&secret.text)
 }
 
 /// Directory and name of a path, if it is one that begins at the root.

@@ -11,6 +11,7 @@ use ckptfx_analysis::{
     finding::{Finding, Severity, Technique},
     process::Process,
     rootfs::{Change, ChangeKind},
+    secret::{self, Secret},
     socket::{Endpoint, Socket},
 };
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ use super::{
     flow::{Direction, Flow},
     id, rank,
     record::{Record, clipped},
-    split, sureness,
+    shown, split, sureness,
 };
 use crate::render::json;
 
@@ -39,6 +40,7 @@ struct Class {
 /// What no other class is for: limits of the result.
 const BASE_EVENT: Class = Class { uid: 0, category: 0, activity: OTHER };
 const DETECTION_FINDING: Class = Class { uid: 2004, category: 2, activity: 1 };
+const DATA_SECURITY_FINDING: Class = Class { uid: 2006, category: 2, activity: 1 };
 const FILE_QUERY: Class = Class { uid: 5007, category: 5, activity: 1 };
 const CONNECTION_QUERY: Class = Class { uid: 5012, category: 5, activity: 1 };
 const PROCESS_QUERY: Class = Class { uid: 5015, category: 5, activity: 1 };
@@ -57,6 +59,9 @@ pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
     };
     for found in dossier.findings {
         line(writer.finding(found))?;
+    }
+    for secret in dossier.secrets {
+        line(writer.secret(secret))?;
     }
     if dossier.inventory {
         let facts = dossier.facts;
@@ -123,7 +128,10 @@ impl Writer<'_> {
         record.put("unmapped.archive.part", head.evidence.part.as_ref().map(|part| clipped(part.as_bytes())));
         record.put("unmapped.image", head.container.image.as_ref().map(|image| clipped(image.as_bytes())));
         record.put("unmapped.pod", head.container.pod.as_ref().map(|pod| clipped(pod.as_bytes())));
-        record.put("unmapped.namespace", head.container.namespace.as_ref().map(|name| clipped(name.as_bytes())));
+        record.put(
+            "unmapped.namespace",
+            head.container.namespace.as_ref().map(|name| clipped(name.as_bytes())),
+        );
         record
     }
 
@@ -233,9 +241,47 @@ impl Writer<'_> {
         record.finish()
     }
 
+    /// A secret: what it is, where it is first, its masked text and its fingerprint.
+    fn secret(&self, secret: &Secret) -> Value {
+        let what: [&[u8]; 3] = [b"secret", secret.rule.as_bytes(), secret.fingerprint.as_bytes()];
+        let mut record = self.begin(DATA_SECURITY_FINDING, rank(Severity::Medium), &what);
+        record.set("activity_name", "Create");
+        record.set("status_id", 1);
+        record.set(
+            "confidence_id",
+            match secret.confidence {
+                secret::Confidence::Low => 1,
+                secret::Confidence::Medium => 2,
+                secret::Confidence::High => 3,
+            },
+        );
+        record.set("is_alert", true);
+        record.set("message", clipped(secret.title.as_bytes()));
+        record.set("metadata.event_code", clipped(secret.rule.as_bytes()));
+        record.set("finding_info.uid", id::of(self.checkpoint, &what).to_string());
+        record.set("finding_info.title", clipped(secret.title.as_bytes()));
+        record.list("finding_info.types", [clipped(secret.rule.as_bytes())]);
+        record.set("finding_info.analytic.type_id", 1);
+        record.set("finding_info.analytic.uid", clipped(secret.rule.as_bytes()));
+        record.set("finding_info.analytic.name", clipped(secret.title.as_bytes()));
+        let place = &secret.first;
+        if let Some(process) = place.pid.and_then(|pid| self.dossier.facts.process(pid)) {
+            self.process(&mut record, "actor.process", process);
+        }
+        record.set("unmapped.secret.fingerprint", secret.fingerprint.clone());
+        record.set("unmapped.secret.length", secret.length);
+        record.text("unmapped.secret.masked", shown(secret));
+        record.set("unmapped.secret.count", secret.count);
+        record.set("unmapped.secret.source", place.source.name());
+        record.put("unmapped.secret.address", place.address.clone());
+        record.put("unmapped.secret.member", place.member.as_ref().map(|name| clipped(name.as_bytes())));
+        record.finish()
+    }
+
     /// What the analyst must know of the result: what was not looked at, or could not be read.
     fn note(&self, code: &str, what: &str, why: &str, partial: Option<bool>) -> Value {
-        let mut record = self.begin(BASE_EVENT, INFORMATIONAL, &[code.as_bytes(), what.as_bytes(), why.as_bytes()]);
+        let mut record =
+            self.begin(BASE_EVENT, INFORMATIONAL, &[code.as_bytes(), what.as_bytes(), why.as_bytes()]);
         record.set("activity_name", code);
         record.set("message", clipped(format!("{what}: {why}").as_bytes()));
         record.set("metadata.event_code", code);
@@ -313,13 +359,19 @@ impl Writer<'_> {
         record.set("state_id", state);
         record.set("state", caption);
         record.set("connection_info.direction_id", direction(flow.direction));
-        record.put("connection_info.protocol_name", flow.transport.clone().or(socket.family.map(str::to_owned)));
+        record.put(
+            "connection_info.protocol_name",
+            flow.transport.clone().or(socket.family.map(str::to_owned)),
+        );
         record.put("connection_info.protocol_num", flow.protocol_number());
-        record.put("connection_info.protocol_ver_id", match socket.family {
-            Some("inet") => Some(4),
-            Some("inet6") => Some(6),
-            _ => None,
-        });
+        record.put(
+            "connection_info.protocol_ver_id",
+            match socket.family {
+                Some("inet") => Some(4),
+                Some("inet6") => Some(6),
+                _ => None,
+            },
+        );
         record.put("connection_info.community_uid", flow.community_id());
         record.put("connection_info.uid", socket.inode.map(|inode| inode.to_string()));
         match socket.holders.first().and_then(|holder| self.dossier.facts.process(holder.pid)) {

@@ -1,14 +1,17 @@
 //! One run of a SARIF 2.1.0 log for each checkpoint. The archive is the artifact; what is in it are artifacts and
 //! logical locations below it. The inventory has no place here.
 
-use ckptfx_analysis::finding::{AttackVersion, DETECTIONS, Detection, Evidence, Finding, Severity, Technique};
+use ckptfx_analysis::{
+    finding::{AttackVersion, DETECTIONS, Detection, Evidence, Finding, Severity, Technique},
+    secret::Secret,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     Dossier, attack, id,
     record::{Record, clipped},
-    severity_name,
+    severity_name, shown,
 };
 
 /// What comes before the runs, and after them.
@@ -25,13 +28,14 @@ const SHORT: usize = 200;
 pub fn run(dossier: &Dossier<'_>) -> Value {
     let head = dossier.head;
     let version = version(dossier.findings);
-    let rules = rules(dossier.findings, version);
+    let rules = rules(dossier, version);
     let mut artifacts = vec![archive(dossier)];
     let checkpoint = id::checkpoint(head);
     let results: Vec<Value> = dossier
         .findings
         .iter()
         .map(|finding| result(finding, dossier, checkpoint, &rules, &mut artifacts))
+        .chain(dossier.secrets.iter().map(|found| secret(found, dossier, checkpoint, &rules)))
         .collect();
     let mut run = Record::new("properties");
     run.set("tool.driver.name", "ckptfx");
@@ -88,9 +92,15 @@ fn version(findings: &[Finding]) -> AttackVersion {
 }
 
 /// All detections, whether they found something or not, then rules that the analyst gave.
-fn rules(findings: &[Finding], version: AttackVersion) -> Vec<Value> {
+fn rules(dossier: &Dossier<'_>, version: AttackVersion) -> Vec<Value> {
     let mut rules: Vec<Value> = DETECTIONS.iter().map(|detection| rule(detection, version)).collect();
-    for finding in findings {
+    for secret in dossier.secrets {
+        let id = secret_rule(secret);
+        if rules.iter().all(|rule| rule["id"] != id.as_str()) {
+            rules.push(json!({"id": id, "shortDescription": {"text": clipped(secret.title.as_bytes())}}));
+        }
+    }
+    for finding in dossier.findings {
         if rules.iter().all(|rule| rule["id"] != finding.id.as_str()) {
             let mut rule = Record::new("properties");
             rule.set("id", clipped(finding.id.as_bytes()));
@@ -151,7 +161,13 @@ fn taxonomy(version: AttackVersion) -> Value {
     json!({"name": TAXONOMY, "version": version.name(), "organization": "MITRE", "isComprehensive": false, "taxa": taxa})
 }
 
-fn result(finding: &Finding, dossier: &Dossier<'_>, checkpoint: Uuid, rules: &[Value], artifacts: &mut Vec<Value>) -> Value {
+fn result(
+    finding: &Finding,
+    dossier: &Dossier<'_>,
+    checkpoint: Uuid,
+    rules: &[Value],
+    artifacts: &mut Vec<Value>,
+) -> Value {
     let subject = &finding.subject;
     let mut result = Record::new("properties");
     result.set("ruleId", clipped(finding.id.as_bytes()));
@@ -184,7 +200,42 @@ fn result(finding: &Finding, dossier: &Dossier<'_>, checkpoint: Uuid, rules: &[V
     result.set("properties.confidence", finding.confidence.name());
     result.set("properties.story", clipped(finding.story.as_bytes()));
     result.put("properties.caveat", finding.caveat.as_ref().map(|text| clipped(text.as_bytes())));
-    result.put("properties.more", finding.more.as_ref().map(|text| format!("ckptfx {}", clipped(text.as_bytes()))));
+    result.put(
+        "properties.more",
+        finding.more.as_ref().map(|text| format!("ckptfx {}", clipped(text.as_bytes()))),
+    );
+    result.finish()
+}
+
+/// Rules about secrets have names of their own.
+fn secret_rule(secret: &Secret) -> String {
+    format!("secret/{}", clipped(secret.rule.as_bytes()))
+}
+
+fn secret(secret: &Secret, dossier: &Dossier<'_>, checkpoint: Uuid, rules: &[Value]) -> Value {
+    let (rule, place) = (secret_rule(secret), &secret.first);
+    let mut result = Record::new("properties");
+    result.put("ruleIndex", rules.iter().position(|known| known["id"] == rule.as_str()));
+    result.set("ruleId", rule);
+    result.set("level", "warning");
+    result.set("message.text", clipped(secret.title.as_bytes()));
+    let guid = id::of(checkpoint, &["sarif", "secret", &secret.rule, &secret.fingerprint]);
+    result.set("guid", guid.to_string());
+    result.set("partialFingerprints", json!({"secret/v1": secret.fingerprint}));
+    let mut location = Record::new("properties");
+    location.set("physicalLocation.artifactLocation.uri", uri(dossier.head.evidence.name.as_bytes()));
+    location.set("physicalLocation.artifactLocation.index", 0);
+    let process = place.pid.map(|pid| format!("process/{pid}"));
+    let full = match (process, &place.address) {
+        (Some(process), Some(address)) => format!("{process}/memory/{address}"),
+        (Some(process), None) => format!("{process}/{}", place.source.name()),
+        (None, _) => place.source.name().to_owned(),
+    };
+    location.list("logicalLocations", [json!({"fullyQualifiedName": full})]);
+    result.list("locations", [location.finish()]);
+    result.set("properties.confidence", secret.confidence.name());
+    result.set("properties.count", secret.count);
+    result.text("properties.masked", shown(secret));
     result.finish()
 }
 
@@ -238,7 +289,9 @@ fn uri(path: &[u8]) -> String {
     let mut uri = String::new();
     for byte in path.iter().take(super::record::MAX_TEXT / 3) {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(*byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(*byte))
+            }
             byte => uri.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -258,7 +311,9 @@ fn level(severity: Severity) -> &'static str {
 /// `ExeDeleted` of `EXE-DELETED`.
 fn pascal(id: &str) -> String {
     id.split('-')
-        .flat_map(|word| word.chars().take(1).chain(word.chars().skip(1).map(|letter| letter.to_ascii_lowercase())))
+        .flat_map(|word| {
+            word.chars().take(1).chain(word.chars().skip(1).map(|letter| letter.to_ascii_lowercase()))
+        })
         .collect()
 }
 

@@ -1,10 +1,17 @@
 //! Findings and secrets as alerts.
 
-use ckptfx_analysis::finding::{Finding, detection};
+use ckptfx_analysis::{
+    finding::{Finding, detection},
+    secret::Secret,
+};
 use serde_json::{Value, json};
 
 use super::{Writer, field, path_fields};
-use crate::render::export::{attack, rank, record::{Record, clipped}, severity_name};
+use crate::render::export::{
+    attack, rank,
+    record::{Record, clipped},
+    severity_name, shown,
+};
 
 impl Writer<'_> {
     /// A finding. `event.severity` is 1 (information) to 5 (critical).
@@ -66,19 +73,33 @@ impl Writer<'_> {
         record.finish()
     }
 
-    /// A secret, masked: its record as `secrets -o json` has it, below `ckptfx.secret`.
-    pub fn secret(&self, secret: &Value) -> Value {
-        let id = secret.to_string();
-        let mut record = self.begin("alert", "secret", &[id.as_bytes()]);
-        let text = |key: &str| secret[key].as_str().map(field);
-        record.put("message", text("title"));
+    /// A secret: what it is, where it is first, its masked text and its fingerprint.
+    pub fn secret(&self, secret: &Secret) -> Value {
+        let mut record =
+            self.begin("alert", "secret", &[secret.rule.as_bytes(), secret.fingerprint.as_bytes()]);
+        record.set("message", field(&secret.title));
         record.set("event.action", "secret");
-        record.put("event.code", text("rule"));
+        record.set("event.code", field(&secret.rule));
         record.list("event.category", ["intrusion_detection"]);
         record.list("event.type", ["info"]);
-        record.put("rule.id", text("rule"));
-        record.put("rule.name", text("title"));
-        record.set("ckptfx.secret", secret.clone());
+        record.set("rule.id", field(&secret.rule));
+        record.set("rule.name", field(&secret.title));
+        record.set("rule.ruleset", "ckptfx-secrets");
+        let place = &secret.first;
+        match place.pid.and_then(|pid| self.dossier.facts.process(pid)) {
+            Some(process) => self.about(&mut record, process),
+            None => record.put("process.pid", place.pid),
+        }
+        record.set("ckptfx.secret.kind", field(&secret.rule));
+        record.set("ckptfx.secret.confidence", secret.confidence.name());
+        record.set("ckptfx.secret.fingerprint", secret.fingerprint.clone());
+        record.set("ckptfx.secret.length", secret.length);
+        record.text("ckptfx.secret.masked", shown(secret));
+        record.set("ckptfx.secret.count", secret.count);
+        record.set("ckptfx.secret.source", place.source.name());
+        record.put("ckptfx.secret.address", place.address.clone());
+        record.put("ckptfx.secret.offset", place.offset);
+        record.put("ckptfx.secret.member", place.member.as_deref().map(field));
         record.finish()
     }
 }

@@ -84,11 +84,14 @@ impl Writer<'_> {
         record.set("event.action", change.change.name());
         record.text("message", Some(&change.path));
         path_fields(&mut record, &change.path);
-        record.put("file.type", change.kind.map(|kind| match kind {
-            "regular" | "hardlink" => "file",
-            "directory" => "dir",
-            other => other,
-        }));
+        record.put(
+            "file.type",
+            change.kind.map(|kind| match kind {
+                "regular" | "hardlink" => "file",
+                "directory" => "dir",
+                other => other,
+            }),
+        );
         record.put("file.size", change.size);
         record.put("file.mode", change.mode.clone());
         record.put("file.uid", change.uid.map(|uid| uid.to_string()));

@@ -56,7 +56,13 @@ pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
         line(writer.note("coverage", "not-examined", &item.what, &item.why, None))?;
     }
     for warning in dossier.warnings {
-        line(writer.note("warning", warning.code, &warning.subject, &warning.message, Some(warning.partial)))?;
+        line(writer.note(
+            "warning",
+            warning.code,
+            &warning.subject,
+            &warning.message,
+            Some(warning.partial),
+        ))?;
     }
     Ok(())
 }
@@ -137,7 +143,10 @@ impl Writer<'_> {
         if let Some(parent) = process.ppid.filter(|pid| *pid != 0) {
             record.set("process.parent.pid", parent);
             record.set("process.parent.entity_id", self.entity(parent));
-            record.text("process.parent.name", self.dossier.facts.process(parent).and_then(|found| found.comm.as_ref()));
+            record.text(
+                "process.parent.name",
+                self.dossier.facts.process(parent).and_then(|found| found.comm.as_ref()),
+            );
         }
         record.put("process.group_leader.pid", process.pgid.filter(|pid| *pid != 0));
         record.put("process.session_leader.pid", process.sid.filter(|pid| *pid != 0));

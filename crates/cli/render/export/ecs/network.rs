@@ -35,14 +35,19 @@ impl Writer<'_> {
         }
         record.list("related.ip", addresses);
         record.put("network.transport", flow.transport.clone());
-        record.put("network.type", match socket.family {
-            Some("inet") => Some("ipv4"),
-            Some("inet6") => Some("ipv6"),
-            _ => None,
-        });
+        record.put(
+            "network.type",
+            match socket.family {
+                Some("inet") => Some("ipv4"),
+                Some("inet6") => Some("ipv6"),
+                _ => None,
+            },
+        );
         record.set("network.direction", flow.direction.name());
         record.put("network.community_id", flow.community_id());
-        if let Some(process) = socket.holders.first().and_then(|holder| self.dossier.facts.process(holder.pid)) {
+        if let Some(process) =
+            socket.holders.first().and_then(|holder| self.dossier.facts.process(holder.pid))
+        {
             self.about(&mut record, process);
         }
         record.put("ckptfx.socket.family", socket.family);
@@ -55,7 +60,10 @@ impl Writer<'_> {
         record.put("ckptfx.socket.receive_queue_bytes", socket.receive_queue.map(|queue| queue.bytes));
         record.put("ckptfx.socket.send_queue_bytes", socket.send_queue.map(|queue| queue.bytes));
         record.list("ckptfx.socket.peer_pids", socket.peer_pids.iter().copied());
-        record.list("ckptfx.socket.holders", socket.holders.iter().map(|holder| format!("{}/{}", holder.pid, holder.fd)));
+        record.list(
+            "ckptfx.socket.holders",
+            socket.holders.iter().map(|holder| format!("{}/{}", holder.pid, holder.fd)),
+        );
         record.finish()
     }
 }

@@ -6,7 +6,10 @@ mod observable;
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use ckptfx_analysis::finding::{Confidence, Finding};
+use ckptfx_analysis::{
+    finding::{Confidence, Finding},
+    secret::Secret,
+};
 use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
@@ -14,7 +17,7 @@ use self::observable::Observables;
 use super::{
     Dossier, attack, id,
     record::{MAX_TEXT, Record, clipped},
-    severity_name,
+    severity_name, shown,
 };
 
 /// What comes before the objects.
@@ -58,6 +61,14 @@ pub fn objects(dossier: &Dossier<'_>, give: &mut dyn FnMut(Value) -> Result<()>)
             add(object)?;
         }
     }
+    for secret in dossier.secrets {
+        let holder = secret.first.pid.and_then(|pid| dossier.facts.process(pid));
+        let subject = holder.map_or_else(|| archive.clone(), |process| observables.process(process));
+        for object in observables.take() {
+            add(object)?;
+        }
+        add(maker.secret(secret, subject))?;
+    }
     if dossier.inventory {
         let seen = observables.inventory();
         for object in observables.take() {
@@ -84,7 +95,8 @@ impl<'d> Maker<'d> {
     fn new(dossier: &'d Dossier<'d>) -> Self {
         let time = dossier.head.container.checkpointed;
         // Other tools expect milliseconds.
-        let time = time.map_or_else(|| NO_TIME.to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string());
+        let time = time
+            .map_or_else(|| NO_TIME.to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string());
         Self { dossier, checkpoint: id::checkpoint(dossier.head), time }
     }
 
@@ -145,7 +157,10 @@ impl<'d> Maker<'d> {
         note.list("labels", [severity_name(finding.severity)]);
         note.set("confidence", confidence(finding.confidence));
         note.list("object_refs", [seen.clone()].into_iter().chain(subjects.iter().cloned()));
-        note.set("external_references", json!([{"source_name": "ckptfx", "external_id": clipped(finding.id.as_bytes())}]));
+        note.set(
+            "external_references",
+            json!([{"source_name": "ckptfx", "external_id": clipped(finding.id.as_bytes())}]),
+        );
         let mut objects = vec![observed, note.finish()];
 
         for technique in &finding.attack {
@@ -161,7 +176,10 @@ impl<'d> Maker<'d> {
                     "url": attack::reference(technique.technique)
                 }]),
             );
-            pattern.set("kill_chain_phases", json!([{"kill_chain_name": "mitre-attack", "phase_name": technique.tactic}]));
+            pattern.set(
+                "kill_chain_phases",
+                json!([{"kill_chain_name": "mitre-attack", "phase_name": technique.tactic}]),
+            );
             let pattern = pattern.finish();
             let id = pattern["id"].as_str().unwrap_or_default().to_owned();
             let parts: Vec<&[u8]> = parts.iter().copied().chain([id.as_bytes()]).collect();
@@ -175,6 +193,25 @@ impl<'d> Maker<'d> {
             objects.extend([pattern, sighting.finish()]);
         }
         objects
+    }
+
+    /// A note on a secret.
+    fn secret(&self, secret: &Secret, subject: String) -> Value {
+        let parts = ["secret", &secret.rule, &secret.fingerprint].map(str::as_bytes);
+        let mut note = self.own("note", &parts);
+        note.set("abstract", clipped(secret.title.as_bytes()));
+        let masked = shown(secret).map(|text| format!("\n{}", clipped(&text.0))).unwrap_or_default();
+        let content = format!(
+            "{} in {}, {} times, fingerprint {}.{masked}",
+            secret.rule,
+            secret.first.source.name(),
+            secret.count,
+            secret.fingerprint
+        );
+        note.set("content", clipped(content.as_bytes()));
+        note.list("labels", ["secret"]);
+        note.list("object_refs", [subject]);
+        note.finish()
     }
 
     /// What was not looked at, and what could not be read.
@@ -244,7 +281,12 @@ fn content(finding: &Finding) -> String {
         }
     }
     lines.extend(finding.caveat.as_ref().map(|caveat| format!("But: {caveat}")));
-    lines.push(format!("Severity {}, confidence {}, score {}.", severity_name(finding.severity), finding.confidence.name(), finding.score));
+    lines.push(format!(
+        "Severity {}, confidence {}, score {}.",
+        severity_name(finding.severity),
+        finding.confidence.name(),
+        finding.score
+    ));
     lines.extend(finding.more.as_ref().map(|more| format!("More: ckptfx {more} ARCHIVE")));
     clipped(lines.join("\n").as_bytes())
 }

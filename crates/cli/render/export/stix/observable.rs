@@ -103,7 +103,7 @@ impl<'d> Observables<'d> {
     }
 
     /// A process; its parents come before it, so that it can refer to them.
-    fn process(&mut self, process: &Process) -> String {
+    pub fn process(&mut self, process: &Process) -> String {
         let facts = self.dossier.facts;
         let mut line = vec![process];
         while let Some(parent) = line.last().and_then(|last| facts.parent(last)) {
