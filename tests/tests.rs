@@ -8,6 +8,7 @@ mod compare;
 mod decode;
 mod docs;
 mod execution;
+mod export;
 mod grep;
 mod hostile;
 mod iocs;

@@ -6,6 +6,7 @@
 mod attack;
 mod ecs;
 mod flow;
+mod hashes;
 mod id;
 mod ocsf;
 mod record;

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::{
     Dossier, attack,
     flow::{Direction, Flow},
+    hashes::Hashes,
     id, rank,
     record::{Record, clipped},
     shown, split, sureness,
@@ -52,7 +53,8 @@ const OTHER: u32 = 99;
 
 /// Writes all events of a dossier.
 pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
-    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head) };
+    let hashes = Hashes::new(dossier.facts);
+    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes };
     let mut line = |event: Value| {
         json::write_compact(out, &event)?;
         out.write_all(b"\n").map_err(anyhow::Error::from)
@@ -91,6 +93,7 @@ pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
 struct Writer<'d> {
     dossier: &'d Dossier<'d>,
     checkpoint: Uuid,
+    hashes: Hashes<'d>,
 }
 
 impl Writer<'_> {
@@ -175,6 +178,7 @@ impl Writer<'_> {
         if let Some(exe) = &process.exe {
             file_object(record, &at("file"), exe, 1);
             record.put(&at("file.is_deleted"), process.exe_deleted);
+            record.list(&at("file.hashes"), self.hashes.of_program(process).map(fingerprint));
         }
         let ids = process.uid;
         record.put(&at("user.uid"), ids.and_then(|ids| ids.real).map(|uid| uid.to_string()));
@@ -230,6 +234,7 @@ impl Writer<'_> {
         }
         if let Some(path) = subject.path.as_ref().filter(|path| path.0.starts_with(b"/")) {
             file_object(&mut evidence, "file", path, 0);
+            evidence.list("file.hashes", self.hashes.of(&path.0).map(fingerprint));
         }
         evidence.list("data.facts", facts);
         evidence.put("data.address", subject.address.clone());
@@ -339,9 +344,8 @@ impl Writer<'_> {
         record.set("file.is_deleted", change.change == ChangeKind::Deleted);
         record.put("file.modified_time", change.mtime.map(|time| time.as_millisecond()));
         record.put("file.owner.uid", change.uid.map(|uid| uid.to_string()));
-        if let Some(hash) = &change.sha256 {
-            record.list("file.hashes", [json!({"algorithm_id": 3, "algorithm": "SHA-256", "value": hash})]);
-        }
+        let hash = change.sha256.clone().or_else(|| self.hashes.of(&change.path.0));
+        record.list("file.hashes", hash.map(fingerprint));
         record.set("unmapped.change", change.change.name());
         record.text("unmapped.origin", Some(&change.origin));
         record.list("unmapped.flags", change.flags.iter().copied());
@@ -406,6 +410,10 @@ fn file_object(record: &mut Record, at: &str, path: &Text, kind: u32) {
     record.text(&format!("{at}.path"), Some(path));
     record.text(&format!("{at}.parent_folder"), directory.as_ref());
     record.set(&format!("{at}.type_id"), kind);
+}
+
+fn fingerprint(sha256: String) -> Value {
+    json!({"algorithm_id": 3, "algorithm": "SHA-256", "value": sha256})
 }
 
 fn file_type(kind: Kind) -> u32 {

@@ -1,5 +1,7 @@
 //! Findings and secrets as alerts.
 
+use std::collections::BTreeSet;
+
 use ckptfx_analysis::{
     finding::{Finding, detection},
     secret::Secret,
@@ -40,7 +42,11 @@ impl Writer<'_> {
         if let Some(path) = subject.path.as_ref().filter(|path| path.0.starts_with(b"/")) {
             category.push("file");
             path_fields(&mut record, path);
+            record.put("file.hash.sha256", self.hashes.of(&path.0));
         }
+        let program = self.dossier.process(finding).and_then(|process| self.hashes.of_program(process));
+        let file = subject.path.as_ref().and_then(|path| self.hashes.of(&path.0));
+        record.list("related.hash", BTreeSet::from_iter(program.into_iter().chain(file)));
         record.list("event.category", category);
         record.list("event.type", ["info"]);
 

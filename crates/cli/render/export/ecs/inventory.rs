@@ -98,9 +98,9 @@ impl Writer<'_> {
         record.put("file.gid", change.gid.map(|gid| gid.to_string()));
         record.put("file.mtime", change.mtime.map(|time| time.to_string()));
         record.text("file.target_path", change.link_target.as_ref());
-        if let Some(hash) = &change.sha256 {
+        if let Some(hash) = change.sha256.clone().or_else(|| self.hashes.of(&change.path.0)) {
             record.set("file.hash.sha256", hash.clone());
-            record.list("related.hash", [hash.clone()]);
+            record.list("related.hash", [hash]);
         }
         record.text("ckptfx.rootfs.origin", Some(&change.origin));
         record.list("ckptfx.rootfs.flags", change.flags.iter().copied());

@@ -13,7 +13,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Dossier, id,
+    Dossier,
+    hashes::Hashes,
+    id,
     record::{Record, clipped},
     split,
 };
@@ -24,7 +26,8 @@ const VERSION: &str = "9.4.0";
 
 /// Writes all events of a dossier.
 pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
-    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head) };
+    let hashes = Hashes::new(dossier.facts);
+    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes };
     let mut line = |event: Value| {
         json::write_compact(out, &event)?;
         out.write_all(b"\n").map_err(anyhow::Error::from)
@@ -71,6 +74,7 @@ pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
 struct Writer<'d> {
     dossier: &'d Dossier<'d>,
     checkpoint: Uuid,
+    hashes: Hashes<'d>,
 }
 
 impl Writer<'_> {
@@ -166,6 +170,7 @@ impl Writer<'_> {
             record.list("process.thread.capabilities.effective", sets.effective.iter().map(String::as_str));
             record.list("process.thread.capabilities.permitted", sets.permitted.iter().map(String::as_str));
         }
+        record.put("process.hash.sha256", self.hashes.of_program(process));
         record.put("ckptfx.process.exe_deleted", process.exe_deleted);
         record.put("ckptfx.process.exe_memfd", process.exe_memfd);
     }

@@ -165,7 +165,8 @@ impl<'d> Maker<'d> {
 
         for technique in &finding.attack {
             // The same in every bundle, so that its time is the same, too.
-            let uuid = id::constant(&["attack-pattern", technique.technique, technique.version]);
+            let uuid =
+                id::constant(&["attack-pattern", technique.technique, technique.tactic, technique.version]);
             let mut pattern = self.object("attack-pattern", uuid, NO_TIME);
             pattern.set("name", attack::name(technique.technique).unwrap_or(technique.technique));
             pattern.set(

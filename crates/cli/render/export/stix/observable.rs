@@ -17,6 +17,7 @@ use super::OBSERVABLES;
 use crate::render::export::{
     Dossier,
     flow::{Direction, Flow},
+    hashes::Hashes,
     id,
     record::{Record, clipped},
     split,
@@ -26,13 +27,20 @@ use crate::render::export::{
 pub struct Observables<'d> {
     dossier: &'d Dossier<'d>,
     checkpoint: Uuid,
+    hashes: Hashes<'d>,
     known: BTreeSet<String>,
     made: Vec<Value>,
 }
 
 impl<'d> Observables<'d> {
     pub fn new(dossier: &'d Dossier<'d>, checkpoint: Uuid) -> Self {
-        Self { dossier, checkpoint, known: BTreeSet::new(), made: Vec::new() }
+        Self {
+            dossier,
+            checkpoint,
+            hashes: Hashes::new(dossier.facts),
+            known: BTreeSet::new(),
+            made: Vec::new(),
+        }
     }
 
     /// What was made since the last call.
@@ -127,7 +135,7 @@ impl<'d> Observables<'d> {
         if self.known.contains(&format!("process--{uuid}")) {
             return format!("process--{uuid}");
         }
-        let image = process.exe.as_ref().map(|exe| self.path(exe));
+        let image = self.program(process);
         let user = process.uid.and_then(|uid| uid.effective).map(|uid| self.user(uid));
         let facts = self.dossier.facts;
         let mut connections: Vec<String> =
@@ -150,12 +158,19 @@ impl<'d> Observables<'d> {
         self.add("user-account", contributing(&fields), |object| object.set("user_id", uid.to_string()))
     }
 
-    /// A file by its path alone.
+    /// A file by its path and, if its content is in the archive, its hash.
     fn path(&mut self, path: &Text) -> String {
-        self.file(path, None)
+        let hash = self.hashes.of(&path.0);
+        self.file(path, hash)
     }
 
-    fn file(&mut self, path: &Text, hash: Option<&str>) -> String {
+    /// The program of a process, which another file of its path may have replaced.
+    fn program(&mut self, process: &Process) -> Option<String> {
+        let hash = self.hashes.of_program(process);
+        process.exe.as_ref().map(|exe| self.file(exe, hash))
+    }
+
+    fn file(&mut self, path: &Text, hash: Option<String>) -> String {
         let (directory, name) = match split(&path.0) {
             Some((directory, name)) if !name.is_empty() => (Some(directory), name),
             _ => (None, path.0.as_slice()),
@@ -163,7 +178,7 @@ impl<'d> Observables<'d> {
         let directory = directory.map(|directory| self.directory(directory));
         let name = Value::from(clipped(name));
         let mut fields = Vec::new();
-        if let Some(hash) = hash {
+        if let Some(hash) = &hash {
             fields.push(("hashes", serde_json::json!({"SHA-256": hash})));
         }
         fields.push(("name", name.clone()));
@@ -195,7 +210,7 @@ impl<'d> Observables<'d> {
         match (change.change, change.kind) {
             (ChangeKind::Deleted, _) => None,
             (_, Some("directory")) => Some(self.directory(&change.path.0)),
-            _ => Some(self.file(&change.path, change.sha256.as_deref())),
+            _ => Some(self.path(&change.path)),
         }
     }
 
