@@ -174,3 +174,112 @@ fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = path.iter().rposition(|byte| *byte == b'/').filter(|_| path.starts_with(b"/"))?;
     Some((if slash == 0 { b"/" } else { &path[..slash] }, &path[slash + 1..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use ckptfx_analysis::{
+        Case,
+        search::Source,
+        secret::{self, SecretPlace},
+        timeline::{Kind, Reliability, Subject},
+    };
+    use ckptfx_parser::{
+        evidence::{self, Input, OpenOptions},
+        source::Silent,
+    };
+    use ckptfx_testkit::{Checkpoint, Container, PodmanVersion};
+
+    use super::*;
+
+    fn secret(shown: bool) -> Secret {
+        let place = SecretPlace {
+            pid: Some(1),
+            comm: None,
+            source: Source::Memory,
+            role: None,
+            address: Some("0x1000".to_owned()),
+            offset: None,
+            region: None,
+            member: None,
+            member_offset: None,
+            shared_with: Vec::new(),
+        };
+        Secret {
+            rule: "aws-key".to_owned(),
+            title: "Key of a cloud".to_owned(),
+            confidence: secret::Confidence::High,
+            first: place.clone(),
+            length: 20,
+            text: if shown { "AKIAWHOLESECRET" } else { "AKIA…" }.into(),
+            fingerprint: "00112233aabbccdd".to_owned(),
+            details: serde_json::Map::new(),
+            secret: shown.then(|| "AKIAWHOLESECRET".into()),
+            count: 3,
+            places: vec![place],
+        }
+    }
+
+    fn event() -> Event {
+        Event {
+            time: "2026-01-02T03:04:05Z".parse().expect("a time"),
+            source: "stats-dump".into(),
+            kind: Kind::FileModified,
+            message: "something happened".into(),
+            subject: Subject::default(),
+            reliability: Reliability::Recorded,
+            meaning: Kind::FileModified.meaning(),
+        }
+    }
+
+    /// Writes a dossier with one secret and one event.
+    fn written(form: Form, secret: &Secret) -> String {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(&Container::new(Checkpoint::sample()).podman(PodmanVersion::V5).to_tar())
+            .expect("written");
+        let options = OpenOptions { parent: None, decompressed_limit: 1 << 30, progress: &Silent };
+        let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).expect("an archive");
+        let checkpoint = &evidence.checkpoints[0];
+        let mut case = Case::read(checkpoint);
+        let facts = Facts::read(&mut case, &[]).expect("facts");
+        let dossier = Dossier {
+            head: &Head::new("report", &evidence, checkpoint, None),
+            facts: &facts,
+            findings: &[],
+            secrets: std::slice::from_ref(secret),
+            events: &[event()],
+            inventory: false,
+            warnings: &[],
+            not_examined: &[],
+        };
+        let mut out = Vec::new();
+        let mut exporter = Exporter::new(form);
+        exporter.write(&dossier, &mut out).expect("written");
+        exporter.finish(&mut out).expect("written");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn secrets_are_told_and_never_given_away() {
+        for form in [Form::Ecs, Form::Ocsf, Form::Sarif, Form::Stix] {
+            let text = written(form, &secret(false));
+            assert!(text.contains("Key of a cloud") && text.contains("00112233aabbccdd"), "{form:?}: {text}");
+            assert!(text.contains("AKIA…"), "{form:?}: {text}");
+            let text = written(form, &secret(true));
+            assert!(text.contains("00112233aabbccdd") && !text.contains("AKIA"), "{form:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn events_have_their_own_time() {
+        let text = written(Form::Ecs, &secret(false));
+        let events: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        let event =
+            events.iter().find(|event| event["event"]["dataset"] == "ckptfx.timeline").expect("the event");
+        assert_eq!(event["@timestamp"], "2026-01-02T03:04:05Z");
+        assert_eq!(event["event"]["action"], "file-modified");
+        assert_eq!(event["ckptfx"]["timeline"]["reliability"], "recorded");
+    }
+}
