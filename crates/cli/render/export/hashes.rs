@@ -10,19 +10,25 @@ const ZEROS: u64 = 1 << 30;
 /// Hashes of what changed in the root file system, of volumes and of tmpfs files, by path.
 pub struct Hashes<'d> {
     facts: &'d Facts<'d>,
-    known: RefCell<(BTreeMap<Vec<u8>, Option<String>>, u64)>,
+    known: RefCell<Known>,
+}
+
+/// What was calculated, and how many zeros may still be hashed.
+struct Known {
+    by_path: BTreeMap<Vec<u8>, Option<String>>,
+    zeros: u64,
 }
 
 impl<'d> Hashes<'d> {
     /// Nothing is calculated yet.
     pub fn new(facts: &'d Facts<'d>) -> Self {
-        Self { facts, known: RefCell::new((BTreeMap::new(), ZEROS)) }
+        Self { facts, known: RefCell::new(Known { by_path: BTreeMap::new(), zeros: ZEROS }) }
     }
 
     /// Of the file with a path; none when its content is not in the archive, or not all of it.
     pub fn of(&self, path: &[u8]) -> Option<String> {
-        let (known, zeros) = &mut *self.known.borrow_mut();
-        if let Some(hash) = known.get(path) {
+        let Known { by_path, zeros } = &mut *self.known.borrow_mut();
+        if let Some(hash) = by_path.get(path) {
             return hash.clone();
         }
         // Two files of one path, of which one hides the other, are not told apart here.
@@ -31,7 +37,7 @@ impl<'d> Hashes<'d> {
             (Some(file), None) => file.contents.sha256(zeros),
             _ => None,
         };
-        known.insert(path.to_vec(), hash.clone());
+        by_path.insert(path.to_vec(), hash.clone());
         hash
     }
 
