@@ -9,6 +9,7 @@ mod compare;
 mod decode;
 mod docs;
 mod execution;
+mod export;
 mod grep;
 mod hostile;
 mod iocs;

@@ -26,6 +26,7 @@ use crate::{
         secrets::{self, SecretsArgs},
         triage::{self, TriageArgs},
     },
+    render::export::Form,
     scanning::ScanArgs,
 };
 
@@ -114,9 +115,28 @@ pub enum Format {
     Html,
     /// Text for a ticket (`report` only).
     Markdown,
+    /// Events of the Elastic Common Schema, one a line (`triage`, `report`).
+    Ecs,
+    /// Events of OCSF, one a line (`triage`, `report`).
+    Ocsf,
+    /// A SARIF log (`triage`, `report`).
+    Sarif,
+    /// A STIX bundle (`triage`, `report`).
+    Stix,
 }
 
 impl Format {
+    /// The form for other systems that it is.
+    pub fn form(self) -> Option<Form> {
+        match self {
+            Self::Ecs => Some(Form::Ecs),
+            Self::Ocsf => Some(Form::Ocsf),
+            Self::Sarif => Some(Form::Sarif),
+            Self::Stix => Some(Form::Stix),
+            _ => None,
+        }
+    }
+
     /// The word for it on the command line.
     pub fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -124,6 +144,12 @@ impl Format {
 }
 
 impl Command {
+    /// The forms that its result has.
+    pub fn forms(&self) -> String {
+        let forms = Format::value_variants().iter().filter(|format| self.has(**format));
+        forms.map(|format| format.name()).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether the command's result has this form.
     pub fn has(&self, format: Format) -> bool {
         match format {
@@ -132,6 +158,9 @@ impl Command {
             Format::Bodyfile | Format::Timesketch => matches!(self, Self::Timeline(_)),
             Format::Dot | Format::Mermaid => matches!(self, Self::Graph(_)),
             Format::Html | Format::Markdown => matches!(self, Self::Report(_)),
+            Format::Ecs | Format::Ocsf | Format::Sarif | Format::Stix => {
+                matches!(self, Self::Triage(_) | Self::Report(_))
+            }
         }
     }
 }

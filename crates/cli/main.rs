@@ -11,7 +11,7 @@ mod untrusted;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::{args::Cli, command::Outcome};
 
@@ -19,9 +19,10 @@ use crate::{args::Cli, command::Outcome};
 const USAGE_OR_UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(with_pem_markers(std::env::args_os()));
+    let matches = Cli::command().get_matches_from(with_pem_markers(std::env::args_os()));
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let strict = cli.common.strict;
-    match command::run(cli) {
+    match command::run(cli, matches.subcommand_name().unwrap_or_default()) {
         Ok(Outcome::Partly) if strict => ExitCode::from(USAGE_OR_UNREADABLE),
         Ok(outcome) => ExitCode::from(outcome as u8),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

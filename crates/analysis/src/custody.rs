@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Text, finding::DETECTIONS, nested::contents_in};
+use crate::{Text, finding::DETECTIONS, nested::contents_in, secret::Rules};
 
 /// Zeros of the holes of one sparse member that are hashed, in bytes.
 const MAX_ZEROS: u64 = 4 << 30;
@@ -30,8 +30,8 @@ pub struct Custody {
     /// When the examination was complete and only the report was left to be written; null with --no-times.
     #[schemars(with = "Option<String>")]
     pub ended: Option<Timestamp>,
-    /// The rules that were applied.
-    pub rules: RuleSet,
+    /// The sets of rules that were applied.
+    pub rules: Vec<RuleSet>,
     /// Whether secrets were taken out of this report.
     pub redacted: bool,
     /// How many were.
@@ -40,37 +40,42 @@ pub struct Custody {
     pub members: Vec<MemberHash>,
 }
 
-/// The detections that were run.
+/// Rules that were applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RuleSet {
+    /// `detections` of `triage`, or those of `secrets`.
+    pub name: &'static str,
     /// How many there are.
-    pub detections: usize,
-    /// SHA-256 of all that the table says of them: the same for the same rules.
+    pub count: usize,
+    /// SHA-256 of all that is said of them: the same for the same rules.
     pub sha256: String,
 }
 
 impl RuleSet {
-    /// The detections of this program.
-    pub fn built_in() -> Self {
+    fn new<R>(name: &'static str, rules: &[R], describe: impl Fn(&R) -> String) -> Self {
         let mut hasher = Sha256::new();
-        for detection in DETECTIONS {
-            // Each field ends with a byte that none of them has.
-            let mut put = |text: &str| {
-                hasher.update(text.as_bytes());
-                hasher.update([0]);
-            };
-            put(detection.id);
-            put(detection.title);
-            put(&format!("{:?} {:?}", detection.severity, detection.confidence));
-            detection.attack.iter().for_each(|(technique, tactic)| {
-                put(technique);
-                put(tactic);
-            });
-            put(detection.caveat.unwrap_or_default());
-            detection.harmless.iter().for_each(|cause| put(cause));
-            hasher.update([1]);
+        for rule in rules {
+            hasher.update(describe(rule).as_bytes());
+            // No description has this byte.
+            hasher.update([0]);
         }
-        Self { detections: DETECTIONS.len(), sha256: hex(&hasher.finalize()) }
+        Self { name, count: rules.len(), sha256: hex(&hasher.finalize()) }
+    }
+
+    /// The detections of `triage`.
+    pub fn detections() -> Self {
+        Self::new("detections", DETECTIONS, |rule| {
+            let known = (rule.id, rule.title, rule.severity.name(), rule.confidence.name());
+            format!("{known:?} {:?} {:?} {:?}", rule.attack, rule.caveat, rule.harmless)
+        })
+    }
+
+    /// Rules of `secrets`.
+    pub fn secrets(rules: &Rules) -> Self {
+        Self::new("secrets", rules.rules(), |rule| {
+            let known = (&rule.id, &rule.title, rule.confidence.name());
+            format!("{known:?} {:?} {:?}", rule.validate, rule.regex)
+        })
     }
 }
 
@@ -236,8 +241,15 @@ mod tests {
 
     #[test]
     fn the_rules_have_a_hash_of_their_own() {
-        let rules = RuleSet::built_in();
-        assert_eq!((rules.detections, rules.sha256.len()), (DETECTIONS.len(), 64));
+        let rules = RuleSet::detections();
+        assert_eq!((rules.count, rules.sha256.len()), (DETECTIONS.len(), 64));
+        let some = |ids: &[&str]| {
+            let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+            RuleSet::secrets(&Rules::load(&[], &ids).unwrap())
+        };
+        let [one, all] = [some(&["json-web-token"]), some(&[])];
+        assert_eq!(one.count, 1);
+        assert!(all.count > 1 && all.sha256 != one.sha256);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::command::triage::Attack;
 
 pub const REPORT_HELP: &str = "Forms: -o html (one page that needs nothing else and loads nothing), -o markdown (the default, for tickets) and \
 -o json (all of it, for programs; verify reads its record of custody).
+-o ecs, ocsf, sarif and stix are those of triage, with all processes, files and sockets, and without secrets in their text.
 Passwords, tokens and keys are taken out unless --show-secrets is given. The evidence is hashed, member by member, and never
 written to. The record of custody has the arguments and, unless --no-times is given, the time by the clock of this machine.
 

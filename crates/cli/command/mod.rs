@@ -52,10 +52,9 @@ use ckptfx_analysis::{
     report::{Head, Warning},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic, Severity};
-use clap::ValueEnum as _;
 
 use crate::{
-    args::{Cli, Command, Common, Format, ProcessFilter},
+    args::{Cli, Command, Common, ProcessFilter},
     evidence::{self, Opened},
     progress::Bars,
     render::{Collection, Output},
@@ -78,8 +77,8 @@ impl Outcome {
     pub const DIFFERENT: Self = Self::NothingMatched;
 }
 
-/// Runs what the command line says.
-pub fn run(cli: Cli) -> Result<Outcome> {
+/// Runs what the command line says; `name` is the command's.
+pub fn run(cli: Cli, name: &str) -> Result<Outcome> {
     let common = cli.common;
     // `ps --threads` without a number shows threads; what follows it may be an archive.
     let (threads, operand) = match &common.threads {
@@ -97,11 +96,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         bail!("--threads needs a number");
     }
     if !cli.command.has(common.output) {
-        let forms = Format::value_variants().iter().filter(|format| cli.command.has(**format));
-        let mut forms: Vec<String> = forms.map(|format| format.name()).collect();
-        let last = forms.pop().unwrap_or_default();
-        let (first, wanted) = (forms.join(", "), common.output.name());
-        bail!("this command has no -o {wanted}; its forms are {first} and {last}");
+        bail!("{} is not a form of `{name}`; it has {}", common.output.name(), cli.command.forms());
     }
     match cli.command {
         Command::Info(args) => info::run(&args, &common),
@@ -222,6 +217,17 @@ fn for_each_checkpoint(
     }
     output.finish()?;
     Ok(outcome)
+}
+
+/// What was noticed so far, each once.
+fn warnings(diagnostics: &[Diagnostic]) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = Vec::new();
+    for warning in diagnostics.iter().map(Warning::from) {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    warnings
 }
 
 /// Warnings for the result, each once; on standard error too unless `--quiet`.

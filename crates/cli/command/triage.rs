@@ -17,10 +17,10 @@ use ckptfx_analysis::{
 use ckptfx_parser::Diagnostic;
 use clap::{Args, ValueEnum};
 
-use super::{Outcome, for_each_checkpoint, rootfs::open_member};
+use super::{Outcome, for_each_checkpoint, rootfs::open_member, warnings};
 use crate::{
-    args::{Common, ProcessFilter},
-    render::{Collection, Output, table},
+    args::{Common, Format, ProcessFilter},
+    render::{Collection, Dossier, Output, table},
     untrusted::{show, show_short},
 };
 
@@ -35,6 +35,8 @@ Examples:
   ckptfx triage -o json archive.tar > known.json; ckptfx triage --baseline known.json later.tar
   ckptfx triage --ignore SECCOMP-OFF --ignore LISTENER:/usr/sbin/nginx archive.tar
   ckptfx triage --sigma rules/linux/process_creation archive.tar
+  ckptfx triage -o ecs --inventory archive.tar | gzip > events.ndjson.gz
+  ckptfx triage -o sarif archive.tar --out-file triage.sarif
   ckptfx triage --explain TEXT-PATCHED";
 
 /// What `triage` takes.
@@ -66,6 +68,9 @@ pub struct TriageArgs {
     /// Say what is known of a detection, and do nothing else.
     #[arg(long, value_name = "ID", conflicts_with_all = ["archives", "list_rules"])]
     pub explain: Option<String>,
+    /// With -o ecs, ocsf or stix: give all processes, files and sockets, too.
+    #[arg(long, conflicts_with_all = ["pid", "comm", "exe"])]
+    pub inventory: bool,
     /// List the detections, and do nothing else.
     #[arg(long, conflicts_with = "archives")]
     pub list_rules: bool,
@@ -150,6 +155,9 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
     if args.list_rules {
         return list_rules(common);
     }
+    if args.inventory && !matches!(common.output, Format::Ecs | Format::Ocsf | Format::Stix) {
+        bail!("--inventory is for -o ecs, ocsf and stix; ps, files and sockets list it in other forms");
+    }
     let known = known(args)?;
     let rules = sigma_rules(&args.sigma, common)?;
     let least = args.min_severity.map(Severity::from);
@@ -185,6 +193,20 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
             findings.into_iter().partition(|finding| finding.severity >= least.unwrap_or(default));
         if output.is_table() {
             return write_table(&shown, hidden.len(), &not_examined, &facts, output);
+        }
+        if output.is_export() {
+            let warnings = warnings(&case.diagnostics);
+            let head = output.about().context("a result about no checkpoint")?.clone();
+            return output.export(&Dossier {
+                head: &head,
+                facts: &facts,
+                findings: &shown,
+                secrets: &[],
+                events: &[],
+                inventory: args.inventory,
+                warnings: &warnings,
+                not_examined: &not_examined,
+            });
         }
         shown.iter().try_for_each(|finding| output.record(finding))?;
         if output.is_document() {

@@ -55,7 +55,7 @@ impl<F: Formatter> Formatter for Safe<F> {
     }
 }
 
-fn write_compact(out: &mut dyn Write, value: &Value) -> Result<()> {
+pub(super) fn write_compact(out: &mut dyn Write, value: &Value) -> Result<()> {
     let formatter = Safe(serde_json::ser::CompactFormatter);
     value.serialize(&mut serde_json::Serializer::with_formatter(out, formatter))?;
     Ok(())

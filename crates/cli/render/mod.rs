@@ -16,7 +16,11 @@ use ckptfx_analysis::report::{Head, Warning};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-pub use self::json::{safe_line, to_value};
+use self::export::Exporter;
+pub use self::{
+    export::Dossier,
+    json::{safe_line, to_value},
+};
 use crate::args::{Color, Common, Format};
 
 /// What a command's records are called, and which of their keys a CSV file has.
@@ -46,6 +50,8 @@ pub struct Output {
     head: serde_json::Value,
     title: Option<String>,
     coverage: Option<serde_json::Value>,
+    exporter: Option<Exporter>,
+    about: Option<Head>,
     begun: bool,
 }
 
@@ -82,6 +88,8 @@ impl Output {
             head: serde_json::Value::Null,
             title: None,
             coverage: None,
+            exporter: common.output.form().map(Exporter::new),
+            about: None,
             begun: false,
         })
     }
@@ -100,6 +108,7 @@ impl Output {
             }
             .as_bytes(),
         ));
+        self.about = Some(head.clone());
         self.begin_document(head)
     }
 
@@ -169,6 +178,25 @@ impl Output {
         Ok(())
     }
 
+    /// Whether the result is in a form for other systems, which is made of a whole dossier.
+    pub fn is_export(&self) -> bool {
+        self.exporter.is_some()
+    }
+
+    /// What the current result is about, if it is one checkpoint.
+    pub fn about(&self) -> Option<&Head> {
+        self.about.as_ref()
+    }
+
+    /// Writes all that is known of a checkpoint in such a form.
+    pub fn export(&mut self, dossier: &Dossier<'_>) -> Result<()> {
+        self.ensure_begun()?;
+        match &mut self.exporter {
+            Some(exporter) => exporter.write(dossier, &mut self.target),
+            None => Ok(()),
+        }
+    }
+
     /// Begins another list of a JSON document that has several; other formats put all records in one.
     pub fn next_list(&mut self, name: &str) -> Result<()> {
         self.ensure_begun()?;
@@ -228,6 +256,9 @@ impl Output {
     pub fn finish(mut self) -> Result<()> {
         if self.format == Format::Json && self.several {
             self.write_all(if self.documents == 0 { b"[]\n" } else { b"]\n" })?;
+        }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.finish(&mut self.target)?;
         }
         self.flush()?;
         if let Target::File { file, path } = self.target {

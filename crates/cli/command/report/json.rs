@@ -17,7 +17,7 @@ struct ReportHead<'r> {
 
 /// Writes it; the first list of the collection is `findings`.
 pub fn write(report: &Report<'_>, output: &mut Output) -> Result<()> {
-    let Report { dossier, custody, graph, recoverable, secrets } = report;
+    let Report { dossier, custody, graph, recoverable } = report;
     let facts = dossier.facts;
     output.begin_document(&ReportHead { head: dossier.head, custody })?;
     records(dossier.findings, output)?;
@@ -31,7 +31,7 @@ pub fn write(report: &Report<'_>, output: &mut Output) -> Result<()> {
     list("recoverable", recoverable, output)?;
     list("changes", &facts.changes, output)?;
     list("mounts", &facts.mounts, output)?;
-    list("secrets", secrets, output)?;
+    list("secrets", dossier.secrets, output)?;
     list("events", dossier.events, output)?;
     list("edges", &graph.edges, output)?;
     list("nodes", &graph.nodes, output)?;

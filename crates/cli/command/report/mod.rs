@@ -17,7 +17,7 @@ use ckptfx_analysis::{
     recover::{self, Recoverable},
     redact::Redactor,
     report::Head,
-    secret::Secret,
+    secret::Rules,
     timeline,
 };
 use ckptfx_parser::{Checkpoint, archive::Archive};
@@ -29,7 +29,7 @@ use crate::{
     args::{Common, Format, ReportArgs},
     evidence::{self, Opened},
     progress::Bars,
-    render::{Collection, Output, export::Dossier, to_value},
+    render::{Collection, Dossier, Output},
 };
 
 /// What a report is made of.
@@ -42,8 +42,6 @@ pub struct Report<'d> {
     pub graph: &'d Graph,
     /// Files whose content is in the checkpoint only.
     pub recoverable: &'d [Recoverable],
-    /// The secrets of the dossier, as they are typed.
-    pub secrets: &'d [Secret],
 }
 
 const COLLECTION: Collection = Collection { name: "findings", columns: &[] };
@@ -112,7 +110,6 @@ impl Examination<'_> {
             .map(|found| found.facts)
             .collect();
         let secrets = secrets::find(&mut case, &open, args.show_secrets)?;
-        let secret_records = secrets.iter().map(to_value).collect::<Result<Vec<_>>>()?;
         let mut redactor = Redactor::default();
         if !args.show_secrets {
             redactor.facts(&mut facts);
@@ -121,13 +118,13 @@ impl Examination<'_> {
         }
         let warnings = finish_diagnostics(&case.diagnostics, common);
         let head = Head::new("report", &opened.evidence, checkpoint, opened.sha256.clone());
-        let custody = self.custody(members(checkpoint.archive()), redactor.count);
+        let custody = self.custody(members(checkpoint.archive()), redactor.count)?;
         let report = Report {
             dossier: Dossier {
                 head: &head,
                 facts: &facts,
                 findings: &findings,
-                secrets: &secret_records,
+                secrets: &secrets,
                 events: &events,
                 inventory: true,
                 warnings: &warnings,
@@ -136,30 +133,31 @@ impl Examination<'_> {
             custody: &custody,
             graph: &graph,
             recoverable: &recoverable,
-            secrets: &secrets,
         };
         match common.output {
             Format::Json => json::write(&report, output)?,
             Format::Html => html::write(&report, self.index, output)?,
+            _ if output.is_export() => output.export(&report.dossier)?,
             _ => markdown::write(&report, output)?,
         }
         Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
     }
 
-    fn custody(&self, members: Vec<MemberHash>, redacted_values: u64) -> Custody {
+    fn custody(&self, members: Vec<MemberHash>, redacted_values: u64) -> Result<Custody> {
         let args = self.args;
-        Custody {
+        let secret_rules = Rules::load(&[], &[])?;
+        Ok(Custody {
             case: args.case.clone(),
             examiner: args.examiner.clone(),
             host: args.host.clone(),
             arguments: std::env::args_os().skip(1).map(|argument| Text::from(argument.as_bytes())).collect(),
             started: self.started,
             ended: self.started.is_some().then(Timestamp::now),
-            rules: RuleSet::built_in(),
+            rules: vec![RuleSet::detections(), RuleSet::secrets(&secret_rules)],
             redacted: !args.show_secrets,
             redacted_values,
             members,
-        }
+        })
     }
 }
 

@@ -93,7 +93,7 @@ pub fn all(report: &Report<'_>) -> Vec<Section> {
             &recover::VIEW,
             report.recoverable,
         ),
-        Section::of(("secrets", "Secrets"), &secrets::VIEW, report.secrets),
+        Section::of(("secrets", "Secrets"), &secrets::VIEW, report.dossier.secrets),
         mounts_of(report),
         Section::of(("timeline", "Timeline"), &timeline::VIEW, report.dossier.events),
     ]
@@ -184,6 +184,11 @@ pub fn custody(report: &Report<'_>) -> Vec<(&'static str, String)> {
         (false, _) => "none was taken out (--show-secrets)".to_owned(),
         (true, count) => format!("{count} taken out of this report"),
     };
+    let rules: Vec<String> = custody
+        .rules
+        .iter()
+        .map(|set| format!("{} {}, sha256 {}", set.count, set.name, set.sha256))
+        .collect();
     let hash = "- (a directory has none; its files are below)".to_owned();
     let mut rows = vec![
         ("Case", text(&custody.case)),
@@ -193,7 +198,7 @@ pub fn custody(report: &Report<'_>) -> Vec<(&'static str, String)> {
         ("Size", Some(format!("{} bytes", head.evidence.bytes))),
         ("SHA-256", Some(head.evidence.sha256.clone().unwrap_or(hash))),
         ("Tool", Some(format!("{} {}", head.document.tool.name, head.document.tool.version))),
-        ("Rules", Some(format!("{} detections, sha256 {}", custody.rules.detections, custody.rules.sha256))),
+        ("Rules", Some(rules.join("; "))),
         ("Arguments", Some(arguments.join(" "))),
         ("Started", custody.started.map(|time| time.to_string())),
         ("Ended", custody.ended.map(|time| time.to_string())),
