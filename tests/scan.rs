@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use ckptfx_testkit::{Checkpoint, Container, File, PodmanVersion, Process};
 use serde_json::{Value, json};
 
 use crate::support::{Scratch, ckptfx, fixture, on};
@@ -61,6 +62,28 @@ fn what_archives_share_is_named() {
     // What clean containers of one image have in common is not worth a word.
     let clean = shared.iter().flat_map(|one| one["checkpoints"].as_array().expect("a list"));
     assert!(clean.clone().all(|name| !name.as_str().expect("a name").starts_with("webserver")));
+}
+
+#[test]
+fn addresses_of_other_hosts_are_shared_and_those_of_the_container_are_not() {
+    let scratch = Scratch::new();
+    for (name, local) in [("a.tar", "10.0.0.2:40000"), ("b.tar", "10.0.0.9:50000")] {
+        let process = Process::new(1)
+            .comm("app")
+            .fd(3, File::tcp(local, "203.0.113.7:4444"))
+            .fd(4, File::tcp("127.0.0.1:1", "127.0.0.1:2"));
+        let tar = Container::new(Checkpoint::new().process(process)).podman(PodmanVersion::V5).to_tar();
+        scratch.put(name, tar);
+    }
+    let document = on("scan -q -o json", scratch.0.path()).status(0).json();
+    let endpoints: Vec<_> = document["shared"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|one| one["kind"] == "endpoint")
+        .map(|one| (one["value"].clone(), one["checkpoints"].clone()))
+        .collect();
+    assert_eq!(endpoints, [(json!("203.0.113.7:4444"), json!(["a.tar", "b.tar"]))]);
 }
 
 #[test]

@@ -36,6 +36,8 @@ use crate::{
 const ZEROS: u64 = 1 << 30;
 /// Bytes of a file that its type is told by.
 const HEAD: usize = 4 << 10;
+/// Names in a cell.
+const MAX_NAMES: usize = 4;
 /// Longest text of a cell, in characters.
 const WIDTH: usize = 60;
 
@@ -161,13 +163,20 @@ const SHARED: View<Shared> = View {
         Column::left("SHARED", |shared| shared.kind.to_owned()),
         Column::right("IN", |shared| shared.count.to_string()),
         Column::left("VALUE", |shared| show_short(&shared.value.0, 2 * WIDTH)),
-        Column::left("NAMES", |shared| {
-            let names: Vec<String> = shared.names.iter().map(|name| show_short(&name.0, WIDTH)).collect();
-            names.join(", ")
+        Column::left("NAMES", |shared| some(shared.names.iter().map(|name| show_short(&name.0, WIDTH)))),
+        Column::left("ARCHIVES", |shared| {
+            some(shared.checkpoints.iter().map(|name| show_short(name.as_bytes(), WIDTH)))
         }),
-        Column::left("ARCHIVES", |shared| show(shared.checkpoints.join(", ").as_bytes())),
     ],
 };
+
+/// The first of several texts, and how many more there are.
+fn some(texts: impl ExactSizeIterator<Item = String>) -> String {
+    let more = texts.len().saturating_sub(MAX_NAMES);
+    let names: Vec<String> = texts.take(MAX_NAMES).collect();
+    let names = names.join(", ");
+    if more > 0 { format!("{names} and {more} more") } else { names }
+}
 
 impl Top {
     fn line(&self) -> String {
