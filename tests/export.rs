@@ -151,6 +151,14 @@ fn nothing_is_lost_on_the_way_to_ecs() {
                 "{archive} {dataset}"
             );
         }
+        // Content that the archive has is hashed.
+        let hashes = on("rootfs -q -o json --hash", fixture(archive)).json();
+        let shell = |path: &Value| *path == "/usr/bin/.rootsh";
+        let change =
+            list(&hashes, "changes").iter().find(|change| shell(&change["path"])).expect("the shell");
+        let told = alerts.iter().find(|alert| shell(&alert["file"]["path"])).expect("its finding");
+        assert_eq!(told["file"]["hash"]["sha256"], change["sha256"]);
+        assert_eq!(told["related"]["hash"][0], change["sha256"]);
         // Only findings, unless more is asked for.
         let few = export("-q -o ecs", archive).lines();
         assert_eq!(count(&few, "/event/kind", "alert"), findings.len());
@@ -427,6 +435,25 @@ fn hostile_names_are_harmless_in_every_form() {
         );
         assert_eq!(long["ckptfx"]["clipped"], serde_json::json!(["process.command_line", "process.args"]));
     }
+}
+
+#[test]
+fn a_time_that_is_not_recorded_is_not_made_up() {
+    // Images alone, in a tar that has no times.
+    let mut images = Container::new(Checkpoint::sample()).docker_directory();
+    images.list.iter_mut().for_each(|member| member.mtime = 0);
+    let tar = images.to_tar();
+    let exported = |form: &str| on_bytes(&format!("triage -q -o {form}"), &tar);
+    assert!(on_bytes("info -q -o json", &tar).json()["container"]["checkpointed"].is_null());
+    for event in exported("ecs").lines() {
+        assert!(event.get("@timestamp").is_none(), "{event}");
+    }
+    for event in exported("ocsf").lines() {
+        assert_eq!((&event["time"], &event["unmapped"]["time"]), (&0.into(), &"not recorded".into()));
+    }
+    let bundle = exported("stix").json();
+    let grouping = list(&bundle, "objects").iter().find(|object| object["type"] == "grouping").expect("one");
+    assert!(grouping["description"].as_str().expect("text").contains("time is not recorded"));
 }
 
 #[test]

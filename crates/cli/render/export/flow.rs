@@ -6,6 +6,8 @@ use base64::Engine as _;
 use ckptfx_analysis::socket::{Endpoint, Socket};
 use sha1::{Digest as _, Sha1};
 
+use super::index::Index;
+
 /// Who began a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -40,23 +42,16 @@ pub struct Flow<'s> {
 }
 
 impl<'s> Flow<'s> {
-    /// Looks at one socket of all.
-    pub fn of(socket: &'s Socket, all: &[Socket]) -> Self {
+    /// Looks at one socket among all.
+    pub fn of(socket: &'s Socket, index: &Index<'_>) -> Self {
         let port = |endpoint: &Option<Endpoint>| endpoint.as_ref().and_then(|endpoint| endpoint.port);
-        let is_listened_on = |wanted: Option<u32>| {
-            wanted.is_some()
-                && all.iter().any(|other| {
-                    other.state == Some("LISTEN")
-                        && other.protocol == socket.protocol
-                        && other.net_ns == socket.net_ns
-                        && port(&other.local) == wanted
-                })
-        };
         let direction = match socket.state {
             Some("LISTEN") => Direction::Listens,
             _ if socket.remote.is_none() => Direction::Unknown,
-            _ if is_listened_on(port(&socket.local)) => Direction::Ingress,
-            _ if socket.peer_inode.is_some() && is_listened_on(port(&socket.remote)) => Direction::Egress,
+            _ if index.listens(socket, port(&socket.local)) => Direction::Ingress,
+            _ if socket.peer_inode.is_some() && index.listens(socket, port(&socket.remote)) => {
+                Direction::Egress
+            }
             _ => Direction::Unknown,
         };
         let transport = match socket.family {

@@ -2,14 +2,17 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use ckptfx_analysis::{finding::Facts, process::Process};
+use ckptfx_analysis::{
+    finding::{DroppedFile, Facts},
+    process::Process,
+};
 
 /// Zeros of holes that are hashed in all, in bytes; a file that is all hole must not take hours.
 const ZEROS: u64 = 1 << 30;
 
 /// Hashes of what changed in the root file system, of volumes and of tmpfs files, by path.
 pub struct Hashes<'d> {
-    facts: &'d Facts<'d>,
+    files: BTreeMap<&'d [u8], Option<&'d DroppedFile>>,
     known: RefCell<Known>,
 }
 
@@ -22,7 +25,12 @@ struct Known {
 impl<'d> Hashes<'d> {
     /// Nothing is calculated yet.
     pub fn new(facts: &'d Facts<'d>) -> Self {
-        Self { facts, known: RefCell::new(Known { by_path: BTreeMap::new(), zeros: ZEROS }) }
+        let mut files = BTreeMap::new();
+        for file in &facts.dropped {
+            // Two files of one path, of which one hides the other, are not told apart here.
+            files.entry(file.path.0.as_slice()).and_modify(|known| *known = None).or_insert(Some(file));
+        }
+        Self { files, known: RefCell::new(Known { by_path: BTreeMap::new(), zeros: ZEROS }) }
     }
 
     /// Of the file with a path; none when its content is not in the archive, or not all of it.
@@ -31,12 +39,7 @@ impl<'d> Hashes<'d> {
         if let Some(hash) = by_path.get(path) {
             return hash.clone();
         }
-        // Two files of one path, of which one hides the other, are not told apart here.
-        let mut files = self.facts.dropped.iter().filter(|file| file.path.0 == path);
-        let hash = match (files.next(), files.next()) {
-            (Some(file), None) => file.contents.sha256(zeros),
-            _ => None,
-        };
+        let hash = self.files.get(path).copied().flatten().and_then(|file| file.contents.sha256(zeros));
         by_path.insert(path.to_vec(), hash.clone());
         hash
     }

@@ -8,6 +8,7 @@ mod ecs;
 mod flow;
 mod hashes;
 mod id;
+mod index;
 mod ocsf;
 mod record;
 mod sarif;
@@ -20,7 +21,6 @@ use anyhow::Result;
 use ckptfx_analysis::{
     Text,
     finding::{Confidence, Facts, Finding, NotExamined, Severity},
-    process::Process,
     report::{Head, Warning},
     secret::Secret,
     timeline::Event,
@@ -44,13 +44,6 @@ pub struct Dossier<'d> {
     pub warnings: &'d [Warning],
     /// What findings do not rest on.
     pub not_examined: &'d [NotExamined],
-}
-
-impl Dossier<'_> {
-    /// The process that a finding is about.
-    fn process(&self, finding: &Finding) -> Option<&Process> {
-        finding.subject.pid.and_then(|pid| self.facts.process(pid))
-    }
 }
 
 /// A form that other systems take.

@@ -21,7 +21,9 @@ use super::{
     Dossier, attack,
     flow::{Direction, Flow},
     hashes::Hashes,
-    id, rank,
+    id,
+    index::Index,
+    rank,
     record::{Record, clipped},
     shown, split, sureness,
 };
@@ -53,8 +55,8 @@ const OTHER: u32 = 99;
 
 /// Writes all events of a dossier.
 pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
-    let hashes = Hashes::new(dossier.facts);
-    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes };
+    let (hashes, index) = (Hashes::new(dossier.facts), Index::new(dossier.facts));
+    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes, index };
     let mut line = |event: Value| {
         json::write_compact(out, &event)?;
         out.write_all(b"\n").map_err(anyhow::Error::from)
@@ -94,6 +96,7 @@ struct Writer<'d> {
     dossier: &'d Dossier<'d>,
     checkpoint: Uuid,
     hashes: Hashes<'d>,
+    index: Index<'d>,
 }
 
 impl Writer<'_> {
@@ -189,7 +192,7 @@ impl Writer<'_> {
         record.put(&at("session.uid"), process.sid.map(|sid| sid.to_string()));
         if let Some(parent) = process.ppid.filter(|pid| *pid != 0) {
             record.set(&at("parent_process.pid"), parent);
-            let name = self.dossier.facts.process(parent).and_then(|found| found.comm.as_ref());
+            let name = self.index.process(parent).and_then(|found| found.comm.as_ref());
             record.text(&at("parent_process.name"), name);
         }
         self.container(record, &at("container"));
@@ -229,7 +232,7 @@ impl Writer<'_> {
             })
             .collect();
         let mut evidence = Record::new("data");
-        if let Some(process) = self.dossier.process(finding) {
+        if let Some(process) = finding.subject.pid.and_then(|pid| self.index.process(pid)) {
             self.process(&mut evidence, "process", process);
         }
         if let Some(path) = subject.path.as_ref().filter(|path| path.0.starts_with(b"/")) {
@@ -270,7 +273,7 @@ impl Writer<'_> {
         record.set("finding_info.analytic.uid", clipped(secret.rule.as_bytes()));
         record.set("finding_info.analytic.name", clipped(secret.title.as_bytes()));
         let place = &secret.first;
-        if let Some(process) = place.pid.and_then(|pid| self.dossier.facts.process(pid)) {
+        if let Some(process) = place.pid.and_then(|pid| self.index.process(pid)) {
             self.process(&mut record, "actor.process", process);
         }
         record.set("unmapped.secret.fingerprint", secret.fingerprint.clone());
@@ -357,7 +360,7 @@ impl Writer<'_> {
     fn connection_query(&self, index: usize, socket: &Socket) -> Value {
         let number = index.to_string();
         let mut record = self.begin_query(CONNECTION_QUERY, "sockets", &[b"sockets", number.as_bytes()]);
-        let flow = Flow::of(socket, &self.dossier.facts.sockets);
+        let flow = Flow::of(socket, &self.index);
         record.set("message", flow.sentence());
         let (state, caption) = state(socket.state);
         record.set("state_id", state);
@@ -378,7 +381,7 @@ impl Writer<'_> {
         );
         record.put("connection_info.community_uid", flow.community_id());
         record.put("connection_info.uid", socket.inode.map(|inode| inode.to_string()));
-        match socket.holders.first().and_then(|holder| self.dossier.facts.process(holder.pid)) {
+        match socket.holders.first().and_then(|holder| self.index.process(holder.pid)) {
             Some(process) => self.process(&mut record, "process", process),
             // The schema wants a process; that there is none is said.
             None => record.set("process.uid", "none"),

@@ -35,7 +35,7 @@ impl Writer<'_> {
         if finding.id.starts_with("MINER-") {
             category.push("malware");
         }
-        if let Some(process) = self.dossier.process(finding) {
+        if let Some(process) = finding.subject.pid.and_then(|pid| self.index.process(pid)) {
             category.push("process");
             self.about(&mut record, process);
         }
@@ -44,7 +44,11 @@ impl Writer<'_> {
             path_fields(&mut record, path);
             record.put("file.hash.sha256", self.hashes.of(&path.0));
         }
-        let program = self.dossier.process(finding).and_then(|process| self.hashes.of_program(process));
+        let program = finding
+            .subject
+            .pid
+            .and_then(|pid| self.index.process(pid))
+            .and_then(|process| self.hashes.of_program(process));
         let file = subject.path.as_ref().and_then(|path| self.hashes.of(&path.0));
         record.list("related.hash", BTreeSet::from_iter(program.into_iter().chain(file)));
         record.list("event.category", category);
@@ -92,7 +96,7 @@ impl Writer<'_> {
         record.set("rule.name", field(&secret.title));
         record.set("rule.ruleset", "ckptfx-secrets");
         let place = &secret.first;
-        match place.pid.and_then(|pid| self.dossier.facts.process(pid)) {
+        match place.pid.and_then(|pid| self.index.process(pid)) {
             Some(process) => self.about(&mut record, process),
             None => record.put("process.pid", place.pid),
         }

@@ -53,7 +53,7 @@ impl Writer<'_> {
         record.put("file.mode", file.mode.clone());
         record.put("file.uid", file.uid.map(|uid| uid.to_string()));
         record.put("file.gid", file.gid.map(|gid| gid.to_string()));
-        match file.pid.and_then(|pid| self.dossier.facts.process(pid)) {
+        match file.pid.and_then(|pid| self.index.process(pid)) {
             Some(process) => self.about(&mut record, process),
             None => record.put("process.pid", file.pid),
         }

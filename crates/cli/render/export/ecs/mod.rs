@@ -16,6 +16,7 @@ use super::{
     Dossier,
     hashes::Hashes,
     id,
+    index::Index,
     record::{Record, clipped},
     split,
 };
@@ -26,8 +27,8 @@ const VERSION: &str = "9.4.0";
 
 /// Writes all events of a dossier.
 pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
-    let hashes = Hashes::new(dossier.facts);
-    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes };
+    let (hashes, index) = (Hashes::new(dossier.facts), Index::new(dossier.facts));
+    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes, index };
     let mut line = |event: Value| {
         json::write_compact(out, &event)?;
         out.write_all(b"\n").map_err(anyhow::Error::from)
@@ -75,6 +76,7 @@ struct Writer<'d> {
     dossier: &'d Dossier<'d>,
     checkpoint: Uuid,
     hashes: Hashes<'d>,
+    index: Index<'d>,
 }
 
 impl Writer<'_> {
@@ -149,7 +151,7 @@ impl Writer<'_> {
             record.set("process.parent.entity_id", self.entity(parent));
             record.text(
                 "process.parent.name",
-                self.dossier.facts.process(parent).and_then(|found| found.comm.as_ref()),
+                self.index.process(parent).and_then(|found| found.comm.as_ref()),
             );
         }
         record.put("process.group_leader.pid", process.pgid.filter(|pid| *pid != 0));

@@ -14,7 +14,7 @@ impl Writer<'_> {
         record.list("event.category", ["network"]);
         record.list("event.type", ["info"]);
         record.set("event.action", "socket-in-checkpoint");
-        let flow = Flow::of(socket, &self.dossier.facts.sockets);
+        let flow = Flow::of(socket, &self.index);
         record.set("message", flow.sentence());
         let (source, destination) = flow.ends();
         let mut addresses = Vec::new();
@@ -45,9 +45,7 @@ impl Writer<'_> {
         );
         record.set("network.direction", flow.direction.name());
         record.put("network.community_id", flow.community_id());
-        if let Some(process) =
-            socket.holders.first().and_then(|holder| self.dossier.facts.process(holder.pid))
-        {
+        if let Some(process) = socket.holders.first().and_then(|holder| self.index.process(holder.pid)) {
             self.about(&mut record, process);
         }
         record.put("ckptfx.socket.family", socket.family);

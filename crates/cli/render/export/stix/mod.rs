@@ -62,8 +62,8 @@ pub fn objects(dossier: &Dossier<'_>, give: &mut dyn FnMut(Value) -> Result<()>)
         }
     }
     for secret in dossier.secrets {
-        let holder = secret.first.pid.and_then(|pid| dossier.facts.process(pid));
-        let subject = holder.map_or_else(|| archive.clone(), |process| observables.process(process));
+        let holder = observables.holder(secret.first.pid);
+        let subject = holder.unwrap_or_else(|| archive.clone());
         for object in observables.take() {
             add(object)?;
         }

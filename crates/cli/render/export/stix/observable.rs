@@ -19,6 +19,7 @@ use crate::render::export::{
     flow::{Direction, Flow},
     hashes::Hashes,
     id,
+    index::Index,
     record::{Record, clipped},
     split,
 };
@@ -28,6 +29,7 @@ pub struct Observables<'d> {
     dossier: &'d Dossier<'d>,
     checkpoint: Uuid,
     hashes: Hashes<'d>,
+    index: Index<'d>,
     known: BTreeSet<String>,
     made: Vec<Value>,
 }
@@ -38,6 +40,7 @@ impl<'d> Observables<'d> {
             dossier,
             checkpoint,
             hashes: Hashes::new(dossier.facts),
+            index: Index::new(dossier.facts),
             known: BTreeSet::new(),
             made: Vec::new(),
         }
@@ -75,13 +78,19 @@ impl<'d> Observables<'d> {
     /// What a finding is about.
     pub fn subjects(&mut self, finding: &Finding) -> Vec<String> {
         let mut subjects = Vec::new();
-        if let Some(process) = finding.subject.pid.and_then(|pid| self.dossier.facts.process(pid)) {
+        if let Some(process) = finding.subject.pid.and_then(|pid| self.index.process(pid)) {
             subjects.push(self.process(process));
         }
         if let Some(path) = finding.subject.path.as_ref().filter(|path| path.0.starts_with(b"/")) {
             subjects.push(self.path(path));
         }
         subjects
+    }
+
+    /// The process with a pid, if it is known.
+    pub fn holder(&mut self, pid: Option<u32>) -> Option<String> {
+        let process = self.index.process(pid?)?;
+        Some(self.process(process))
     }
 
     /// Processes, files, changes and connections; gives the ids of those that are seen for themselves.
@@ -110,16 +119,23 @@ impl<'d> Observables<'d> {
         id::as_random(id::of(self.checkpoint, &["process", &pid.to_string()]))
     }
 
+    fn process_id(&self, pid: u32) -> String {
+        format!("process--{}", self.process_uuid(pid))
+    }
+
     /// A process; its parents come before it, so that it can refer to them.
-    pub fn process(&mut self, process: &Process) -> String {
-        let facts = self.dossier.facts;
+    fn process(&mut self, process: &Process) -> String {
         let mut line = vec![process];
-        while let Some(parent) = line.last().and_then(|last| facts.parent(last)) {
+        let mut passed = BTreeSet::from([process.pid]);
+        while let Some(parent) = line.last().and_then(|last| self.index.parent(last)) {
             // Parents that lead in a circle are damage.
-            if line.iter().any(|known| known.pid == parent.pid) {
+            if !passed.insert(parent.pid) {
                 break;
             }
             line.push(parent);
+            if self.known.contains(&self.process_id(parent.pid)) {
+                break;
+            }
         }
         let mut parent = None;
         let mut id = String::new();
@@ -132,14 +148,15 @@ impl<'d> Observables<'d> {
 
     fn one_process(&mut self, process: &Process, parent: Option<String>) -> String {
         let uuid = self.process_uuid(process.pid);
-        if self.known.contains(&format!("process--{uuid}")) {
-            return format!("process--{uuid}");
+        let known = self.process_id(process.pid);
+        if self.known.contains(&known) {
+            return known;
         }
         let image = self.program(process);
         let user = process.uid.and_then(|uid| uid.effective).map(|uid| self.user(uid));
-        let facts = self.dossier.facts;
+        let held: Vec<&Socket> = self.index.sockets(process.pid).collect();
         let mut connections: Vec<String> =
-            facts.sockets_of(process.pid).filter_map(|socket| self.traffic(socket)).collect();
+            held.into_iter().filter_map(|socket| self.traffic(socket)).collect();
         connections.sort_unstable();
         connections.dedup();
         self.add("process", uuid, |object| {
@@ -224,7 +241,7 @@ impl<'d> Observables<'d> {
 
     /// A connection, or a socket that waits for one. Sockets without an IP address have no form in STIX.
     fn traffic(&mut self, socket: &Socket) -> Option<String> {
-        let flow = Flow::of(socket, &self.dossier.facts.sockets);
+        let flow = Flow::of(socket, &self.index);
         if !flow.is_ip() {
             return None;
         }
