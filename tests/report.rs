@@ -388,6 +388,7 @@ fn the_page_loads_nothing_and_runs_only_its_own_script() {
         "MINER-STRINGS",
         "[kworker/0:1]",
         "@c2-control",
+        "<svg class=\"graph\"",
         "/root/.ssh/authorized_keys",
         "<svg",
         "Not looked at",
