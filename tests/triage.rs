@@ -210,19 +210,6 @@ fn the_number_of_threads_changes_nothing() {
 }
 
 #[test]
-fn lines_and_rows_tell_the_archive_and_the_facts() {
-    for line in on("triage -q -o jsonl", fixture("scenarios/inject")).status(0).lines() {
-        assert_eq!(line["evidence"]["name"], "inject.tar.zst");
-        assert!(line["record_evidence"][0]["what"].is_string(), "{line}");
-    }
-    let rows = on("triage -q -o csv", fixture("scenarios/inject")).status(0).text();
-    let header: Vec<&str> = rows.lines().next().expect("a header").split(',').collect();
-    let unique: std::collections::BTreeSet<&&str> = header.iter().collect();
-    assert_eq!(unique.len(), header.len(), "{header:?}");
-    assert!(header.contains(&"evidence") && header.contains(&"record_evidence"));
-}
-
-#[test]
 fn techniques_are_named_after_either_version() {
     let of = |version: &str| {
         let found = findings(&format!("--attack {version}"), "scenarios/log");

@@ -5,7 +5,6 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::json::OWN;
 use crate::untrusted::csv_cell;
 
 /// What stands before the columns of each command, so that a row stands alone: path in the head, and name.
@@ -24,12 +23,7 @@ fn whence(head: &Value) -> &'static [(&'static str, &'static str)] {
 
 pub(super) fn header(out: &mut dyn Write, head: &Value, columns: &[&str]) -> Result<()> {
     let mut writer = ::csv::Writer::from_writer(out);
-    let before: Vec<&str> = whence(head).iter().map(|(_, name)| *name).collect();
-    let own = columns.iter().map(|column| match before.contains(column) {
-        true => format!("{OWN}{column}"),
-        false => (*column).to_owned(),
-    });
-    writer.write_record(before.iter().map(|name| (*name).to_owned()).chain(own))?;
+    writer.write_record(whence(head).iter().map(|(_, name)| name).chain(columns))?;
     writer.flush()?;
     Ok(())
 }

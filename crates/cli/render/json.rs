@@ -136,9 +136,6 @@ pub(super) fn end(
     Ok(())
 }
 
-/// What stands before a key of a record that the head has as well, where both are on one level.
-pub(super) const OWN: &str = "record_";
-
 /// A line that stands alone: the record with schema, evidence and container.
 pub(super) fn line(out: &mut dyn Write, head: &Value, record: &impl Serialize) -> Result<()> {
     let mut line = serde_json::Map::new();
@@ -148,13 +145,7 @@ pub(super) fn line(out: &mut dyn Write, head: &Value, record: &impl Serialize) -
         );
     }
     match to_value(record)? {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                // What a line is from must not be hidden by a key of the record.
-                let key = if line.contains_key(&key) { format!("{OWN}{key}") } else { key };
-                line.insert(key, value);
-            }
-        }
+        Value::Object(fields) => line.extend(fields),
         other => {
             line.insert("value".to_owned(), other);
         }
