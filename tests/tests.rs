@@ -3,6 +3,7 @@
 
 mod architecture;
 mod archives;
+mod chromium;
 mod cli;
 mod compare;
 mod decode;
@@ -16,8 +17,10 @@ mod memory;
 mod mounts;
 mod open_files;
 mod recover;
+mod report;
 mod rootfs;
 mod sbom;
+mod scan;
 mod schema;
 mod secrets;
 mod snapshot;

@@ -225,3 +225,16 @@ fn techniques_are_named_after_either_version() {
         serde_json::json!({"technique": "T1685.006", "tactic": "defense-impairment", "version": "19"})
     );
 }
+
+#[test]
+fn a_line_says_what_it_is_about_and_what_it_rests_on() {
+    for line in on("triage -q -o jsonl", fixture("scenarios/inject")).status(0).lines() {
+        assert_eq!(line["evidence"]["name"], "inject.tar.zst");
+        assert!(line["record_evidence"].is_array(), "{line}");
+    }
+    let table = on("triage -q -o csv", fixture("scenarios/inject")).status(0);
+    let mut reader = csv::Reader::from_reader(table.stdout.as_slice());
+    let header: Vec<String> = reader.headers().expect("a header").iter().map(str::to_owned).collect();
+    let names: std::collections::BTreeSet<&String> = header.iter().collect();
+    assert_eq!(names.len(), header.len(), "{header:?}");
+}

@@ -2,14 +2,23 @@
 
 mod diff;
 mod graph;
+mod report;
+mod scan;
 mod timeline;
+mod verify;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use self::{diff::DIFF_HELP, graph::GRAPH_HELP, timeline::TIMELINE_HELP};
-pub use self::{diff::DiffArgs, graph::GraphArgs, timeline::TimelineArgs};
+use self::{
+    diff::DIFF_HELP, graph::GRAPH_HELP, report::REPORT_HELP, scan::SCAN_HELP, timeline::TIMELINE_HELP,
+    verify::VERIFY_HELP,
+};
+pub use self::{
+    diff::DiffArgs, graph::GraphArgs, report::ReportArgs, scan::FleetArgs, timeline::TimelineArgs,
+    verify::VerifyArgs,
+};
 use crate::{
     command::{
         YaraArgs,
@@ -102,13 +111,17 @@ pub enum Format {
     Dot,
     /// A graph for Mermaid (`graph` only).
     Mermaid,
-    /// Events of the Elastic Common Schema, one a line (`triage`).
+    /// One page for a browser (`report` only).
+    Html,
+    /// Text for a ticket (`report` only).
+    Markdown,
+    /// Events of the Elastic Common Schema, one a line (`triage`, `report`).
     Ecs,
-    /// Events of OCSF, one a line (`triage`).
+    /// Events of OCSF, one a line (`triage`, `report`).
     Ocsf,
-    /// A SARIF log (`triage`).
+    /// A SARIF log (`triage`, `report`).
     Sarif,
-    /// A STIX bundle (`triage`).
+    /// A STIX bundle (`triage`, `report`).
     Stix,
 }
 
@@ -140,10 +153,14 @@ impl Command {
     /// Whether the command's result has this form.
     pub fn has(&self, format: Format) -> bool {
         match format {
-            Format::Table | Format::Json | Format::Jsonl | Format::Csv => true,
+            Format::Jsonl | Format::Csv => !matches!(self, Self::Report(_)),
+            Format::Table | Format::Json => true,
             Format::Bodyfile | Format::Timesketch => matches!(self, Self::Timeline(_)),
             Format::Dot | Format::Mermaid => matches!(self, Self::Graph(_)),
-            Format::Ecs | Format::Ocsf | Format::Sarif | Format::Stix => matches!(self, Self::Triage(_)),
+            Format::Html | Format::Markdown => matches!(self, Self::Report(_)),
+            Format::Ecs | Format::Ocsf | Format::Sarif | Format::Stix => {
+                matches!(self, Self::Triage(_) | Self::Report(_))
+            }
         }
     }
 }
@@ -168,6 +185,15 @@ pub enum Command {
     /// Say what speaks for an intrusion, with proof: ranked, one story per process
     #[command(after_help = triage::HELP)]
     Triage(TriageArgs),
+    /// Put everything into one document, with a record of custody
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
+    /// Say whether an archive is still the one that a report or manifest was made of
+    #[command(after_help = VERIFY_HELP)]
+    Verify(VerifyArgs),
+    /// Triage many archives: one line each, the worst first, and what they share
+    #[command(after_help = SCAN_HELP)]
+    Scan(FleetArgs),
     /// Show the process tree
     #[command(
         visible_alias = "pstree",

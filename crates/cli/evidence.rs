@@ -1,8 +1,14 @@
 //! From what the user named to opened evidence.
 
-use std::{fs::File, io, path::Path, time::Instant};
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use ckptfx_parser::evidence::{self, Evidence, Input, OpenOptions};
 use sha2::{Digest as _, Sha256};
 
@@ -39,8 +45,30 @@ pub fn open(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
     Ok(Opened { evidence, sha256 })
 }
 
+/// Fails when the result would be written over the evidence, or into a directory that is evidence.
+pub fn refuse_to_overwrite(archives: &[PathBuf], common: &Common) -> Result<()> {
+    let Some(target) = &common.out_file else { return Ok(()) };
+    // A file that is not there yet is told by its directory.
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let resolved =
+        target.canonicalize().ok().or_else(|| Some(directory.canonicalize().ok()?.join(target.file_name()?)));
+    let identity = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    for archive in archives {
+        let is_same = identity(target).is_some_and(|target| identity(archive) == Some(target));
+        let is_inside = archive
+            .canonicalize()
+            .ok()
+            .zip(resolved.as_ref())
+            .is_some_and(|(archive, target)| archive.is_dir() && target.starts_with(&archive));
+        if is_same || is_inside {
+            bail!("{} is evidence, or in it: the result must be written elsewhere", target.display());
+        }
+    }
+    Ok(())
+}
+
 /// SHA-256 of a file in hexadecimal.
-fn hash_file(path: &Path) -> Result<String> {
+pub fn hash_file(path: &Path) -> Result<String> {
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -54,5 +82,14 @@ fn hash_file(path: &Path) -> Result<String> {
         }
         hasher.update(&buffer[..count]);
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()))
+}
+
+/// SHA-256 of bytes in hexadecimal.
+pub fn hash_bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

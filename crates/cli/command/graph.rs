@@ -18,7 +18,7 @@ use crate::{
 /// Longest part of a label in a picture, in characters.
 const MAX_LABEL: usize = 60;
 
-const VIEW: View<Edge> = View {
+pub const VIEW: View<Edge> = View {
     name: "graph",
     collection: Collection {
         name: "edges",

@@ -124,7 +124,7 @@ const MAX_DEPTH: usize = 8;
 
 /// What may be a checkpoint: the files of a directory that is none itself, in order of name, and those of
 /// the directories in it.
-fn candidates(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+pub(super) fn candidates(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
     const MARKS: [&str; 7] = [
         "index.json",
         "config.dump",

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ckptfx_analysis::{
-    anomaly::{Anomaly, Severity},
+    anomaly::Anomaly,
     mapping::{self, Mapping},
 };
 
@@ -62,7 +62,12 @@ const ANOMALIES: View<Mapping> = View {
             if mapping.path.0.is_empty() { mapping.kind.to_owned() } else { show(&mapping.path.0) }
         }),
         Column::left("SEVERITY", |mapping| {
-            mapping.anomalies.iter().map(|odd| odd.severity).max().map_or_else(String::new, severity)
+            mapping
+                .anomalies
+                .iter()
+                .map(|odd| odd.severity)
+                .max()
+                .map_or_else(String::new, |worst| worst.name().to_owned())
         }),
         Column::left("FINDING", |mapping| {
             mapping.anomalies.iter().map(finding).collect::<Vec<_>>().join("; ")
@@ -72,21 +77,9 @@ const ANOMALIES: View<Mapping> = View {
 };
 
 /// As `/proc/PID/maps` has it, so that lines can be compared.
-fn address(mapping: &Mapping) -> String {
+pub fn address(mapping: &Mapping) -> String {
     let bare = |address: &str| address.trim_start_matches("0x").to_owned();
     format!("{:0>8}-{:0>8}", bare(&mapping.start), bare(&mapping.end))
-}
-
-/// The word for a severity.
-pub fn severity(severity: Severity) -> String {
-    match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    }
-    .to_owned()
 }
 
 /// An anomaly in one line.

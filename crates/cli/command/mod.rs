@@ -25,8 +25,10 @@ mod ns;
 mod ps;
 mod queues;
 mod recover;
+mod report;
 mod rootfs;
 mod sbom;
+mod scan;
 mod schema;
 pub mod secrets;
 mod signals;
@@ -38,6 +40,7 @@ mod timeline;
 mod timers;
 pub mod triage;
 mod uts;
+mod verify;
 mod view;
 mod yara;
 
@@ -129,6 +132,9 @@ pub fn run(cli: Cli, name: &str) -> Result<Outcome> {
         Command::Env(args) => env::run(&args, &common),
         Command::Limits(args) => limits::run(&args, &common),
         Command::Triage(args) => triage::run(&args, &common),
+        Command::Report(args) => report::run(&args, &common),
+        Command::Verify(args) => verify::run(&args, &common),
+        Command::Scan(args) => scan::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
         Command::Secrets(args) => secrets::run(&args, &common),
         Command::Iocs(args) => iocs::run(&args, &common),
@@ -149,6 +155,7 @@ fn for_each_checkpoint(
     collection: Collection,
     mut work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
 ) -> Result<Outcome> {
+    evidence::refuse_to_overwrite(archives, common)?;
     let bars = Bars::new(common.quiet);
     let mut outcome = Outcome::Done;
     let opened: Option<Opened> = match archives {

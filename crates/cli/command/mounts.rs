@@ -38,6 +38,10 @@ const COLLECTION: Collection = Collection {
     ],
 };
 
+/// Columns of the table, and those that are aligned to the right.
+pub const HEADER: [&str; 8] = ["NS", "ID", "TARGET", "SOURCE", "FSTYPE", "FLAGS", "NOTES", "OPTIONS"];
+pub const RIGHT: [usize; 2] = [0, 1];
+
 /// Deeper mounts are drawn as if they were as deep as this.
 const MAX_DRAWN: usize = 32;
 
@@ -53,10 +57,19 @@ pub fn run(args: &MountsArgs, common: &Common) -> Result<Outcome> {
 }
 
 fn write_table(mounts: &[Mount], output: &mut Output) -> Result<()> {
-    let header = ["NS", "ID", "TARGET", "SOURCE", "FSTYPE", "FLAGS", "NOTES", "OPTIONS"];
-    let mut plain = table::Plain::new(&header).right(&[0, 1]);
-    for (branch, mount) in branches(mounts).into_iter().zip(mounts) {
-        plain.row([
+    let mut plain = table::Plain::new(&HEADER).right(&RIGHT);
+    for row in rows(mounts) {
+        plain.row(row);
+    }
+    let color = output.color;
+    plain.write(output, color)?;
+    Ok(())
+}
+
+/// The cells of the table, fit to be shown.
+pub fn rows(mounts: &[Mount]) -> impl Iterator<Item = [String; HEADER.len()]> {
+    branches(mounts).into_iter().zip(mounts).map(|(branch, mount)| {
+        [
             number(mount.namespace),
             number(mount.mount_id),
             format!("{branch}{}", text(mount.mountpoint.as_ref())),
@@ -65,11 +78,8 @@ fn write_table(mounts: &[Mount], output: &mut Output) -> Result<()> {
             mount.flags.as_ref().map_or_else(|| "-".to_owned(), |flags| flags.join(",")),
             notes(mount),
             mount.options.as_ref().map_or_else(|| "-".to_owned(), |options| show(&options.0)),
-        ]);
-    }
-    let color = output.color;
-    plain.write(output, color)?;
-    Ok(())
+        ]
+    })
 }
 
 /// What stands before each mount point. From the last line to the first it is known which branches go on.

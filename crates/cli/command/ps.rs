@@ -1,17 +1,20 @@
 //! `ckptfx ps`: the process tree.
 
-use std::{
-    collections::{HashMap, HashSet},
-    io::Write as _,
-};
+use std::io::Write as _;
 
 use anyhow::Result;
-use ckptfx_analysis::{Case, Task, Text, process::State};
+use ckptfx_analysis::{
+    Case, Text,
+    process::{Process, State},
+};
 
 use super::{Outcome, for_each_checkpoint};
 use crate::{
     args::{Common, PsArgs},
-    render::{Collection, Output, table},
+    render::{
+        Collection, Output, table,
+        tree::{self, Line},
+    },
     untrusted::show,
 };
 
@@ -76,77 +79,14 @@ pub fn run(args: &PsArgs, show_threads: bool, common: &Common) -> Result<Outcome
     })
 }
 
-/// Characters of the tree before a command: deeper levels are drawn at this one.
-const MAX_INDENT: usize = 96;
-
-/// One line of the tree: what stands before the command, and the task.
-struct Line<'c, 'a> {
-    branch: String,
-    task: &'c Task<'a>,
-}
-
-/// Orders the tasks as a tree, children by pid, without recursion. Tasks whose parents lead nowhere or in
-/// a circle become roots.
-fn tree<'c, 'a>(tasks: &[&'c Task<'a>]) -> Vec<Line<'c, 'a>> {
-    let pids: HashSet<u32> = tasks.iter().map(|task| task.process.pid).collect();
-    let mut children: HashMap<u32, Vec<&Task<'a>>> = HashMap::new();
-    let mut roots = Vec::new();
-    for task in tasks.iter().copied() {
-        match task.process.ppid {
-            Some(ppid) if pids.contains(&ppid) && ppid != task.process.pid => {
-                children.entry(ppid).or_default().push(task);
-            }
-            _ => roots.push(task),
-        }
-    }
-    for list in children.values_mut() {
-        list.sort_by_key(|task| task.process.pid);
-    }
-    let mut lines = Vec::new();
-    let mut seen = HashSet::new();
-    let mut pending: Vec<(&Task<'a>, String, bool)> =
-        roots.into_iter().rev().map(|task| (task, String::new(), true)).collect();
-    let mut rest = tasks.iter().copied();
-    loop {
-        while let Some((task, indent, last)) = pending.pop() {
-            if !seen.insert(task.process.pid) {
-                continue;
-            }
-            let is_root = indent.is_empty();
-            let branch = match (is_root, last) {
-                (true, _) => String::new(),
-                (false, true) => format!("{}\\_ ", &indent[1..]),
-                (false, false) => format!("{}|_ ", &indent[1..]),
-            };
-            let deeper = match (is_root, last) {
-                (true, _) => " ".to_owned(),
-                // A chain of parents can be as long as an attacker likes; its drawing cannot.
-                _ if indent.len() > MAX_INDENT => indent.clone(),
-                (false, true) => format!("{indent}   "),
-                (false, false) => format!("{indent}|  "),
-            };
-            let below = children.get(&task.process.pid).map(Vec::as_slice).unwrap_or_default();
-            for (index, child) in below.iter().enumerate().rev() {
-                pending.push((child, deeper.clone(), index + 1 == below.len()));
-            }
-            lines.push(Line { branch, task });
-        }
-        // What is still not seen is in a circle of parents.
-        match rest.find(|task| !seen.contains(&task.process.pid)) {
-            Some(task) => pending.push((task, String::new(), true)),
-            None => return lines,
-        }
-    }
-}
-
 fn write_table(case: &Case<'_>, args: &PsArgs, show_threads: bool, output: &mut Output) -> Result<()> {
     let header = ["PID", "PPID", "UID", "STATE", "THREADS", "CAPTURED", "EXE", "COMMAND"];
     let mut plain = table::Plain::new(&header).right(&[0, 1, 2, 4, 5]);
     let mut below: Vec<(usize, String)> = Vec::new();
     let mut rows = 0;
-    let tasks: Vec<_> = case.tasks.iter().filter(|task| args.filter.accepts(task)).collect();
-    for line in tree(&tasks) {
-        let process = &line.task.process;
+    let wanted = case.tasks.iter().filter(|task| args.filter.accepts(task));
+    let tasks: Vec<_> = wanted.map(|task| &task.process).collect();
+    for Line { branch, process } in tree::lines(&tasks) {
         plain.row([
             process.pid.to_string(),
             process.ppid.map_or_else(|| "?".to_owned(), |ppid| ppid.to_string()),
@@ -154,8 +94,8 @@ fn write_table(case: &Case<'_>, args: &PsArgs, show_threads: bool, output: &mut 
             state(process.state, process.exit_code, process.exit_signal),
             process.threads.len().to_string(),
             process.captured_bytes.map_or_else(|| "-".to_owned(), table::size),
-            executable(line.task),
-            format!("{}{}", line.branch, show(&process.command())),
+            executable(process),
+            format!("{}{}", branch, show(&process.command())),
         ]);
         rows += 1;
         if show_threads {
@@ -188,7 +128,7 @@ fn write_table(case: &Case<'_>, args: &PsArgs, show_threads: bool, output: &mut 
     Ok(())
 }
 
-fn state(state: Option<State>, code: Option<u32>, signal: Option<u32>) -> String {
+pub fn state(state: Option<State>, code: Option<u32>, signal: Option<u32>) -> String {
     match (state, code, signal) {
         (Some(State::Zombie), Some(code), _) => format!("zombie, exit {code}"),
         (Some(State::Zombie), _, Some(signal)) => format!("zombie, signal {signal}"),
@@ -200,8 +140,7 @@ fn state(state: Option<State>, code: Option<u32>, signal: Option<u32>) -> String
 }
 
 /// The executable with what is odd about it.
-fn executable(task: &Task<'_>) -> String {
-    let process = &task.process;
+pub fn executable(process: &Process) -> String {
     let Some(exe) = &process.exe else {
         return if process.state == Some(State::Zombie) { "-".to_owned() } else { "?".to_owned() };
     };

@@ -1,10 +1,10 @@
 //! `ckptfx queues`: bytes that nobody had read.
 
-use std::io::Write as _;
+use std::io::Write;
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    Case,
+    Case, Text,
     queue::{self, Direction, Queue},
 };
 
@@ -63,7 +63,7 @@ pub fn run(args: &QueuesArgs, common: &Common) -> Result<Outcome> {
                 writeln!(output)?;
             }
             is_first = false;
-            writeln!(output, "{}", heading(queue, case))?;
+            writeln!(output, "{}", heading(queue, &|pid| case.task(pid)?.process.comm.as_ref()))?;
             hexdump(&queue.bytes_b64.0, output)?;
         }
         Ok(())
@@ -91,7 +91,7 @@ fn raw(args: &QueuesArgs, number: usize, common: &Common) -> Result<Outcome> {
 }
 
 /// What the bytes are: `#2 tcp received, 36 bytes, 127.0.0.1:31337 <- 127.0.0.1:51216, python3(11) -> sh(24)`.
-fn heading(queue: &Queue, case: &Case<'_>) -> String {
+pub fn heading<'n>(queue: &Queue, comm: &dyn Fn(u32) -> Option<&'n Text>) -> String {
     let mut text = format!("#{} {}", queue.number, queue.kind.name());
     let mut add = |part: String| {
         text.push_str(", ");
@@ -131,21 +131,18 @@ fn heading(queue: &Queue, case: &Case<'_>) -> String {
     if queue.in_flight_fds > 0 {
         add(format!("with {} descriptors", queue.in_flight_fds));
     }
-    add(format!("{} -> {}", names(&queue.writers, case), names(&queue.readers, case)));
+    add(format!("{} -> {}", names(&queue.writers, comm), names(&queue.readers, comm)));
     text
 }
 
 /// Processes with their names; `?` when they are not known or outside of the container.
-fn names(pids: &[u32], case: &Case<'_>) -> String {
-    let name = |pid: &u32| {
-        let comm = case.task(*pid).and_then(|task| task.process.comm.as_ref());
-        format!("{}({pid})", view::text(comm))
-    };
+fn names<'n>(pids: &[u32], comm: &dyn Fn(u32) -> Option<&'n Text>) -> String {
+    let name = |pid: &u32| format!("{}({pid})", view::text(comm(*pid)));
     if pids.is_empty() { "?".to_owned() } else { pids.iter().map(name).collect::<Vec<_>>().join(" ") }
 }
 
 /// Offset, sixteen bytes, and the same as ASCII, as `hexdump -C` prints them.
-fn hexdump(bytes: &[u8], output: &mut Output) -> Result<()> {
+pub fn hexdump(bytes: &[u8], output: &mut dyn Write) -> Result<()> {
     for (index, line) in bytes.chunks(LINE).enumerate() {
         let mut hex = String::new();
         for (place, byte) in line.iter().enumerate() {

@@ -32,7 +32,7 @@ use crate::{
 /// Longest part of a file's own name in the name that it is written under.
 const MAX_NAME: usize = 80;
 
-const VIEW: View<Recoverable> = View {
+pub const VIEW: View<Recoverable> = View {
     name: "recover",
     collection: Collection {
         name: "recoverable",

@@ -32,7 +32,7 @@ use crate::{
     untrusted::show,
 };
 
-const VIEW: View<Change> = View {
+pub const VIEW: View<Change> = View {
     name: "rootfs",
     collection: Collection {
         name: "changes",

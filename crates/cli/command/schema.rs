@@ -4,14 +4,14 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, compare, credential, elf_core, environment, file, finding, graph, history, ioc, ipc, limits, log,
-    mapping, mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, secret,
-    signal, socket, statistics, summary, thread, timeline, timer, uts, yara,
+    cgroup, compare, credential, custody, elf_core, environment, file, finding, graph, history, ioc, ipc,
+    limits, log, mapping, mount, namespace, network, process, queue, recover, report, rootfs, sbom, search,
+    secret, signal, socket, statistics, summary, thread, timeline, timer, uts, yara,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, diff, dump, grep_mem, list, strings};
+use super::{Outcome, decode, diff, dump, grep_mem, list, scan, strings, verify};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -51,8 +51,25 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("queues", "queues", of::<queue::Queue>),
     ("sockets", "sockets", of::<socket::Socket>),
     ("recover", "recoverable", of::<recover::Recoverable>),
+    ("report", "findings", of::<finding::Finding>),
+    ("report", "not_examined", of::<finding::NotExamined>),
+    ("report", "processes", of::<process::Process>),
+    ("report", "threads", of::<thread::ThreadFacts>),
+    ("report", "files", of::<file::OpenFile>),
+    ("report", "sockets", of::<socket::Socket>),
+    ("report", "maps", of::<mapping::Mapping>),
+    ("report", "queues", of::<queue::Queue>),
+    ("report", "recoverable", of::<recover::Recoverable>),
+    ("report", "changes", of::<rootfs::Change>),
+    ("report", "mounts", of::<mount::Mount>),
+    ("report", "secrets", of::<secret::Secret>),
+    ("report", "events", of::<timeline::Event>),
+    ("report", "edges", of::<graph::Edge>),
+    ("report", "nodes", of::<graph::Node>),
     ("rootfs", "changes", of::<rootfs::Change>),
     ("sbom", "components", of::<sbom::Component>),
+    ("scan", "checkpoints", of::<scan::Verdict>),
+    ("scan", "shared", of::<scan::Shared>),
     ("secrets", "secrets", of::<secret::Secret>),
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
@@ -63,8 +80,12 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("triage", "findings", of::<finding::Finding>),
     ("triage", "not_examined", of::<finding::NotExamined>),
     ("uts", "uts", of::<uts::Uts>),
+    ("verify", "differences", of::<custody::Difference>),
     ("yara", "matches", of::<yara::Match>),
 ];
+
+/// Commands whose result is about no single checkpoint.
+const NO_CHECKPOINT: &[&str] = &["list", "scan", "verify"];
 
 /// Commands that say what they covered.
 const SCANS: &[&str] = &["grep-mem", "iocs", "secrets", "strings", "yara"];
@@ -115,13 +136,21 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
     let mut properties = Map::new();
     properties.insert("schema".to_owned(), json!({"const": title}));
     properties.insert("tool".to_owned(), reference::<report::Tool>(&mut generator));
-    // A list is about no single checkpoint, and an image by itself is of none.
-    if command != "list" {
+    // An image by itself is of no checkpoint.
+    if !NO_CHECKPOINT.contains(&command) {
         properties.insert("evidence".to_owned(), reference::<report::EvidenceHead>(&mut generator));
         properties.insert("container".to_owned(), reference::<report::ContainerHead>(&mut generator));
         if command != "decode" {
             required.extend(["evidence", "container"]);
         }
+    }
+    if command == "report" {
+        properties.insert("custody".to_owned(), reference::<custody::Custody>(&mut generator));
+        required.push("custody");
+    }
+    if command == "verify" {
+        properties.insert("verified".to_owned(), reference::<verify::Verified>(&mut generator));
+        required.push("verified");
     }
     if command == "diff" {
         properties.insert("earlier".to_owned(), reference::<diff::Earlier>(&mut generator));

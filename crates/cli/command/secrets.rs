@@ -4,11 +4,14 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
+    Case,
+    nested::OpenNested,
     report::DocumentHead,
+    search,
     secret::{Confidence, Filter, Hunt, Rules, Secret, SecretPlace},
 };
 use ckptfx_parser::Diagnostic;
-use ckptfx_scan::Outcome as ScanOutcome;
+use ckptfx_scan::{Options, Outcome as ScanOutcome, Region};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use serde::Serialize;
 
@@ -80,7 +83,7 @@ impl ValueEnum for ConfidenceArg {
     }
 }
 
-const VIEW: View<Secret> = View {
+pub const VIEW: View<Secret> = View {
     name: "secrets",
     collection: Collection {
         name: "secrets",
@@ -209,6 +212,23 @@ pub fn run(args: &SecretsArgs, common: &Common) -> Result<Outcome> {
         })?;
     let fails = args.fail_on.is_some_and(|least| surest >= Some(least.0));
     Ok(if outcome == Outcome::Done && fails { Outcome::NothingMatched } else { outcome })
+}
+
+/// All secrets of a checkpoint that the built-in rules find in any source, for reports.
+pub fn find(case: &mut Case<'_>, open: &OpenNested<'_>, show: bool) -> Result<Vec<Secret>> {
+    let rules = Rules::load(&[], &[])?;
+    let hunt = Hunt { rules: &rules, least: Confidence::Low, show };
+    let regions = search::regions(case, &search::Source::ALL, open)
+        .context("cannot put scattered pieces together in temporary storage")?;
+    let bytes: Vec<Region<'_>> =
+        regions.iter().map(|region| Region { base: region.base(), bytes: region.bytes() }).collect();
+    let filter = Filter { prefers: &|_, _, _| true, accepts: &|_| true };
+    let found = hunt.run(case, &regions, &bytes, &Options::default(), &filter);
+    if found.overflow {
+        let message = "there are more secrets than are held; the search ended at that place";
+        case.diagnostics.push(Diagnostic::loss("too-many-findings", "secrets", message));
+    }
+    Ok(found.secrets)
 }
 
 fn list(rules: &Rules, common: &Common) -> Result<Outcome> {

@@ -119,7 +119,7 @@ pub fn run(args: &ThreadsArgs, common: &Common) -> Result<Outcome> {
             writeln!(output, " {}", thread.architecture.unwrap_or("(no registers)"))?;
             writeln!(output, "  at {}", location(thread.ip.as_ref()))?;
             for odd in &thread.anomalies {
-                writeln!(output, "  {} {}", maps::severity(odd.severity), maps::finding(odd))?;
+                writeln!(output, "  {} {}", odd.severity.name(), maps::finding(odd))?;
             }
             let registers = thread.registers.unwrap_or_default().0;
             for row in registers.chunks(4) {

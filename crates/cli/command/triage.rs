@@ -278,18 +278,8 @@ fn sigma_rules(paths: &[PathBuf], common: &Common) -> Result<Rules> {
 }
 
 /// A number of things, in words.
-fn count(what: &str, number: usize) -> String {
+pub fn count(what: &str, number: usize) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    }
 }
 
 fn style(severity: Severity) -> anstyle::Style {
@@ -311,12 +301,12 @@ fn write_table(
     facts: &Facts<'_>,
     output: &mut Output,
 ) -> Result<()> {
-    let counts = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info]
+    let counts = Severity::ALL
         .map(|level| (level, findings.iter().filter(|finding| finding.severity == level).count()));
     let parts: Vec<String> = counts
         .iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(level, count)| format!("{count} {}", severity(*level)))
+        .map(|(level, count)| format!("{count} {}", level.name()))
         .collect();
     match parts.as_slice() {
         [] => writeln!(output, "no findings")?,
@@ -337,21 +327,26 @@ fn write_table(
     Ok(())
 }
 
-/// The headline of a story, and its findings.
-fn write_story(story: &[Finding], facts: &Facts<'_>, output: &mut Output) -> Result<()> {
-    let Some(first) = story.first() else { return Ok(()) };
-    let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
-    let number = first.story.strip_prefix("process-").and_then(|pid| pid.parse().ok());
-    let headline = match number.and_then(|pid| facts.process(pid)) {
+/// What the story of a finding is about.
+pub fn headline(finding: &Finding, facts: &Facts<'_>) -> String {
+    let number = finding.story.strip_prefix("process-").and_then(|pid| pid.parse().ok());
+    match number.and_then(|pid| facts.process(pid)) {
         Some(process) => {
             let comm = process.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
             format!("process {} {comm}: {}", process.pid, show_short(&process.command(), WIDTH))
         }
-        None if first.story == "file-system" => "file system".to_owned(),
-        None => show(first.story.as_bytes()),
-    };
+        None if finding.story == "file-system" => "file system".to_owned(),
+        None => show(finding.story.as_bytes()),
+    }
+}
+
+/// The headline of a story, and its findings.
+fn write_story(story: &[Finding], facts: &Facts<'_>, output: &mut Output) -> Result<()> {
+    let Some(first) = story.first() else { return Ok(()) };
+    let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
+    let headline = headline(first, facts);
     let style = if output.color { style(worst) } else { anstyle::Style::new() };
-    writeln!(output, "\n{style}{}{style:#}  {headline}", severity(worst).to_uppercase())?;
+    writeln!(output, "\n{style}{}{style:#}  {headline}", worst.name().to_uppercase())?;
     for finding in story {
         write_finding(finding, output)?;
     }
@@ -369,7 +364,7 @@ fn write_finding(finding: &Finding, output: &mut Output) -> Result<()> {
     writeln!(
         output,
         "  {style}{:<8}{style:#} {:>3}  {}: {}{subject}",
-        severity(finding.severity),
+        finding.severity.name(),
         finding.score,
         finding.id,
         show(finding.why.as_bytes())
@@ -412,7 +407,7 @@ fn explain(id: &str) -> Result<Outcome> {
     };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}: {}", found.id, found.title)?;
-    writeln!(out, "severity    {}, unless the facts say otherwise", severity(found.severity))?;
+    writeln!(out, "severity    {}, unless the facts say otherwise", found.severity.name())?;
     writeln!(out, "confidence  {}", found.confidence.name())?;
     writeln!(out, "ATT&CK      {}", attack(found))?;
     writeln!(out, "caveat      {}", found.caveat.unwrap_or("-"))?;
@@ -437,7 +432,7 @@ fn list_rules(common: &Common) -> Result<Outcome> {
             .collect();
         plain.row([
             detection.id.to_owned(),
-            severity(detection.severity).to_owned(),
+            detection.severity.name().to_owned(),
             detection.confidence.name().to_owned(),
             if techniques.is_empty() { "-".to_owned() } else { techniques.join(" ") },
             detection.title.to_owned(),

@@ -1,6 +1,6 @@
 //! Comma-separated values.
 
-use std::io::Write;
+use std::{borrow::Cow, io::Write};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -23,7 +23,14 @@ fn whence(head: &Value) -> &'static [(&'static str, &'static str)] {
 
 pub(super) fn header(out: &mut dyn Write, head: &Value, columns: &[&str]) -> Result<()> {
     let mut writer = ::csv::Writer::from_writer(out);
-    writer.write_record(whence(head).iter().map(|(_, name)| name).chain(columns))?;
+    let before = whence(head);
+    // No two columns have one name.
+    let is_taken = |column: &str| before.iter().any(|(_, name)| *name == column);
+    let own = columns.iter().map(|column| {
+        if is_taken(column) { Cow::Owned(format!("record_{column}")) } else { Cow::Borrowed(*column) }
+    });
+    writer
+        .write_record(before.iter().map(|(_, name)| Cow::Borrowed(*name)).chain(own).map(Cow::into_owned))?;
     writer.flush()?;
     Ok(())
 }

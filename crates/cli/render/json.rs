@@ -145,7 +145,13 @@ pub(super) fn line(out: &mut dyn Write, head: &Value, record: &impl Serialize) -
         );
     }
     match to_value(record)? {
-        Value::Object(fields) => line.extend(fields),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                // What a finding rests on has the name of what the line is about.
+                let is_taken = line.get(&key).is_some_and(Value::is_object) && !value.is_object();
+                line.insert(if is_taken { format!("record_{key}") } else { key }, value);
+            }
+        }
         other => {
             line.insert("value".to_owned(), other);
         }

@@ -4,6 +4,7 @@ mod csv;
 pub mod export;
 mod json;
 pub mod table;
+pub mod tree;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Seek as _, Write},

@@ -1,0 +1,247 @@
+//! Sections that are text and tables.
+
+use anyhow::Result;
+use ckptfx_analysis::finding::{Facts, Severity, stories};
+use maud::{Markup, html};
+
+use super::super::{Report, sections, sections::Section};
+use crate::{
+    command::{
+        queues,
+        triage::{count, headline},
+    },
+    untrusted::show,
+};
+
+/// Cells with more bytes than a hash has may be broken anywhere.
+const LONG: usize = 64;
+/// Stories that the summary names.
+const MAX_STORIES: usize = 12;
+/// Bytes of a queue that are shown.
+const MAX_QUEUE: usize = 4 << 10;
+
+/// Title and what the page is about.
+pub fn header(report: &Report<'_>) -> Markup {
+    let head = report.dossier.head;
+    let container = head.container.name.as_ref().or(head.container.id.as_ref());
+    let name = container.unwrap_or(&head.evidence.name);
+    html! {
+        header {
+            p.kicker { "Checkpoint report" }
+            h1 { (show(name.as_bytes())) }
+            p.sub {
+                code { (show(head.evidence.name.as_bytes())) }
+                @if let Some(part) = &head.evidence.part { " [" (show(part.as_bytes())) "]" }
+                @if let Some(time) = head.container.checkpointed { " · checkpointed " time { (format!("{time:.0}")) } }
+                @if let Some(case) = &report.custody.case { " · case " (show(case.as_bytes())) }
+                @if let Some(examiner) = &report.custody.examiner { " · examined by " (show(examiner.as_bytes())) }
+            }
+        }
+    }
+}
+
+/// Verdict, counts, and what was examined.
+pub fn summary(report: &Report<'_>, id: &str, prefix: &str) -> Markup {
+    let findings = report.dossier.findings;
+    let facts = report.dossier.facts;
+    let (level, verdict) = sections::verdict(report);
+    let stories = stories(findings).len();
+    let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let counts = [
+        ("processes", facts.processes.len()),
+        ("threads", facts.threads.len()),
+        ("sockets", facts.sockets.len()),
+        ("open files", facts.files.len()),
+        ("mappings", facts.mappings.len()),
+        ("changed files", facts.changes.len()),
+        ("unread queues", facts.queues.len()),
+        ("warnings", report.dossier.warnings.len()),
+    ];
+    html! {
+        section id=(id) {
+            h2 { "Summary" }
+            div class={ "verdict " (level) } {
+                p { strong { (verdict) } " " (count("finding", findings.len())) " in " (stories)
+                    @if stories == 1 { " story." } @else { " stories." } }
+                ul.counts {
+                    @for severity in Severity::ALL {
+                        li { span class={ "badge " (severity.name()) } { (severity.name()) } " " strong { (of(severity)) } }
+                    }
+                }
+            }
+            (worst_stories(report, prefix))
+            div.cards {
+                @for (name, number) in counts { div.card { strong { (number) } span { (name) } } }
+            }
+            (pairs(&sections::subject(report)))
+        }
+    }
+}
+
+/// The stories that matter most, with links to them.
+fn worst_stories(report: &Report<'_>, prefix: &str) -> Markup {
+    let stories = stories(report.dossier.findings).into_iter().enumerate();
+    let grave: Vec<_> = stories
+        .filter_map(|(index, story)| {
+            let worst = story.iter().map(|finding| finding.severity).max()?;
+            (worst >= Severity::Medium).then_some((index, worst, story))
+        })
+        .take(MAX_STORIES)
+        .collect();
+    html! {
+        @if !grave.is_empty() {
+            ol.stories {
+                @for (index, worst, story) in grave {
+                    li {
+                        span class={ "badge " (worst.name()) } { (worst.name()) }
+                        " "
+                        a href={ "#" (prefix) "story-" (index) } {
+                            @if let Some(first) = story.first() { (headline(first, report.dossier.facts)) }
+                        }
+                        p { @for finding in story.iter().filter(|finding| finding.severity >= Severity::Medium) {
+                            span.tag title=(show(finding.title.as_bytes())) { (show(finding.id.as_bytes())) } " "
+                        } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Names with values.
+pub fn pairs(rows: &[(&'static str, String)]) -> Markup {
+    html! { dl { @for (name, value) in rows { dt { (name) } dd { (value) } } } }
+}
+
+/// A section with one table.
+pub fn table_section(section: &Section, id: &str) -> Markup {
+    html! {
+        section id=(id) {
+            h2 { (section.title) " " span.number { (section.total) } }
+            @if section.rows.is_empty() {
+                p.none { "There are none in the checkpoint." }
+            } @else {
+                (table(section.title, &section.columns, &section.rows))
+                @if section.total > section.rows.len() {
+                    p.note { "Shown are the first " (section.rows.len()) " of " (section.total) "; "
+                        code { "ckptfx " (section.command) } " lists all." }
+                }
+            }
+        }
+    }
+}
+
+/// A table that the script makes sortable and searchable.
+pub fn table<'t>(
+    name: &str,
+    columns: &[(&'static str, bool)],
+    rows: impl IntoIterator<Item = &'t Vec<String>>,
+) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(name) {
+            table.data {
+                thead { tr { @for (name, right) in columns { th.r[*right] scope="col" { (name) } } } }
+                tbody {
+                    @for row in rows {
+                        tr { @for (cell, (_, right)) in row.iter().zip(columns) { td.r[*right].l[cell.len() > LONG] { (cell) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What nobody had read, as a hexdump.
+pub fn queues(facts: &Facts<'_>, id: &str) -> Result<Markup> {
+    let comm = |pid| facts.process(pid)?.comm.as_ref();
+    let mut shown = Vec::new();
+    for queue in &facts.queues {
+        let bytes = &queue.bytes_b64.0;
+        let mut dump = Vec::new();
+        queues::hexdump(bytes.get(..MAX_QUEUE).unwrap_or(bytes), &mut dump)?;
+        shown.push((queues::heading(queue, &comm), String::from_utf8(dump)?, bytes.len()));
+    }
+    Ok(html! {
+        section id=(id) {
+            h2 { "Unread data " span.number { (shown.len()) } }
+            @if shown.is_empty() { p.none { "No pipe, socket or terminal held bytes that nobody had read." } }
+            @for (heading, dump, length) in &shown {
+                h3.mono { (heading) }
+                pre tabindex="0" { (dump) }
+                @if *length > MAX_QUEUE {
+                    p.note { "Shown are the first " (MAX_QUEUE) " of " (length) " bytes; " code { "ckptfx queues --raw" } " writes all." }
+                }
+            }
+        }
+    })
+}
+
+/// What the verdict does not rest on.
+pub fn limits(report: &Report<'_>, id: &str) -> Markup {
+    html! {
+        section id=(id) {
+            h2 { "Not looked at" }
+            p { "A verdict is worth no more than what was looked at." }
+            ul { @for item in report.dossier.not_examined {
+                li { strong { (show(item.what.as_bytes())) } ": " (show(item.why.as_bytes())) }
+            } }
+        }
+    }
+}
+
+/// What could not be read.
+pub fn warnings(report: &Report<'_>, id: &str) -> Markup {
+    let warnings = report.dossier.warnings;
+    let columns =
+        [("WEIGHT", false), ("CODE", false), ("SUBJECT", false), ("OFFSET", true), ("MESSAGE", false)];
+    let rows: Vec<Vec<String>> = warnings
+        .iter()
+        .take(sections::MAX_ROWS)
+        .map(|warning| {
+            vec![
+                if warning.partial { "warning" } else { "note" }.to_owned(),
+                warning.code.to_owned(),
+                show(warning.subject.as_bytes()),
+                warning.offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string()),
+                show(warning.message.as_bytes()),
+            ]
+        })
+        .collect();
+    html! {
+        section id=(id) {
+            h2 { "Warnings " span.number { (warnings.len()) } }
+            @if rows.is_empty() { p.none { "Everything could be read." } } @else { (table("Warnings", &columns, &rows)) }
+        }
+    }
+}
+
+/// What was examined, with what, by whom and when.
+pub fn custody(report: &Report<'_>, id: &str) -> Markup {
+    let members = &report.custody.members;
+    let columns = [("KIND", false), ("BYTES", true), ("SHA-256", false), ("PATH", false)];
+    let rows: Vec<Vec<String>> = members
+        .iter()
+        .take(sections::MAX_ROWS)
+        .map(|member| {
+            let target =
+                member.target.as_ref().map(|target| format!(" -> {}", show(&target.0))).unwrap_or_default();
+            vec![
+                member.kind.to_owned(),
+                member.bytes.to_string(),
+                member.sha256.clone().unwrap_or_else(|| "-".to_owned()),
+                format!("{}{target}", show(&member.path.0)),
+            ]
+        })
+        .collect();
+    html! {
+        section id=(id) {
+            h2 { "Custody" }
+            (pairs(&sections::custody(report)))
+            h3 { "Members of the archive " span.number { (members.len()) } }
+            (table("Members of the archive", &columns, &rows))
+            @if members.len() > rows.len() {
+                p.note { "Shown are the first " (rows.len()) " of " (members.len()) "; " code { "ckptfx report -o json" } " has all." }
+            }
+        }
+    }
+}

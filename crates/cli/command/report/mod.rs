@@ -1,0 +1,167 @@
+//! `ckptfx report`: everything in one document, with a record of custody.
+
+mod html;
+mod json;
+mod markdown;
+mod sections;
+
+use std::{os::unix::ffi::OsStrExt as _, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    Case, Text,
+    custody::{Custody, MemberHash, RuleSet},
+    finding::{self, Facts},
+    graph::{self, Graph},
+    nested::sources,
+    recover::{self, Recoverable},
+    redact::Redactor,
+    report::Head,
+    secret::Rules,
+    timeline,
+};
+use ckptfx_parser::{Checkpoint, archive::Archive};
+use jiff::Timestamp;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::{Outcome, finish_diagnostics, rootfs::open_member, secrets};
+use crate::{
+    args::{Common, Format, ReportArgs},
+    evidence::{self, Opened},
+    progress::Bars,
+    render::{Collection, Dossier, Output},
+};
+
+/// What a report is made of.
+pub struct Report<'d> {
+    /// Evidence, facts and findings.
+    pub dossier: Dossier<'d>,
+    /// What was examined, with what, by whom and when.
+    pub custody: &'d Custody,
+    /// Who talks to whom.
+    pub graph: &'d Graph,
+    /// Files whose content is in the checkpoint only.
+    pub recoverable: &'d [Recoverable],
+}
+
+const COLLECTION: Collection = Collection { name: "findings", columns: &[] };
+
+/// Zeros of holes that are hashed, in bytes.
+const ZEROS: u64 = 4 << 30;
+
+pub fn run(args: &ReportArgs, common: &Common) -> Result<Outcome> {
+    let started = (!args.no_times).then(Timestamp::now);
+    if args.archive == Path::new("-") {
+        bail!("a report needs a file or directory: what comes through a pipe cannot be hashed again");
+    }
+    evidence::refuse_to_overwrite(std::slice::from_ref(&args.archive), common)?;
+    let bars = Bars::new(common.quiet);
+    let opened = evidence::open(&args.archive, &Common { hash: true, ..common.clone() }, &bars)?;
+    let checkpoints = &opened.evidence.checkpoints;
+    let mut output = Output::new(common, COLLECTION, checkpoints.len() > 1)?;
+    let mut outcome = Outcome::Done;
+    if common.output == Format::Html {
+        html::begin(&opened.evidence.name, &mut output)?;
+    }
+    for (index, checkpoint) in checkpoints.iter().enumerate() {
+        let examination = Examination { args, common, bars: &bars, opened: &opened, started, index };
+        outcome = outcome.max(examination.report(checkpoint, &mut output)?);
+    }
+    if common.output == Format::Html {
+        html::end(&mut output)?;
+    }
+    output.finish()?;
+    Ok(outcome)
+}
+
+/// One checkpoint on its way into a report.
+struct Examination<'e> {
+    args: &'e ReportArgs,
+    common: &'e Common,
+    bars: &'e Bars,
+    opened: &'e Opened,
+    started: Option<Timestamp>,
+    /// Number of the checkpoint in the evidence.
+    index: usize,
+}
+
+impl Examination<'_> {
+    fn report(&self, checkpoint: &Checkpoint, output: &mut Output) -> Result<Outcome> {
+        let Self { args, common, bars, opened, .. } = self;
+        let mut case = Case::read(checkpoint);
+        case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
+        let open = |member: &_, diagnostics: &mut _| open_member(member, common, bars, diagnostics);
+        let sources = sources(&mut case, &open);
+        let mut facts =
+            Facts::read(&mut case, &sources).context("cannot put pages of the parent dump together")?;
+        let mut findings = finding::rank(&facts, args.attack.into());
+        let not_examined = finding::not_examined(&mut case, &facts);
+        let wish = timeline::Wish {
+            sources: &sources,
+            kinds: &timeline::Kind::ALL,
+            wanted: &|_| true,
+            filtered: false,
+        };
+        let mut events = timeline::events(&mut case, &wish)?;
+        let graph = graph::graph(&mut case, graph::Wish { parents: false, may_trace: false }, &|_| true);
+        let limits = recover::Limits { shared_memory: false, zeros: ZEROS };
+        let recoverable: Vec<_> = recover::find(&mut case, &|_| true, true, limits, &open)
+            .into_iter()
+            .map(|found| found.facts)
+            .collect();
+        let secrets = secrets::find(&mut case, &open, args.show_secrets)?;
+        let mut redactor = Redactor::default();
+        if !args.show_secrets {
+            redactor.facts(&mut facts);
+            redactor.findings(&mut findings);
+            redactor.events(&mut events);
+        }
+        let warnings = finish_diagnostics(&case.diagnostics, common);
+        let head = Head::new("report", &opened.evidence, checkpoint, opened.sha256.clone());
+        let custody = self.custody(members(checkpoint.archive()), redactor.count)?;
+        let report = Report {
+            dossier: Dossier {
+                head: &head,
+                facts: &facts,
+                findings: &findings,
+                secrets: &secrets,
+                events: &events,
+                inventory: true,
+                warnings: &warnings,
+                not_examined: &not_examined,
+            },
+            custody: &custody,
+            graph: &graph,
+            recoverable: &recoverable,
+        };
+        match common.output {
+            Format::Json => json::write(&report, output)?,
+            Format::Html => html::write(&report, self.index, output)?,
+            _ if output.is_export() => output.export(&report.dossier)?,
+            _ => markdown::write(&report, output)?,
+        }
+        Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+    }
+
+    fn custody(&self, members: Vec<MemberHash>, redacted_values: u64) -> Result<Custody> {
+        let args = self.args;
+        let secret_rules = Rules::load(&[], &[])?;
+        Ok(Custody {
+            case: args.case.clone(),
+            examiner: args.examiner.clone(),
+            host: args.host.clone(),
+            arguments: std::env::args_os().skip(1).map(|argument| Text::from(argument.as_bytes())).collect(),
+            started: self.started,
+            ended: self.started.is_some().then(Timestamp::now),
+            rules: vec![RuleSet::detections(), RuleSet::secrets(&secret_rules)],
+            redacted: !args.show_secrets,
+            redacted_values,
+            members,
+        })
+    }
+}
+
+/// Hashes all members, on all cores.
+pub fn members(archive: &Archive) -> Vec<MemberHash> {
+    archive.members().par_iter().map(|member| MemberHash::of(archive, member)).collect()
+}

@@ -1,0 +1,446 @@
+//! `ckptfx scan`: triage of many archives, one line each, the worst first, and what they have in common.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    Case, Text,
+    contents::file_type,
+    finding::{self, AttackVersion, Facts, Finding, Severity, Subject},
+    nested::sources,
+    recover::{self, Limits, Purpose},
+    report::{ContainerHead, DocumentHead, EvidenceHead, Head, Warning},
+};
+use ckptfx_parser::{Checkpoint, Diagnostic};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    Outcome, finish_diagnostics, list,
+    rootfs::open_member,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, FleetArgs},
+    evidence::{self, Opened},
+    progress::Bars,
+    render::{Collection, Output},
+    untrusted::{show, show_short},
+};
+
+/// Zeros of holes that are hashed in one checkpoint, in bytes.
+const ZEROS: u64 = 1 << 30;
+/// Bytes of a file that its type is told by.
+const HEAD: usize = 4 << 10;
+/// Names in a cell.
+const MAX_NAMES: usize = 4;
+/// Longest text of a cell, in characters.
+const WIDTH: usize = 60;
+
+/// The verdict on one checkpoint.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct Verdict {
+    /// Where it lies.
+    evidence: EvidenceHead,
+    /// Of which container.
+    container: ContainerHead,
+    /// Severity of the worst finding; null without findings.
+    verdict: Option<Severity>,
+    /// Number of findings of each severity.
+    findings: Counts,
+    /// The worst finding; null without findings.
+    top: Option<Top>,
+    /// Number of processes.
+    processes: usize,
+    /// Number of warnings and notes that reading gave.
+    warnings: usize,
+    /// Whether something could not be read: the verdict may then miss something.
+    partial: bool,
+}
+
+/// Numbers of findings.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+struct Counts {
+    /// Critical.
+    critical: usize,
+    /// High.
+    high: usize,
+    /// Medium.
+    medium: usize,
+    /// Low.
+    low: usize,
+    /// Information.
+    info: usize,
+}
+
+/// A finding, in short.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct Top {
+    /// Id of the detection.
+    id: String,
+    /// What it is.
+    title: String,
+    /// 0 to 100.
+    score: u32,
+    /// What it is about.
+    subject: Subject,
+}
+
+/// Something that more than one checkpoint has.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct Shared {
+    /// `sha256` of a recovered or dropped program, `build-id` of a program that a finding is about, `endpoint` that is not
+    /// the container itself, or `finding`.
+    kind: &'static str,
+    /// Hash, build id, address and port, or id of the detection and what it is about.
+    value: Text,
+    /// What it is called in the checkpoints: paths, or protocols.
+    names: Vec<Text>,
+    /// In how many checkpoints it is.
+    count: usize,
+    /// Which ones: name of the evidence, and its part in brackets if it has several.
+    checkpoints: Vec<String>,
+}
+
+const VIEW: View<Verdict> = View {
+    name: "scan",
+    collection: Collection {
+        name: "checkpoints",
+        columns: &[
+            "evidence.name",
+            "container.engine",
+            "container.namespace",
+            "container.pod",
+            "container.name",
+            "verdict",
+            "findings.critical",
+            "findings.high",
+            "findings.medium",
+            "findings.low",
+            "findings.info",
+            "top.id",
+            "top.score",
+            "top.title",
+            "top.subject.pid",
+            "top.subject.exe",
+            "top.subject.path",
+            "processes",
+            "warnings",
+            "partial",
+        ],
+    },
+    table: &[
+        Column::left("VERDICT", |row| row.verdict.map_or("-", Severity::name).to_owned()),
+        Column::right("CRIT", |row| row.findings.critical.to_string()),
+        Column::right("HIGH", |row| row.findings.high.to_string()),
+        Column::right("MED", |row| row.findings.medium.to_string()),
+        Column::right("LOW", |row| row.findings.low.to_string()),
+        Column::left("ARCHIVE", |row| show(label(&row.evidence).as_bytes())),
+        Column::left("POD", |row| match (&row.container.namespace, &row.container.pod) {
+            (Some(namespace), Some(pod)) => show_short(format!("{namespace}/{pod}").as_bytes(), WIDTH),
+            (_, Some(pod)) => show_short(pod.as_bytes(), WIDTH),
+            _ => "-".to_owned(),
+        }),
+        Column::left("CONTAINER", |row| {
+            row.container
+                .name
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |name| show_short(name.as_bytes(), WIDTH))
+        }),
+        Column::left("NOTE", |row| if row.partial { "partial" } else { "" }.to_owned()),
+        Column::left("TOP FINDING", |row| row.top.as_ref().map_or_else(|| "-".to_owned(), Top::line)),
+    ],
+};
+
+const SHARED: View<Shared> = View {
+    name: "scan",
+    collection: VIEW.collection,
+    table: &[
+        Column::left("SHARED", |shared| shared.kind.to_owned()),
+        Column::right("IN", |shared| shared.count.to_string()),
+        Column::left("VALUE", |shared| show_short(&shared.value.0, 2 * WIDTH)),
+        Column::left("NAMES", |shared| some(shared.names.iter().map(|name| show_short(&name.0, WIDTH)))),
+        Column::left("ARCHIVES", |shared| {
+            some(shared.checkpoints.iter().map(|name| show_short(name.as_bytes(), WIDTH)))
+        }),
+    ],
+};
+
+/// The first of several texts, and how many more there are.
+fn some(texts: impl ExactSizeIterator<Item = String>) -> String {
+    let more = texts.len().saturating_sub(MAX_NAMES);
+    let names: Vec<String> = texts.take(MAX_NAMES).collect();
+    let names = names.join(", ");
+    if more > 0 { format!("{names} and {more} more") } else { names }
+}
+
+impl Top {
+    fn line(&self) -> String {
+        let subject = self.subject.path.as_ref().or(self.subject.exe.as_ref());
+        let subject = subject.map(|text| format!(" {}", show_short(&text.0, WIDTH))).unwrap_or_default();
+        format!("{}{subject}", self.id)
+    }
+}
+
+/// What a checkpoint is called in a line: its archive, and its part of it.
+fn label(evidence: &EvidenceHead) -> String {
+    let part = evidence.part.as_deref().map(|part| format!(" [{part}]")).unwrap_or_default();
+    format!("{}{part}", evidence.name)
+}
+
+/// Kind, value and name of what a checkpoint may share with others.
+type Indicator = (&'static str, Text, Text);
+
+/// What is known of one checkpoint when its archive is closed again.
+struct Examined {
+    verdict: Verdict,
+    indicators: BTreeSet<Indicator>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// What became of one path.
+enum Read {
+    Checkpoints(Vec<Examined>),
+    Unreadable { path: PathBuf, error: anyhow::Error },
+}
+
+pub fn run(args: &FleetArgs, common: &Common) -> Result<Outcome> {
+    let (named, paths) = expand(&args.paths)?;
+    evidence::refuse_to_overwrite(&paths, common)?;
+    // Archives and what is in them are worked on by one pool of threads; the order of the results is that of the paths.
+    let read: Vec<Read> = paths.par_iter().map(|path| examine(path, common)).collect();
+    let mut outcome = Outcome::Done;
+    let mut examined = Vec::new();
+    let mut others = Vec::new();
+    for result in read {
+        match result {
+            Read::Checkpoints(checkpoints) => examined.extend(checkpoints),
+            // What the user named must be evidence; what lies in a directory need not.
+            Read::Unreadable { path, error } if named.contains(&path) => {
+                if let [_] = paths.as_slice() {
+                    return Err(error);
+                }
+                eprintln!("ckptfx: {}", show(format!("{error:#}").as_bytes()));
+                outcome = Outcome::Partly;
+            }
+            Read::Unreadable { path, error } => {
+                if common.verbose > 0 {
+                    eprintln!("ckptfx: note: {}", show(format!("{error:#}").as_bytes()));
+                }
+                others.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+            }
+        }
+    }
+    if !others.is_empty() && !common.quiet {
+        let names = show(others.join(", ").as_bytes());
+        eprintln!("ckptfx: note: no checkpoints ({}; -v says why): {names}", others.len());
+    }
+    let diagnostics: Vec<Diagnostic> =
+        examined.iter().flat_map(|one| one.diagnostics.iter().cloned()).collect();
+    let warnings = finish_diagnostics(&diagnostics, common);
+    if warnings.iter().any(|warning| warning.partial) {
+        outcome = Outcome::Partly;
+    }
+    let shared = shared(&examined);
+    let mut rows: Vec<Verdict> = examined.into_iter().map(|one| one.verdict).collect();
+    rows.sort_by_cached_key(|row| {
+        let counts = &row.findings;
+        let weight =
+            (row.verdict, row.top.as_ref().map(|top| top.score), counts.critical, counts.high, counts.medium);
+        (std::cmp::Reverse(weight), label(&row.evidence))
+    });
+    write(&rows, &shared, &warnings, common)?;
+    let limit = args.fail_on.map(Severity::from);
+    // That the condition is met is certain, whatever could not be read.
+    let met = limit.is_some_and(|limit| rows.iter().any(|row| row.verdict >= Some(limit)));
+    Ok(if met { Outcome::NothingMatched } else { outcome })
+}
+
+fn write(rows: &[Verdict], shared: &[Shared], warnings: &[Warning], common: &Common) -> Result<()> {
+    let mut output = Output::new(common, VIEW.collection, false)?;
+    if output.is_table() {
+        view::write_table(&VIEW, rows.iter(), &mut output)?;
+        if !shared.is_empty() {
+            std::io::Write::write_all(&mut output, b"\n")?;
+            view::write_table(&SHARED, shared.iter(), &mut output)?;
+        }
+    } else {
+        output.begin_document(&DocumentHead::new(VIEW.name))?;
+        view::write(&VIEW, rows, &mut output)?;
+        if output.is_document() {
+            output.next_list("shared")?;
+            shared.iter().try_for_each(|item| output.record(item))?;
+        }
+        output.end(warnings)?;
+    }
+    output.finish()
+}
+
+/// The files that may be evidence, each once: what the user named, and all of them.
+fn expand(paths: &[PathBuf]) -> Result<(BTreeSet<PathBuf>, Vec<PathBuf>)> {
+    let mut named = BTreeSet::new();
+    for path in paths {
+        let text = path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists());
+        let Some(pattern) = text else {
+            named.insert(path.clone());
+            continue;
+        };
+        let found = glob::glob(pattern).with_context(|| format!("{pattern} is no pattern"))?;
+        let found = found.collect::<Result<Vec<PathBuf>, _>>()?;
+        if found.is_empty() {
+            bail!("nothing matches {pattern}");
+        }
+        named.extend(found);
+    }
+    let mut all: Vec<PathBuf> =
+        named.iter().map(|path| list::candidates(path, 0)).collect::<Result<Vec<_>>>()?.concat();
+    all.sort();
+    all.dedup();
+    Ok((named, all))
+}
+
+fn examine(path: &Path, common: &Common) -> Read {
+    // Bars of several archives at once would write over each other.
+    let bars = Bars::new(true);
+    let examined = evidence::open(path, common, &bars).and_then(|opened| {
+        let checkpoints = opened.evidence.checkpoints.iter();
+        checkpoints.map(|checkpoint| examine_one(checkpoint, &opened, common, &bars)).collect()
+    });
+    match examined {
+        Ok(checkpoints) => Read::Checkpoints(checkpoints),
+        Err(error) => Read::Unreadable { path: path.to_owned(), error },
+    }
+}
+
+fn examine_one(checkpoint: &Checkpoint, opened: &Opened, common: &Common, bars: &Bars) -> Result<Examined> {
+    let mut case = Case::read(checkpoint);
+    case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
+    let open = |member: &_, diagnostics: &mut _| open_member(member, common, bars, diagnostics);
+    let sources = sources(&mut case, &open);
+    let facts = Facts::read(&mut case, &sources).context("cannot put pages of the parent dump together")?;
+    let findings = finding::rank(&facts, AttackVersion::default());
+    let indicators = indicators(&mut case, &facts, &findings);
+    let head = Head::new(VIEW.name, &opened.evidence, checkpoint, opened.sha256.clone());
+    let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let mut warnings: Vec<Warning> = case.diagnostics.iter().map(Warning::from).collect();
+    warnings.dedup();
+    let worst = findings.iter().max_by_key(|finding| (finding.severity, finding.score));
+    let verdict = Verdict {
+        verdict: worst.map(|finding| finding.severity),
+        findings: Counts {
+            critical: of(Severity::Critical),
+            high: of(Severity::High),
+            medium: of(Severity::Medium),
+            low: of(Severity::Low),
+            info: of(Severity::Info),
+        },
+        top: findings.first().map(|finding| Top {
+            id: finding.id.clone(),
+            title: finding.title.clone(),
+            score: finding.score,
+            subject: finding.subject.clone(),
+        }),
+        processes: facts.processes.len(),
+        warnings: warnings.len(),
+        partial: warnings.iter().any(|warning| warning.partial),
+        evidence: head.evidence,
+        container: head.container,
+    };
+    let name = label(&verdict.evidence);
+    let diagnostics = case.diagnostics.into_iter().map(|mut diagnostic| {
+        diagnostic.subject = format!("{name}: {}", diagnostic.subject);
+        diagnostic
+    });
+    Ok(Examined { indicators, diagnostics: diagnostics.collect(), verdict })
+}
+
+/// What a checkpoint may share with others: what an intruder brings along, and not what images have in common.
+fn indicators(case: &mut Case<'_>, facts: &Facts<'_>, findings: &[Finding]) -> BTreeSet<Indicator> {
+    let mut found: BTreeSet<Indicator> = BTreeSet::new();
+    let grave = || findings.iter().filter(|finding| finding.severity >= Severity::Medium);
+    let limits = Limits { shared_memory: false, zeros: ZEROS };
+    for item in recover::find(case, &|_| true, true, limits, &|_, _| None) {
+        let facts = item.facts;
+        let is_program = matches!(facts.purpose, Purpose::Executable | Purpose::Library)
+            || matches!(facts.r#type, "elf" | "script");
+        if let Some(hash) = facts.sha256.filter(|_| is_program) {
+            found.insert(("sha256", hash.into(), facts.name.unwrap_or_else(|| facts.id.into())));
+        }
+    }
+    let mut zeros = ZEROS;
+    for file in &facts.dropped {
+        if matches!(file_type(&file.contents.head(HEAD)), "elf" | "script")
+            && let Some(hash) = file.contents.sha256(&mut zeros)
+        {
+            found.insert(("sha256", hash.into(), file.path.clone()));
+        }
+    }
+    let subjects: BTreeSet<&Text> = grave()
+        .flat_map(|finding| [finding.subject.exe.as_ref(), finding.subject.path.as_ref()])
+        .flatten()
+        .collect();
+    for file in &facts.files {
+        // Shells and interpreters that an intruder uses are those of the image.
+        let is_foreign = |path: &Text| file.deleted == Some(true) || facts.was_changed(&path.0);
+        if let (Some(id), Some(path)) = (&file.build_id, &file.path)
+            && subjects.contains(path)
+            && is_foreign(path)
+        {
+            found.insert(("build-id", id.as_str().into(), path.clone()));
+        }
+    }
+    for socket in &facts.sockets {
+        if let Some(remote) = &socket.remote
+            && let (Some(address), Some(1..)) = (&remote.address, remote.port)
+            && let Ok(ip) = address.parse::<std::net::IpAddr>()
+            && !ip.is_loopback()
+            && !ip.is_unspecified()
+        {
+            let value = super::sockets::address(remote);
+            found.insert(("endpoint", value.into(), socket.protocol.clone().unwrap_or_default().into()));
+        }
+    }
+    for finding in grave() {
+        let Some(about) = finding.subject.path.as_ref().or(finding.subject.exe.as_ref()) else { continue };
+        let value = Text([finding.id.as_bytes(), b" ", &about.0].concat());
+        found.insert(("finding", value, finding.title.as_str().into()));
+    }
+    found
+}
+
+/// What more than one checkpoint has; what most have comes first.
+fn shared(examined: &[Examined]) -> Vec<Shared> {
+    let mut holders: BTreeMap<(&'static str, &Text), (BTreeSet<&Text>, BTreeSet<usize>)> = BTreeMap::new();
+    for (index, one) in examined.iter().enumerate() {
+        for (kind, value, name) in &one.indicators {
+            let (names, places) = holders.entry((*kind, value)).or_default();
+            names.insert(name);
+            places.insert(index);
+        }
+    }
+    // The order of the words is that of weight.
+    let rank =
+        |kind: &str| ["sha256", "build-id", "endpoint", "finding"].iter().position(|word| *word == kind);
+    let mut shared: Vec<(Option<usize>, Shared)> = holders
+        .into_iter()
+        .filter(|(_, (_, places))| places.len() > 1)
+        .map(|((kind, value), (names, places))| {
+            let checkpoints = places.iter().filter_map(|index| examined.get(*index));
+            let shared = Shared {
+                kind,
+                value: value.clone(),
+                names: names.into_iter().cloned().collect(),
+                count: places.len(),
+                checkpoints: checkpoints.map(|one| label(&one.verdict.evidence)).collect(),
+            };
+            (rank(kind), shared)
+        })
+        .collect();
+    shared
+        .sort_by_cached_key(|(rank, shared)| (*rank, std::cmp::Reverse(shared.count), shared.value.clone()));
+    shared.into_iter().map(|(_, shared)| shared).collect()
+}

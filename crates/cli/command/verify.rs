@@ -1,0 +1,240 @@
+//! `ckptfx verify`: whether an archive is still the one that a report or manifest was made of.
+
+use std::{fs, io::Write as _, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    custody::{Difference, Recorded, compare},
+    report::DocumentHead,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Outcome, report::members};
+use crate::{
+    args::{Common, VerifyArgs},
+    evidence,
+    progress::Bars,
+    render::{Collection, Output, table},
+    untrusted::show,
+};
+
+const COLLECTION: Collection =
+    Collection { name: "differences", columns: &["what", "name", "problem", "expected", "actual"] };
+
+/// What was compared.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Verified {
+    /// Name of the report or manifest, without path.
+    record: String,
+    /// Its schema.
+    record_schema: String,
+    /// Its own SHA-256.
+    record_sha256: String,
+    /// Name of the archive, without path.
+    archive: String,
+    /// Its size in bytes; of a directory that of all its files, null when it could not be read as a checkpoint.
+    bytes: Option<u64>,
+    /// Its SHA-256; null for a directory.
+    sha256: Option<String>,
+    /// Number of members that were compared.
+    members: usize,
+    /// Whether everything is as it was recorded.
+    same: bool,
+}
+
+#[derive(Serialize)]
+struct VerifyHead<'v> {
+    #[serde(flatten)]
+    document: DocumentHead,
+    verified: &'v Verified,
+}
+
+/// What a report or manifest says of the archive.
+#[derive(Debug, Default)]
+struct Record {
+    schema: String,
+    bytes: Option<u64>,
+    sha256: Option<String>,
+    /// Members of each checkpoint, by the part of the evidence that it is.
+    members: Vec<(Option<String>, Vec<Recorded>)>,
+}
+
+#[derive(Deserialize)]
+struct ReportDocument {
+    evidence: ReportEvidence,
+    custody: ReportCustody,
+}
+
+#[derive(Deserialize)]
+struct ReportEvidence {
+    bytes: u64,
+    sha256: Option<String>,
+    part: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ReportCustody {
+    members: Vec<Recorded>,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    archive: ManifestArchive,
+}
+
+#[derive(Deserialize)]
+struct ManifestArchive {
+    bytes: Option<u64>,
+    sha256: Option<String>,
+}
+
+impl Record {
+    fn read(text: &[u8]) -> Result<Self> {
+        let value: Value = serde_json::from_slice(text).context("it is no JSON")?;
+        let documents = match value {
+            Value::Array(documents) => documents,
+            document => vec![document],
+        };
+        let mut record = Self::default();
+        for document in documents {
+            let schema = document.get("schema").and_then(Value::as_str).unwrap_or_default().to_owned();
+            match schema.as_str() {
+                "ckptfx.report.v1" => {
+                    let document: ReportDocument =
+                        serde_json::from_value(document).context("it lacks a key")?;
+                    record.bytes = Some(document.evidence.bytes);
+                    record.sha256 = document.evidence.sha256;
+                    record.members.push((document.evidence.part, document.custody.members));
+                }
+                "ckptfx.manifest.v1" => {
+                    let manifest: Manifest = serde_json::from_value(document).context("it lacks a key")?;
+                    record.bytes = manifest.archive.bytes;
+                    record.sha256 = manifest.archive.sha256;
+                }
+                _ => bail!("it is neither what report -o json writes nor a manifest"),
+            }
+            record.schema = schema;
+        }
+        if record.sha256.is_none() && record.members.is_empty() {
+            bail!("it has no hash to compare");
+        }
+        Ok(record)
+    }
+}
+
+pub fn run(args: &VerifyArgs, common: &Common) -> Result<Outcome> {
+    evidence::refuse_to_overwrite(&[args.archive.clone(), args.record.clone()], common)?;
+    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let context = || format!("cannot use {}", args.record.display());
+    let text = fs::read(&args.record).with_context(context)?;
+    let record = Record::read(&text).with_context(context)?;
+    let mut differences = Vec::new();
+    let archive = name(&args.archive);
+    let mut say = |problem, expected: Option<String>, actual: Option<String>| {
+        differences.push(Difference { what: "archive", name: archive.clone(), problem, expected, actual });
+    };
+    let metadata =
+        args.archive.metadata().with_context(|| format!("cannot read {}", args.archive.display()))?;
+    let sha256 = metadata.is_file().then(|| evidence::hash_file(&args.archive)).transpose()?;
+    let mut bytes = metadata.is_file().then_some(metadata.len());
+    let mut compared = 0;
+    let mut of_members = Vec::new();
+    // A manifest has no members, and needs no archive that can be read.
+    if !record.members.is_empty() || bytes.is_none() {
+        match evidence::open(&args.archive, common, &Bars::new(common.quiet)) {
+            Ok(opened) => {
+                bytes = bytes.or(Some(opened.evidence.bytes));
+                let checkpoints = &opened.evidence.checkpoints;
+                let is_one_of_many = checkpoints.len() > 1;
+                let parts: Vec<Option<String>> =
+                    checkpoints.iter().map(|one| one.label.clone().filter(|_| is_one_of_many)).collect();
+                for (part, recorded) in &record.members {
+                    let found = parts.iter().position(|other| other == part);
+                    let now: Vec<Recorded> = found
+                        .and_then(|index| checkpoints.get(index))
+                        .map(|checkpoint| members(checkpoint.archive()).iter().map(Recorded::from).collect())
+                        .unwrap_or_default();
+                    compared += recorded.len();
+                    for difference in compare(recorded, &now) {
+                        if !of_members.contains(&difference) {
+                            of_members.push(difference);
+                        }
+                    }
+                }
+                let recorded: Vec<_> = record.members.iter().map(|(part, _)| part).collect();
+                for part in parts.iter().filter(|part| !record.members.is_empty() && !recorded.contains(part))
+                {
+                    say("added", None, Some(format!("checkpoint {}", part.as_deref().unwrap_or("?"))));
+                }
+            }
+            Err(error) => say("unreadable", None, Some(format!("{error:#}"))),
+        }
+    }
+    if record.bytes.is_some() && bytes.is_some() && record.bytes != bytes {
+        say("size", record.bytes.map(|bytes| bytes.to_string()), bytes.map(|bytes| bytes.to_string()));
+    }
+    if record.sha256.is_some() && record.sha256 != sha256 {
+        say("sha256", record.sha256.clone(), sha256.clone());
+    }
+    differences.append(&mut of_members);
+    let verified = Verified {
+        record: name(&args.record),
+        record_schema: record.schema,
+        record_sha256: evidence::hash_bytes(&text),
+        archive,
+        bytes,
+        sha256,
+        members: compared,
+        same: differences.is_empty(),
+    };
+    write(&verified, &differences, common)?;
+    Ok(if verified.same { Outcome::Done } else { Outcome::DIFFERENT })
+}
+
+fn write(verified: &Verified, differences: &[Difference], common: &Common) -> Result<()> {
+    let mut output = Output::new(common, COLLECTION, false)?;
+    if output.is_table() {
+        write_table(verified, differences, &mut output)?;
+    } else {
+        output.begin_document(&VerifyHead { document: DocumentHead::new("verify"), verified })?;
+        differences.iter().try_for_each(|difference| output.record(difference))?;
+        output.end(&[])?;
+    }
+    output.finish()
+}
+
+fn write_table(verified: &Verified, differences: &[Difference], output: &mut Output) -> Result<()> {
+    let (archive, record) = (show(verified.archive.as_bytes()), show(verified.record.as_bytes()));
+    if verified.same {
+        let hash = verified.sha256.as_deref().map(|hash| format!(", sha256 {hash}")).unwrap_or_default();
+        let members = match verified.members {
+            0 => String::new(),
+            count => format!(", {count} members"),
+        };
+        writeln!(output, "{archive} is what {record} was made of{members}{hash}")?;
+        return Ok(());
+    }
+    writeln!(output, "{archive} is NOT what {record} was made of")?;
+    let mut plain = table::Plain::new(&["WHAT", "PROBLEM", "NAME", "EXPECTED", "FOUND"]);
+    let cell =
+        |text: &Option<String>| text.as_ref().map_or_else(|| "-".to_owned(), |text| show(text.as_bytes()));
+    for difference in differences {
+        plain.row([
+            difference.what.to_owned(),
+            difference.problem.to_owned(),
+            show(difference.name.as_bytes()),
+            cell(&difference.expected),
+            cell(&difference.actual),
+        ]);
+    }
+    if verified.members > 0 && differences.iter().all(|difference| difference.what == "archive") {
+        plain.write(output, false)?;
+        writeln!(output, "all {} members have the content that was recorded", verified.members)?;
+        return Ok(());
+    }
+    let color = output.color;
+    plain.write(output, color)?;
+    Ok(())
+}
