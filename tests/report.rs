@@ -219,7 +219,7 @@ fn the_evidence_is_never_written_over() {
     std::os::unix::fs::symlink(&archive, scratch.path("link")).expect("a link");
     for target in ["case.tar.zst", "link"] {
         let target = scratch.path(target);
-        for words in ["report -q -o json", "ps"] {
+        for words in ["report -q -o json", "ps", "dump --pid 1", "sbom --cyclonedx", "scan", "list"] {
             let ended = on(&format!("{words} --out-file {}", target.display()), &archive).status(2);
             assert!(ended.stderr.contains("is evidence"), "{}", ended.stderr);
         }

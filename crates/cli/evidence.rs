@@ -1,12 +1,6 @@
 //! From what the user named to opened evidence.
 
-use std::{
-    fs::File,
-    io,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{fs::File, io, os::unix::fs::MetadataExt as _, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_parser::evidence::{self, Evidence, Input, OpenOptions};
@@ -24,6 +18,7 @@ pub struct Opened {
 
 /// Opens one archive.
 pub fn open(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
+    refuse_to_overwrite(&[path], common)?;
     let input = if path == Path::new("-") { Input::Stdin } else { Input::Path(path.to_path_buf()) };
     let started = Instant::now();
     let options = OpenOptions {
@@ -46,14 +41,14 @@ pub fn open(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
 }
 
 /// Fails when the result would be written over the evidence, or into a directory that is evidence.
-pub fn refuse_to_overwrite(archives: &[PathBuf], common: &Common) -> Result<()> {
+pub fn refuse_to_overwrite<P: AsRef<Path>>(archives: &[P], common: &Common) -> Result<()> {
     let Some(target) = &common.out_file else { return Ok(()) };
     // A file that is not there yet is told by its directory.
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let resolved =
         target.canonicalize().ok().or_else(|| Some(directory.canonicalize().ok()?.join(target.file_name()?)));
     let identity = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
-    for archive in archives {
+    for archive in archives.iter().map(AsRef::as_ref) {
         let is_same = identity(target).is_some_and(|target| identity(archive) == Some(target));
         let is_inside = archive
             .canonicalize()

@@ -412,9 +412,12 @@ fn indicators(case: &mut Case<'_>, facts: &Facts<'_>, findings: &[Finding]) -> B
     found
 }
 
+/// Names of an indicator, and the checkpoints that have it.
+type Holders<'e> = (BTreeSet<&'e Text>, BTreeSet<usize>);
+
 /// What more than one checkpoint has; what most have comes first.
 fn shared(examined: &[Examined]) -> Vec<Shared> {
-    let mut holders: BTreeMap<(&'static str, &Text), (BTreeSet<&Text>, BTreeSet<usize>)> = BTreeMap::new();
+    let mut holders: BTreeMap<(&'static str, &Text), Holders<'_>> = BTreeMap::new();
     for (index, one) in examined.iter().enumerate() {
         for (kind, value, name) in &one.indicators {
             let (names, places) = holders.entry((*kind, value)).or_default();

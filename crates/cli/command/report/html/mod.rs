@@ -2,6 +2,7 @@
 //! script, which its Content Security Policy names by hash. Everything can be read without that script.
 
 mod findings;
+mod graph;
 mod memory;
 mod parts;
 
@@ -62,7 +63,12 @@ pub fn write(report: &Report<'_>, index: usize, output: &mut Output) -> Result<(
     put(parts::summary(report, &id("summary"), &id("")))?;
     put(findings::section(report, &id("findings"), &id("")))?;
     for table in &tables {
-        put(parts::table_section(table, &id(table.id)))?;
+        let picture = if table.id == "connections" {
+            graph::picture(report.graph)
+        } else {
+            html! {}
+        };
+        put(parts::table_section(table, &id(table.id), picture))?;
         if table.id == "processes" {
             put(memory::section(report.dossier.facts, &id("memory")))?;
         }

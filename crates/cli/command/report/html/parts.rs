@@ -113,11 +113,12 @@ pub fn pairs(rows: &[(&'static str, String)]) -> Markup {
     html! { dl { @for (name, value) in rows { dt { (name) } dd { (value) } } } }
 }
 
-/// A section with one table.
-pub fn table_section(section: &Section, id: &str) -> Markup {
+/// A section with one table, below a picture of it if there is one.
+pub fn table_section(section: &Section, id: &str, picture: Markup) -> Markup {
     html! {
         section id=(id) {
             h2 { (section.title) " " span.number { (section.total) } }
+            (picture)
             @if section.rows.is_empty() {
                 p.none { "There are none in the checkpoint." }
             } @else {
