@@ -457,6 +457,35 @@ fn a_time_that_is_not_recorded_is_not_made_up() {
 }
 
 #[test]
+fn a_report_adds_secrets_and_dated_facts() {
+    let report =
+        |form: &str| on(&format!("report -q --no-times -o {form}"), fixture("shop-podman")).status(0);
+    let document = report("json").json();
+    let events = report("ecs").lines();
+    let fields = ecs_fields();
+    events.iter().for_each(|event| assert_ecs(event, &fields));
+    let secrets = list(&document, "secrets").len();
+    assert!(secrets > 0);
+    assert_eq!(count(&events, "/event/dataset", "ckptfx.secret"), secrets);
+    assert_eq!(count(&events, "/event/dataset", "ckptfx.timeline"), list(&document, "events").len());
+    assert_eq!(count(&events, "/event/dataset", "ckptfx.finding"), list(&document, "findings").len());
+    let classes = report("ocsf").lines();
+    assert_eq!(classes.iter().filter(|event| event["class_uid"] == 2006).count(), secrets);
+    let log = report("sarif").json();
+    let results = list(&log["runs"][0], "results");
+    assert_eq!(results.len(), list(&document, "findings").len() + secrets);
+    // What the secrets are is in no form.
+    let known = on("secrets -q -o json --show-secrets", fixture("shop-podman")).status(0).json();
+    let known: Vec<&str> =
+        list(&known, "secrets").iter().filter_map(|secret| secret["secret"].as_str()).collect();
+    assert!(!known.is_empty());
+    for form in FORMS {
+        let text = report(form).text();
+        assert!(known.iter().all(|secret| !text.contains(*secret)), "{form}");
+    }
+}
+
+#[test]
 fn forms_are_refused_where_they_make_no_sense() {
     for command in ["ps", "files", "info", "timeline", "decode"] {
         for form in FORMS {
