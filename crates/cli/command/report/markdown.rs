@@ -34,6 +34,9 @@ pub fn write(report: &Report<'_>, out: &mut dyn Write) -> Result<()> {
         .collect();
     let list = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
     writeln!(out, "**Verdict: {level}.** {sentence} {}{list}.\n", count("finding", findings.len()))?;
+    if let Some(reservation) = sections::reservation(report) {
+        writeln!(out, "**{reservation}**\n")?;
+    }
     pairs(&sections::subject(report), out)?;
     writeln!(out, "\n## Findings")?;
     for story in stories(findings) {

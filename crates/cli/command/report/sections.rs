@@ -135,6 +135,13 @@ fn mounts_of(report: &Report<'_>) -> Section {
     section
 }
 
+/// What a reader of the verdict must know when not everything could be read.
+pub fn reservation(report: &Report<'_>) -> Option<&'static str> {
+    let is_partial = report.dossier.warnings.iter().any(|warning| warning.partial);
+    is_partial
+        .then_some("Something could not be read, as the warnings say: more may be there than was found.")
+}
+
 /// The verdict in one sentence.
 pub fn verdict(report: &Report<'_>) -> (&'static str, &'static str) {
     let findings = report.dossier.findings;

@@ -63,6 +63,9 @@ pub fn summary(report: &Report<'_>, id: &str, prefix: &str) -> Markup {
             div class={ "verdict " (level) } {
                 p { strong { (verdict) } " " (count("finding", findings.len())) " in " (stories)
                     @if stories == 1 { " story." } @else { " stories." } }
+                @if let Some(reservation) = sections::reservation(report) {
+                    p { (reservation) " " a href={ "#" (prefix) "warnings" } { "Warnings" } }
+                }
                 ul.counts {
                     @for severity in Severity::ALL {
                         li { span class={ "badge " (severity.name()) } { (severity.name()) } " " strong { (of(severity)) } }
