@@ -7,6 +7,7 @@ use ckptfx_analysis::{
     custody::{Difference, Recorded, compare},
     report::DocumentHead,
 };
+use ckptfx_parser::Checkpoint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -146,28 +147,12 @@ pub fn run(args: &VerifyArgs, common: &Common) -> Result<Outcome> {
         match evidence::open(&args.archive, common, &Bars::new(common.quiet)) {
             Ok(opened) => {
                 bytes = bytes.or(Some(opened.evidence.bytes));
-                let checkpoints = &opened.evidence.checkpoints;
-                let is_one_of_many = checkpoints.len() > 1;
-                let parts: Vec<Option<String>> =
-                    checkpoints.iter().map(|one| one.label.clone().filter(|_| is_one_of_many)).collect();
-                for (part, recorded) in &record.members {
-                    let found = parts.iter().position(|other| other == part);
-                    let now: Vec<Recorded> = found
-                        .and_then(|index| checkpoints.get(index))
-                        .map(|checkpoint| members(checkpoint.archive()).iter().map(Recorded::from).collect())
-                        .unwrap_or_default();
-                    compared += recorded.len();
-                    for difference in compare(recorded, &now) {
-                        if !of_members.contains(&difference) {
-                            of_members.push(difference);
-                        }
-                    }
+                let found = compare_members(&record, &opened.evidence.checkpoints);
+                for part in found.unrecorded {
+                    say("added", None, Some(format!("checkpoint {part}")));
                 }
-                let recorded: Vec<_> = record.members.iter().map(|(part, _)| part).collect();
-                for part in parts.iter().filter(|part| !record.members.is_empty() && !recorded.contains(part))
-                {
-                    say("added", None, Some(format!("checkpoint {}", part.as_deref().unwrap_or("?"))));
-                }
+                compared = found.compared;
+                of_members = found.differences;
             }
             Err(error) => say("unreadable", None, Some(format!("{error:#}"))),
         }
@@ -191,6 +176,44 @@ pub fn run(args: &VerifyArgs, common: &Common) -> Result<Outcome> {
     };
     write(&verified, &differences, common)?;
     Ok(if verified.same { Outcome::Done } else { Outcome::DIFFERENT })
+}
+
+/// What a comparison of members found.
+struct Compared {
+    /// How many were recorded.
+    compared: usize,
+    differences: Vec<Difference>,
+    /// Checkpoints that the record does not have.
+    unrecorded: Vec<String>,
+}
+
+fn compare_members(record: &Record, checkpoints: &[Checkpoint]) -> Compared {
+    let is_one_of_many = checkpoints.len() > 1;
+    let part_of = |checkpoint: &Checkpoint| checkpoint.label.clone().filter(|_| is_one_of_many);
+    let mut differences: Vec<Difference> = Vec::new();
+    let mut compared = 0;
+    for (part, recorded) in &record.members {
+        let found = checkpoints.iter().find(|checkpoint| part_of(checkpoint) == *part);
+        let now: Vec<Recorded> = found
+            .map(|checkpoint| members(checkpoint.archive()).iter().map(Recorded::from).collect())
+            .unwrap_or_default();
+        compared += recorded.len();
+        // Checkpoints of one archive have its members in common.
+        for difference in compare(recorded, &now) {
+            if !differences.contains(&difference) {
+                differences.push(difference);
+            }
+        }
+    }
+    let is_unrecorded = |part: &Option<String>| {
+        !record.members.is_empty() && record.members.iter().all(|(recorded, _)| recorded != part)
+    };
+    let unrecorded = checkpoints.iter().map(part_of).filter(is_unrecorded);
+    Compared {
+        compared,
+        differences,
+        unrecorded: unrecorded.map(|part| part.unwrap_or_else(|| "without a name".to_owned())).collect(),
+    }
 }
 
 fn write(verified: &Verified, differences: &[Difference], common: &Common) -> Result<()> {
