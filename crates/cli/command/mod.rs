@@ -36,12 +36,14 @@ mod yara;
 
 pub use self::{rootfs::open_member, yara::YaraArgs};
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Task,
     report::{Head, Warning},
 };
-use ckptfx_parser::{Checkpoint, Diagnostic, Severity};
+use ckptfx_parser::{Checkpoint, Diagnostic, Reports, Severity};
 
 use crate::{
     args::{Cli, Command, Common, ProcessFilter},
@@ -190,15 +192,17 @@ fn for_each_checkpoint(
     Ok(outcome)
 }
 
-/// Warnings for the result, each once; on standard error too unless `--quiet`.
+/// Warnings for the result, each once and of each kind only the first; on standard error too unless `--quiet`.
 fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = Vec::new();
-    for diagnostic in diagnostics {
-        let warning = Warning::from(diagnostic);
-        if warnings.contains(&warning) {
-            continue;
-        }
-        if !common.quiet {
+    let mut reports = Reports::new(&common.limits());
+    let mut seen = HashSet::new();
+    let mut kept: Vec<Diagnostic> = Vec::new();
+    for diagnostic in diagnostics.iter().filter(|diagnostic| seen.insert(*diagnostic)) {
+        reports.push(diagnostic.clone(), &mut kept);
+    }
+    reports.finish("evidence", &mut kept);
+    if !common.quiet {
+        for diagnostic in &kept {
             let kind = if diagnostic.severity == Severity::Loss { "warning" } else { "note" };
             let at = diagnostic.offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default();
             eprintln!(
@@ -208,9 +212,8 @@ fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Warnin
                 diagnostic.code
             );
         }
-        warnings.push(warning);
     }
-    warnings
+    kept.iter().map(Warning::from).collect()
 }
 
 impl ProcessFilter {

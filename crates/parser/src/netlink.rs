@@ -80,7 +80,7 @@ impl<'a> Messages<'a> {
     /// # Errors
     /// When the first word is not that of a file of iproute2.
     pub fn new(file: &ImageFile<'a>, raw: Raw) -> Result<Self, Diagnostic> {
-        let ImageFile { name, bytes, order } = *file;
+        let ImageFile { name, bytes, order, .. } = *file;
         let mut messages = Self { name, bytes, order, raw, position: 0 };
         if raw == Raw::Netlink {
             let known = |order: &ByteOrder| order.word(bytes, 0).is_some_and(|word| MAGICS.contains(&word));
