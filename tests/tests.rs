@@ -4,9 +4,11 @@
 mod architecture;
 mod archives;
 mod cli;
+mod damage;
 mod decode;
 mod docs;
 mod execution;
+mod exercise;
 mod grep;
 mod hostile;
 mod memory;

@@ -33,6 +33,8 @@ pub enum Input {
     Path(PathBuf),
     /// Standard input, read to its end.
     Stdin,
+    /// Bytes that are at hand.
+    Bytes(Bytes),
 }
 
 impl Input {
@@ -46,6 +48,7 @@ impl Input {
                 .file_name()
                 .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
             Self::Stdin => "stdin".to_owned(),
+            Self::Bytes(_) => "bytes".to_owned(),
         }
     }
 }
@@ -141,6 +144,7 @@ fn load(
                 read_all(file).map_err(|source| at(path, source))?
             }
         }
+        Input::Bytes(bytes) => bytes.clone(),
         Input::Stdin => read_all(io::stdin().lock()).map_err(|source| at(Path::new("-"), source))?,
     };
     let size = bytes.len() as u64;
