@@ -3,7 +3,9 @@
 
 mod architecture;
 mod archives;
+mod attacks;
 mod cli;
+mod custody;
 mod damage;
 mod decode;
 mod docs;
