@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -53,7 +53,10 @@ fn evidence_is_opened_to_be_read_and_stays_as_it_is() {
         let Some(log) = traced("trace=%file", arguments, &scratch) else { return };
         let opens: Vec<&str> = log.lines().filter(|line| line.contains("evidence.tar.zst")).collect();
         assert!(opens.iter().any(|line| line.contains("openat(")), "{arguments:?}: it was not opened: {log}");
-        for line in opens.iter().filter(|line| line.contains("open") || line.contains("creat")) {
+        for line in opens
+            .iter()
+            .filter(|line| ["open(", "openat(", "openat2(", "creat("].iter().any(|call| line.contains(call)))
+        {
             assert!(line.contains("O_RDONLY"), "{arguments:?}: {line}");
         }
         let changing = ["unlink", "rename", "chmod", "chown", "utime", "truncate", "link", "setxattr"];
@@ -122,12 +125,12 @@ fn stopped_half_way(scratch: &Scratch) -> std::process::Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("the program starts");
-    let waits_in_open = || {
-        let stack = fs::read_to_string(format!("/proc/{}/wchan", child.id())).unwrap_or_default();
-        let fds = fs::read_dir(format!("/proc/{}/fd", child.id())).map(Iterator::count).unwrap_or(0);
-        stack.contains("fifo") || stack.contains("wait_for_partner") || fds > 3
+    let has_begun = || {
+        let open = fs::read_dir(format!("/proc/{}/fd", child.id())).expect("readable").flatten();
+        let links: Vec<_> = open.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
+        links.iter().any(|link| link.starts_with(scratch.path("out")))
     };
-    wait_for("the result under way", waits_in_open);
+    wait_for("the result under way", has_begun);
     child
 }
 
@@ -165,17 +168,18 @@ fn a_result_is_for_its_owner_only_and_replaces_what_was_there() {
 fn evidence_that_becomes_shorter_ends_the_program_with_a_word() {
     let scratch = Scratch::new();
     let path = scratch.put("evidence.tar", plain("shop-crio"));
+    let fifo = scratch.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
     let mut command = command();
-    command.args(["dump", "--pid", "11", "--vma", "heap", "evidence.tar"]).current_dir(scratch.0.path());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let mut stdout = child.stdout.take().expect("piped");
-    // It has begun to write, and waits for someone to take more.
-    let mut first = [0; 16];
-    stdout.read_exact(&mut first).expect("some bytes");
-    let file = fs::OpenOptions::new().write(true).open(&path).expect("opened");
-    file.set_len(4096).expect("cut");
-    let mut rest = Vec::new();
-    stdout.read_to_end(&mut rest).expect("readable");
+    command.args(["ps", "--parent"]).arg(&fifo).arg(&path).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    // The evidence is mapped and its members are known; the program waits for the parent.
+    let maps = format!("/proc/{}/maps", child.id());
+    let mut parent = fs::OpenOptions::new().write(true).open(&fifo).expect("opened");
+    wait_for("the map", || fs::read_to_string(&maps).is_ok_and(|maps| maps.contains("evidence.tar")));
+    fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(4096)).expect("cut");
+    parent.write_all(&plain("webserver-crio")).expect("written");
+    drop(parent);
     let mut stderr = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut stderr).expect("text");
     let status = child.wait().expect("waited for");

@@ -14,6 +14,7 @@ use ckptfx_testkit::{Members, Rng, damage};
 
 use crate::{
     exercise::{self, Outcome},
+    mutate,
     support::{ARCHIVES, codes, members, on_bytes, plain},
 };
 
@@ -208,4 +209,22 @@ fn the_program_tells_each_loss_and_still_shows_the_tree() {
         assert!(codes(&document, true).contains(&"missing-image"), "{warnings}");
         assert_eq!(pids(&document).len(), whole.len(), "{image}");
     }
+}
+
+#[test]
+fn messages_changed_as_messages() {
+    let mut tally = Tally::default();
+    let samples = [
+        ckptfx_testkit::Container::sample().crio(ckptfx_testkit::CrioVersion::V1_29),
+        ckptfx_testkit::Container::new(ckptfx_testkit::rich()).podman(ckptfx_testkit::PodmanVersion::V5),
+        small("scenarios/log"),
+    ];
+    for seed in 0..cases(300, 20_000) {
+        let mut choices = [0; 64];
+        Rng::new(seed).fill(&mut choices);
+        let mut members = samples[seed as usize % samples.len()].clone();
+        mutate::members(&mut members, &mut mutate::Choices::of(&choices));
+        tally.run(&format!("messages changed by {seed}"), members.to_tar());
+    }
+    tally.report("messages");
 }

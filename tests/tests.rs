@@ -15,6 +15,7 @@ mod grep;
 mod hostile;
 mod memory;
 mod mounts;
+mod mutate;
 mod open_files;
 mod recover;
 mod rootfs;

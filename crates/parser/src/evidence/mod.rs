@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    Checkpoint, Diagnostic, Error, Limits, Result,
+    Checkpoint, Diagnostic, Error, Limits, Result, Severity,
     archive::{
         Archive, MemberKind, index_directory, index_stream, index_tar, looks_like_stream, looks_like_tar,
     },
@@ -106,7 +106,10 @@ pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
     if checkpoints.is_empty() {
         let reason = "it holds no pstree.img, inventory.img or spec.dump; give the archive that the engine \
                       wrote, an unpacked one, or a directory of CRIU images";
-        return Err(Error::NotACheckpoint { name, reason: reason.to_owned() });
+        // What was lost may be why there is none.
+        let lost = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Loss);
+        let reason = lost.map_or(reason.to_owned(), |lost| format!("{reason}; {}", lost.message));
+        return Err(Error::NotACheckpoint { name, reason });
     }
     Ok(Evidence { name, format: unpacked.format, bytes: unpacked.bytes, checkpoints, diagnostics })
 }

@@ -1,0 +1,9 @@
+//! Any bytes as evidence: tars, streams and images of images, and every question asked of what is found.
+#![no_main]
+
+#[path = "../../tests/exercise.rs"]
+mod exercise;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    exercise::evidence(bytes.to_vec().into());
+});
