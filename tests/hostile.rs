@@ -25,7 +25,15 @@ fn survived(what: &str, ended: &Ended) {
 fn look(what: &str, bytes: &[u8]) {
     let scratch = Scratch::new();
     let path = scratch.put("archive.tar", bytes);
-    for words in ["ps --env --threads=1", "info", "grep-mem -c e", "dump --pid 1 -o json"] {
+    for words in [
+        "ps --env --threads=1",
+        "info",
+        "grep-mem -c e",
+        "dump --pid 1 -o json",
+        "timeline -o bodyfile",
+        "history",
+        "graph --may-trace -o dot",
+    ] {
         survived(&format!("{words} of {what}"), &on(words, &path));
     }
 }

@@ -51,7 +51,9 @@ fn calls(command: &str) -> Vec<String> {
             "grep-mem -c PATH=",
             "grep-mem -l PATH=",
         ],
+        "diff" => &["diff --strings OTHER"],
         "info" => &["info", "info --hash"],
+        "secrets" => &["secrets", "secrets --show-secrets"],
         "maps" => &["maps", "maps --anomalies"],
         "ps" => &["ps", "ps --env"],
         "rootfs" => &["rootfs", "rootfs --hash"],
@@ -72,7 +74,8 @@ fn results(
     let mut out = Vec::new();
     for command in commands.keys() {
         for words in calls(command) {
-            let words = words.replace("PID", &pid);
+            let other = fixture("webserver-crio");
+            let words = words.replace("PID", &pid).replace("OTHER", &other.to_string_lossy());
             let ended = on(&format!("{words} -o {format}"), evidence);
             // Some results are partial, and a search may find nothing.
             assert!(

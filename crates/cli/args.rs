@@ -1,11 +1,25 @@
 //! What can be said on the command line.
 
+mod diff;
+mod graph;
+mod timeline;
+
 use std::path::PathBuf;
 
 use ckptfx_parser::Limits;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{command::YaraArgs, scanning::ScanArgs};
+use self::{diff::DIFF_HELP, graph::GRAPH_HELP, timeline::TIMELINE_HELP};
+pub use self::{diff::DiffArgs, graph::GraphArgs, timeline::TimelineArgs};
+use crate::{
+    command::{
+        YaraArgs,
+        iocs::{self, IocsArgs},
+        secrets::{self, SecretsArgs},
+        triage::{self, TriageArgs},
+    },
+    scanning::ScanArgs,
+};
 
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
 #[derive(Debug, Parser)]
@@ -29,7 +43,7 @@ const EXAMPLES: &str = "Examples:
 Archives may be plain or compressed tars, directories, OCI images, image streams, or - for standard input.
 Nothing is extracted, and the evidence is never written.
 
-Exit status: 0 done; 1 nothing matched; 2 usage error or unreadable evidence; 3 done, but something in the
+Exit status: 0 done; 1 nothing matched, or --fail-on was met; 2 usage error or unreadable evidence; 3 done, but something in the
 evidence could not be read (see the warnings; --strict makes it 2).";
 
 /// Options of every command.
@@ -103,6 +117,32 @@ pub enum Format {
     Jsonl,
     /// Comma-separated values with a header.
     Csv,
+    /// Lines for mactime (`timeline` only).
+    Bodyfile,
+    /// JSON lines for Timesketch (`timeline` only).
+    Timesketch,
+    /// A graph for Graphviz (`graph` only).
+    Dot,
+    /// A graph for Mermaid (`graph` only).
+    Mermaid,
+}
+
+impl Format {
+    /// The word for it on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+impl Command {
+    /// Whether the command's result has this form.
+    pub fn has(&self, format: Format) -> bool {
+        match format {
+            Format::Table | Format::Json | Format::Jsonl | Format::Csv => true,
+            Format::Bodyfile | Format::Timesketch => matches!(self, Self::Timeline(_)),
+            Format::Dot | Format::Mermaid => matches!(self, Self::Graph(_)),
+        }
+    }
 }
 
 /// When to use colour.
@@ -122,6 +162,9 @@ pub enum Command {
     /// Give an overview: container, times, versions, counts, sizes, and what is not in the archive
     #[command(after_help = "Examples:\n  ckptfx info archive.tar\n  ckptfx info -o json --hash archive.tar")]
     Info(InfoArgs),
+    /// Say what speaks for an intrusion, with proof: ranked, one story per process
+    #[command(after_help = triage::HELP)]
+    Triage(TriageArgs),
     /// Show the process tree
     #[command(
         visible_alias = "pstree",
@@ -132,6 +175,12 @@ pub enum Command {
     /// Search the memory of all processes
     #[command(override_usage = "ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE...", after_help = GREP_HELP)]
     GrepMem(GrepArgs),
+    /// Find keys, tokens and passwords in memory, files and queues
+    #[command(after_help = secrets::HELP, mut_arg("source", |source| source.default_value("all")))]
+    Secrets(SecretsArgs),
+    /// Count URLs, addresses, wallets and hashes, or find those of a list
+    #[command(after_help = iocs::HELP, mut_arg("source", |source| source.default_value("all")))]
+    Iocs(IocsArgs),
     /// List printable text, with the process, address and mapping of each
     #[command(after_help = STRINGS_HELP)]
     Strings(StringsArgs),
@@ -248,6 +297,21 @@ pub enum Command {
     /// Show host and domain name of each UTS namespace
     #[command(after_help = "Examples:\n  ckptfx uts archive.tar")]
     Uts(ViewArgs),
+    /// Show what differs between checkpoints
+    #[command(after_help = DIFF_HELP)]
+    Diff(DiffArgs),
+    /// List every dated fact in order of time
+    #[command(visible_alias = "timeliner", after_help = TIMELINE_HELP)]
+    Timeline(TimelineArgs),
+    /// Show who talks to whom: pipes, sockets, shared memory, parents
+    #[command(after_help = GRAPH_HELP)]
+    Graph(GraphArgs),
+    /// Show commands that were typed: shell history in memory, and unread terminal input
+    #[command(
+        visible_alias = "bash",
+        after_help = "Bash and other programs with GNU history keep what was typed in memory, also when they write no history file.\n                      Shells without it (dash, BusyBox) keep nothing but the line that they work on.\n\n                      Examples:\n  ckptfx history archive.tar\n  ckptfx history --pid 6 -o json archive.tar"
+    )]
+    History(ViewArgs),
     /// Print the JSON Schema of a command's result
     #[command(after_help = "Examples:\n  ckptfx schema ps\n  ckptfx schema --all --dir docs/schema")]
     Schema(SchemaArgs),

@@ -203,7 +203,7 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
     }
 }
 
-fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> Vec<Time> {
+pub(crate) fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> Vec<Time> {
     let container = &case.checkpoint.container;
     let mut times = Vec::new();
     let mut add = |what, time: Option<Timestamp>, source: &str| {
@@ -248,7 +248,7 @@ fn hostname(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -
 }
 
 /// The kernel from the vDSO of the first process that has one (`format.md §2.1`).
-fn kernel(case: &Case<'_>) -> Option<Sourced<String>> {
+pub(crate) fn kernel(case: &Case<'_>) -> Option<Sourced<String>> {
     let spaces = case.tasks.iter().filter_map(|task| task.space.as_ref());
     spaces.into_iter().find_map(|space| {
         let vdso = space.vmas.iter().find(|vma| vma.kind == VmaKind::Vdso)?;
@@ -257,7 +257,7 @@ fn kernel(case: &Case<'_>) -> Option<Sourced<String>> {
     })
 }
 
-fn architecture(case: &Case<'_>) -> Option<&'static str> {
+pub(crate) fn architecture(case: &Case<'_>) -> Option<&'static str> {
     let mut ignored = Vec::new();
     case.tasks.iter().find_map(|task| {
         let name = format!("core-{}.img", task.process.pid);

@@ -63,7 +63,7 @@ pub fn run(args: &DecodeArgs, common: &Common) -> Result<Outcome> {
     match common.output {
         Format::Table => common.output = Format::Json,
         Format::Csv => bail!("an image is decoded to json or jsonl"),
-        Format::Json | Format::Jsonl => {}
+        _ => {}
     }
     match args.operands.as_slice() {
         [] => bail!("an image is needed; see ckptfx decode --help"),

@@ -4,12 +4,16 @@ mod cgroups;
 mod core;
 mod creds;
 mod decode;
+mod diff;
 mod dump;
 mod env;
 mod files;
 mod generate;
+mod graph;
 mod grep_mem;
+mod history;
 mod info;
+pub mod iocs;
 mod ipc;
 mod limits;
 mod list;
@@ -24,12 +28,15 @@ mod recover;
 mod rootfs;
 mod sbom;
 mod schema;
+pub mod secrets;
 mod signals;
 mod sockets;
 mod stats;
 mod strings;
 mod threads;
+mod timeline;
 mod timers;
+pub mod triage;
 mod uts;
 mod view;
 mod yara;
@@ -58,10 +65,15 @@ use crate::{
 pub enum Outcome {
     /// All is said.
     Done = 0,
-    /// Nothing matched.
+    /// Nothing matched, or what `--fail-on` names was found.
     NothingMatched = 1,
     /// Some of the evidence could not be read.
     Partly = 3,
+}
+
+impl Outcome {
+    /// There are differences, and the user asked to be told by the exit status.
+    pub const DIFFERENT: Self = Self::NothingMatched;
 }
 
 /// Runs what the command line says.
@@ -81,6 +93,9 @@ pub fn run(cli: Cli) -> Result<Outcome> {
     let show_threads = matches!(&common.threads, Some(None)) || operand.is_some();
     if show_threads && !matches!(cli.command, Command::Ps(_)) {
         bail!("--threads needs a number");
+    }
+    if !cli.command.has(common.output) {
+        bail!("this command has no -o {}; its forms are table, json, jsonl and csv", common.output.name());
     }
     match cli.command {
         Command::Info(args) => info::run(&args, &common),
@@ -115,7 +130,14 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Sbom(args) => sbom::run(&args, &common),
         Command::Env(args) => env::run(&args, &common),
         Command::Limits(args) => limits::run(&args, &common),
+        Command::Triage(args) => triage::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
+        Command::Secrets(args) => secrets::run(&args, &common),
+        Command::Iocs(args) => iocs::run(&args, &common),
+        Command::Diff(args) => diff::run(&args, &common),
+        Command::Timeline(args) => timeline::run(&args, &common),
+        Command::Graph(args) => graph::run(&args, &common),
+        Command::History(args) => history::run(&args, &common),
         Command::Schema(args) => schema::run(&args),
         Command::Generate(args) => generate::run(&args),
     }

@@ -4,14 +4,14 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount, namespace, network,
-    process, queue, recover, report, rootfs, sbom, search, signal, socket, statistics, summary, thread,
-    timer, uts, yara,
+    cgroup, compare, credential, elf_core, environment, file, finding, graph, history, ioc, ipc, limits, log,
+    mapping, mount, namespace, network, process, queue, recover, report, rootfs, sbom, search, secret,
+    signal, socket, statistics, summary, thread, timeline, timer, uts, yara,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, dump, grep_mem, list, strings};
+use super::{Outcome, decode, diff, dump, grep_mem, list, strings};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -23,11 +23,16 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("core", "segments", of::<elf_core::SegmentFacts>),
     ("creds", "credentials", of::<credential::Credentials>),
     ("decode", "entries", any_object),
+    ("diff", "changes", of::<compare::Change>),
     ("dump", "pieces", of::<dump::Piece>),
     ("env", "variables", of::<environment::Variable>),
     ("files", "files", of::<file::OpenFile>),
     ("grep-mem", "matches", of::<grep_mem::Match<'static>>),
+    ("graph", "edges", of::<graph::Edge>),
+    ("graph", "nodes", of::<graph::Node>),
+    ("history", "commands", of::<history::TypedCommand>),
     ("info", "info", of::<summary::Summary>),
+    ("iocs", "iocs", of::<ioc::Indicator>),
     ("ipc", "ipc", of::<ipc::Object>),
     ("limits", "limits", of::<limits::Limit>),
     ("list", "checkpoints", of::<list::Row>),
@@ -48,17 +53,21 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("recover", "recoverable", of::<recover::Recoverable>),
     ("rootfs", "changes", of::<rootfs::Change>),
     ("sbom", "components", of::<sbom::Component>),
+    ("secrets", "secrets", of::<secret::Secret>),
     ("signals", "signals", of::<signal::Signal>),
     ("stats", "stats", of::<statistics::Measured>),
     ("strings", "strings", of::<strings::StringFacts>),
     ("threads", "threads", of::<thread::ThreadFacts>),
+    ("timeline", "events", of::<timeline::Event>),
     ("timers", "timers", of::<timer::Timer>),
+    ("triage", "findings", of::<finding::Finding>),
+    ("triage", "not_examined", of::<finding::NotExamined>),
     ("uts", "uts", of::<uts::Uts>),
     ("yara", "matches", of::<yara::Match>),
 ];
 
 /// Commands that say what they covered.
-const SCANS: &[&str] = &["grep-mem", "strings", "yara"];
+const SCANS: &[&str] = &["grep-mem", "iocs", "secrets", "strings", "yara"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -113,6 +122,10 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         if command != "decode" {
             required.extend(["evidence", "container"]);
         }
+    }
+    if command == "diff" {
+        properties.insert("earlier".to_owned(), reference::<diff::Earlier>(&mut generator));
+        required.push("earlier");
     }
     if command == "decode" {
         properties.insert("image".to_owned(), reference::<decode::ImageFacts<'static>>(&mut generator));

@@ -61,6 +61,13 @@ fn write_compact(out: &mut dyn Write, value: &Value) -> Result<()> {
     Ok(())
 }
 
+/// A value as one line that is fit to be shown.
+pub fn safe_line(value: &Value) -> Result<String> {
+    let mut line = Vec::new();
+    write_compact(&mut line, value)?;
+    Ok(String::from_utf8(line)?)
+}
+
 /// Writes indented JSON, each line after the first moved in by `indent`.
 pub(super) fn write_pretty(out: &mut dyn Write, value: &Value, indent: &str) -> Result<()> {
     let mut text = Vec::new();

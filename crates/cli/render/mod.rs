@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use ckptfx_analysis::report::{Head, Warning};
 use serde::Serialize;
 
-pub use self::json::to_value;
+pub use self::json::{safe_line, to_value};
 use self::new_file::NewFile;
 use crate::args::{Color, Common, Format};
 
@@ -100,6 +100,12 @@ impl Output {
         self.begin_document(head)
     }
 
+    /// Begins a document about more than one checkpoint, with what stands above its table.
+    pub fn begin_titled(&mut self, head: &impl Serialize, title: &str) -> Result<()> {
+        self.title = Some(crate::untrusted::show(title.as_bytes()));
+        self.begin_document(head)
+    }
+
     /// Begins a document with any head; its fields come before the collection, and in each line. Nothing is
     /// written before there is something to say, so that an error leaves no half document behind.
     pub fn begin_document(&mut self, head: &impl Serialize) -> Result<()> {
@@ -132,23 +138,30 @@ impl Output {
                 let title = self.title.take().unwrap_or_default();
                 writeln!(self.target, "{blank}==> {title} <==")?;
             }
-            Format::Csv | Format::Jsonl | Format::Table => {}
+            _ => {}
         }
         self.head = head;
         Ok(())
     }
 
-    /// Adds a record. In table format nothing is written: the command does that itself.
+    /// The head of the current document, for forms that a command writes itself.
+    pub fn head(&self) -> &serde_json::Value {
+        &self.head
+    }
+
+    /// Adds a record. In a form that is for one command only, and in a table, nothing is written: the command does
+    /// that itself.
     pub fn record(&mut self, record: &impl Serialize) -> Result<()> {
         self.ensure_begun()?;
         let first = self.records == 0;
         self.records += 1;
         let out = &mut self.target;
         match self.format {
-            Format::Table => {}
             Format::Json => json::record(out, record, first)?,
             Format::Jsonl => json::line(out, &self.head, record)?,
             Format::Csv => csv::row(out, &self.head, &to_value(record)?, self.collection.columns)?,
+            // What a command writes itself.
+            _ => {}
         }
         Ok(())
     }

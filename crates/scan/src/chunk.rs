@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::gate::Gates;
 use crate::lane::{Found, Full, Lane, Sweep};
 use crate::literal::Literals;
 use crate::region::Region;
@@ -10,6 +11,7 @@ use crate::region::Region;
 pub(crate) struct Task<'a> {
     pub(crate) lanes: &'a [Lane],
     pub(crate) literals: &'a Literals,
+    pub(crate) gates: &'a Gates,
     pub(crate) regions: &'a [Region<'a>],
     pub(crate) chunk: usize,
     pub(crate) tile: usize,
@@ -113,7 +115,13 @@ pub(crate) struct Scanned {
 
 /// Scans a chunk. Stops early when the buffer is full or the scan is stopped.
 pub(crate) fn scan(task: &Task<'_>, pieces: Vec<Piece>, folded: Vec<u8>) -> (Scanned, Vec<u8>) {
-    let mut sweep = Sweep { next: vec![0; task.lanes.len()], found: Vec::new(), most: task.most, folded };
+    let mut sweep = Sweep {
+        next: vec![0; task.lanes.len()],
+        found: Vec::new(),
+        most: task.most,
+        folded,
+        ..Sweep::default()
+    };
     let mut parts = Vec::with_capacity(pieces.len());
     for piece in &pieces {
         if !task.proceeds() {
@@ -170,8 +178,9 @@ fn scan_tile(
     sweep: &mut Sweep,
 ) -> Result<(), Full> {
     task.literals.sweep(task.lanes, bytes, from, border, sweep)?;
+    task.gates.sweep(task.lanes, bytes, (from, border), limit, sweep)?;
     for (at, lane) in task.lanes.iter().enumerate() {
-        if let Some(expression) = lane.expression() {
+        if let Some(expression) = lane.expression().filter(|expression| expression.clue().is_none()) {
             expression.sweep(at, bytes, border, limit, sweep)?;
         }
     }

@@ -53,6 +53,8 @@ pub(crate) struct Sweep {
     pub(crate) most: usize,
     /// Room for a tile with capitals made small.
     pub(crate) folded: Vec<u8>,
+    /// Room for lanes and offsets of clues.
+    pub(crate) clues: Vec<(usize, usize)>,
 }
 
 impl Sweep {

@@ -38,6 +38,7 @@
 
 mod chunk;
 mod drive;
+mod gate;
 mod hit;
 mod lane;
 mod literal;

@@ -121,7 +121,7 @@ struct Member {
     kin: Vec<usize>,
 }
 
-struct Group {
+pub(crate) struct Group {
     search: Search,
     members: Vec<Member>,
     /// Longest prefix, in bytes.
@@ -130,7 +130,7 @@ struct Group {
 
 impl Group {
     /// The groups that search `(lane, prefix)` pairs; prefixes are not empty.
-    fn build(wanted: &[(usize, Vec<u8>)]) -> Vec<Self> {
+    pub(crate) fn build(wanted: &[(usize, Vec<u8>)]) -> Vec<Self> {
         if wanted.len() <= FEW {
             return wanted.iter().map(Self::alone).collect();
         }
@@ -190,7 +190,7 @@ impl Group {
 
     /// Reports each member and offset in `text` where the member's prefix is, if the offset is less than
     /// `border`. The offsets of one member ascend. The report answers where that member can match next.
-    fn candidates(
+    pub(crate) fn candidates(
         &self,
         text: &[u8],
         border: usize,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::chunk::{Chunks, Task, scan};
 use crate::drive::{self, lock};
+use crate::gate::Gates;
 use crate::hit::{Encoding, Encodings, Hit, Summary};
 use crate::lane::{Lane, Matcher};
 use crate::literal::{Literal, Literals};
@@ -23,6 +24,7 @@ pub struct PlanBuilder {
     word: bool,
     encodings: Encodings,
     skip_unencodable: bool,
+    gated: bool,
 }
 
 impl PlanBuilder {
@@ -77,6 +79,15 @@ impl PlanBuilder {
         self
     }
 
+    /// Searches a regular expression only around literals that each of its matches holds, all literals of all
+    /// expressions in one pass: for sets of many expressions. What is found stays the same. An expression without such a
+    /// literal is searched everywhere, and gets a [`Note`]; one that repeats any byte without an upper bound is refused.
+    #[must_use]
+    pub const fn gated(mut self, yes: bool) -> Self {
+        self.gated = yes;
+        self
+    }
+
     /// Compiles the patterns.
     ///
     /// # Errors
@@ -95,7 +106,8 @@ impl PlanBuilder {
             })?;
         }
         let literals = Literals::new(&lanes);
-        Ok(Plan { lanes, literals, notes, patterns: self.patterns.len() })
+        let gates = Gates::new(&lanes);
+        Ok(Plan { lanes, literals, gates, notes, patterns: self.patterns.len() })
     }
 
     fn lanes_of(
@@ -109,7 +121,15 @@ impl PlanBuilder {
         let before = lanes.len();
         for encoding in Encoding::ALL.into_iter().filter(|encoding| self.encodings.contains(*encoding)) {
             match self.matcher(&meaning, encoding) {
-                Ok(Some(matcher)) => lanes.push(Lane { pattern: index, encoding, matcher }),
+                Ok(Some(matcher)) => {
+                    if let (true, Matcher::Expression(expression)) = (self.gated, &matcher)
+                        && expression.clue().is_none()
+                    {
+                        let message = "no literal tells where it can match: every byte is searched".into();
+                        notes.push(Note { index, message });
+                    }
+                    lanes.push(Lane { pattern: index, encoding, matcher });
+                }
                 Ok(None) => notes.push(Note {
                     index,
                     message: format!(
@@ -150,7 +170,7 @@ impl PlanBuilder {
             Meaning::Expression { hir, .. } => {
                 let hir = if self.word { as_word(hir.clone()) } else { hir.clone() };
                 let hir = if raw { hir } else { utf16::rewrite(&hir, encoding)? };
-                Ok(Some(Matcher::Expression(Box::new(Expression::new(&hir)?))))
+                Ok(Some(Matcher::Expression(Box::new(Expression::new(&hir, self.gated)?))))
             }
         }
     }
@@ -199,6 +219,7 @@ pub struct Counts {
 pub struct Plan {
     lanes: Vec<Lane>,
     literals: Literals,
+    gates: Gates,
     notes: Vec<Note>,
     patterns: usize,
 }
@@ -251,6 +272,7 @@ impl Plan {
         let task = Task {
             lanes: &self.lanes,
             literals: &self.literals,
+            gates: &self.gates,
             regions,
             chunk: options.chunk_bytes.max(1),
             tile: options.tile_bytes.max(1),

@@ -72,6 +72,11 @@ impl Reach {
         Self { fixed, stop }
     }
 
+    /// Whether nothing but the end of the region stops a match.
+    pub(crate) fn is_endless(&self) -> bool {
+        matches!(self.stop, Stop::Never)
+    }
+
     /// The end of the search window for matches that start before `border`, or `None` when it lies more than
     /// `limit` bytes past it.
     pub(crate) fn window(&self, bytes: &[u8], border: usize, limit: usize) -> Option<usize> {

@@ -4,6 +4,7 @@ use regex_automata::Input;
 use regex_automata::meta;
 use regex_syntax::hir::Hir;
 
+use crate::gate::Clue;
 use crate::lane::{Full, Sweep};
 use crate::pattern::Fault;
 use crate::reach::Reach;
@@ -16,10 +17,12 @@ const CACHE: usize = 8 << 20;
 pub(crate) struct Expression {
     regex: meta::Regex,
     reach: Reach,
+    clue: Option<Clue>,
 }
 
 impl Expression {
-    pub(crate) fn new(hir: &Hir) -> Result<Self, Fault> {
+    /// `gated`: it is searched only where its clue is, if it has one.
+    pub(crate) fn new(hir: &Hir, gated: bool) -> Result<Self, Fault> {
         let config = meta::Regex::config()
             .utf8_empty(false)
             .nfa_size_limit(Some(SIZE_LIMIT))
@@ -32,7 +35,18 @@ impl Expression {
                     None => Fault::new(error.to_string()),
                 }
             })?;
-        Ok(Self { regex, reach: Reach::of(hir) })
+        let reach = Reach::of(hir);
+        if gated && reach.is_endless() {
+            return Err(Fault::new(
+                "a repetition of any byte has no upper bound: a match could be as long as the memory",
+            ));
+        }
+        Ok(Self { regex, reach, clue: gated.then(|| Clue::of(hir)).flatten() })
+    }
+
+    /// Where the expression is searched; `None` for everywhere.
+    pub(crate) fn clue(&self) -> Option<&Clue> {
+        self.clue.as_ref()
     }
 
     /// The first match that is not empty in `from..window`; look-around sees all of `bytes`.

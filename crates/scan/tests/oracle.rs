@@ -16,6 +16,7 @@ struct Reading {
     ignore_case: bool,
     word: bool,
     wide: bool,
+    gated: bool,
 }
 
 impl Reading {
@@ -31,6 +32,7 @@ fn plan(patterns: &[PatternKind], reading: Reading) -> Plan {
         .word(reading.word)
         .encodings(reading.encodings())
         .skip_unencodable(true)
+        .gated(reading.gated)
         .build()
         .unwrap()
 }
@@ -233,10 +235,25 @@ const EXPRESSIONS: &[&str] = &[
     "(?s).{2,5}?b",
     "[a-b]+c[a-b]+",
     "(?:a{1,3}b{0,2}){2}",
+    // With literals that lie further in.
+    "[ab]{0,5}ba",
+    "[ab]{1,3}?a[b]+",
+    "(?:a|b){2}bab*",
+    "[^b]{0,4}ab?",
+    "(?i)[ab]{0,2}AB+",
+    r"\b[ab]{1,6}aa\b",
+    "[abc]{0,3}(?:aab|bb)a*",
 ];
 
 fn compare(patterns: &[PatternKind], reading: Reading, regions: &[&[u8]], options: &[Options<'_>]) {
     let regions: Vec<_> = regions.iter().map(|bytes| Region::new(0x1000, bytes)).collect();
+    // Without an upper bound on any byte there is no gate.
+    let usable = |it: &&PatternKind| {
+        let builder = Plan::builder().pattern((*it).clone()).word(reading.word).gated(true);
+        !reading.gated || builder.build().is_ok()
+    };
+    let patterns: Vec<_> = patterns.iter().filter(usable).cloned().collect();
+    let patterns = patterns.as_slice();
     let expected = expected(patterns, reading, &regions);
     let plan = plan(patterns, reading);
     for options in options {
@@ -296,6 +313,7 @@ fn reading() -> impl Strategy<Value = Reading> {
         ignore_case,
         word,
         wide,
+        gated: false,
     })
 }
 
@@ -315,11 +333,11 @@ proptest! {
 
     #[test]
     fn expressions((_, regions) in text(40), texts in prop::collection::vec(prop::sample::select(EXPRESSIONS), 1..4),
-                   ignore_case in any::<bool>(), word in any::<bool>(), sizes in sizes()) {
+                   ignore_case in any::<bool>(), word in any::<bool>(), gated in any::<bool>(), sizes in sizes()) {
         let regions: Vec<&[u8]> = regions.iter().map(Vec::as_slice).collect();
         let usable = |text: &&str| !(ignore_case && text.contains('é'));
         let patterns: Vec<_> = texts.iter().filter(|text| usable(text)).map(|text| PatternKind::Regex((*text).into())).collect();
-        compare(&patterns, Reading { ignore_case, word, wide: false }, &regions, &[sizes, Options::default()]);
+        compare(&patterns, Reading { ignore_case, word, gated, wide: false }, &regions, &[sizes, Options::default()]);
     }
 }
 
@@ -335,10 +353,10 @@ proptest! {
 
     #[test]
     fn everything_at_once((mut patterns, regions) in text(60).prop_flat_map(|(letters, regions)| (literals(letters, 8), Just(regions))),
-                          texts in prop::collection::vec(prop::sample::select(EXPRESSIONS), 1..6), sizes in sizes(), threads in 1..5_usize) {
+                          texts in prop::collection::vec(prop::sample::select(EXPRESSIONS), 1..6), gated in any::<bool>(), sizes in sizes(), threads in 1..5_usize) {
         patterns.extend(texts.iter().map(|text| PatternKind::Regex((*text).into())));
         let regions: Vec<&[u8]> = regions.iter().map(Vec::as_slice).collect();
-        pool(threads).install(|| compare(&patterns, Reading::default(), &regions, &[sizes]));
+        pool(threads).install(|| compare(&patterns, Reading { gated, ..Reading::default() }, &regions, &[sizes]));
     }
 }
 
@@ -358,8 +376,8 @@ fn every_small_text() {
     let sizes = [options(1, 1, 9), options(2, 1, 9), options(3, 2, 1), options(5, 3, 0), options(7, 7, 9)];
     pool(1).install(|| {
         for text in EXPRESSIONS {
-            for word in [false, true] {
-                let reading = Reading { word, ..Reading::default() };
+            for (word, gated) in [(false, false), (true, false), (false, true), (true, true)] {
+                let reading = Reading { word, gated, ..Reading::default() };
                 compare(&[PatternKind::Regex((*text).into())], reading, &regions, &sizes);
             }
         }

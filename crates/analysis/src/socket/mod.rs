@@ -32,6 +32,13 @@ pub struct Endpoint {
     pub port: Option<u32>,
 }
 
+/// `10.0.0.2:80`, `[::1]:80`; `*` for what is not there.
+pub fn shown(end: &Endpoint) -> String {
+    let address = end.address.as_deref().unwrap_or("*");
+    let port = end.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
+
 /// What waits in a queue of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct QueueSize {

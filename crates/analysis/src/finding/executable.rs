@@ -1,0 +1,233 @@
+//! Programs and libraries: deleted, from memory only, from places where nothing is installed, replaced
+//! (`format.md §16.2`, rules 1–4, 16, 49).
+
+use ckptfx_parser::text::escape_invalid;
+
+use super::{
+    Confidence, Facts, Hit, Severity,
+    facts::about,
+    known::{basename, is_below, is_hidden, is_system, is_temporary},
+};
+use crate::{
+    file::{OpenFile, Role},
+    process::Process,
+};
+
+/// Memfds from which container runtimes run themselves.
+const RUNTIME_MEMFDS: [&[u8]; 3] = [b"memfd:runc_cloned:", b"memfd:crun_cloned:", b"memfd:youki"];
+
+/// The executable of a process as an open file.
+fn exe_of<'f>(facts: &'f Facts<'_>, process: &Process) -> Option<&'f OpenFile> {
+    facts.files.iter().find(|file| file.role == Role::Exe && file.pid == Some(process.pid))
+}
+
+fn show(path: &[u8]) -> String {
+    escape_invalid(path).into_owned()
+}
+
+/// Processes whose executable has no name.
+pub fn deleted(facts: &Facts<'_>) -> Vec<Hit> {
+    let deleted =
+        facts.living().filter(|process| process.exe_deleted == Some(true) && process.exe_memfd != Some(true));
+    deleted
+        .filter_map(|process| {
+            let path = &process.exe.as_ref()?.0;
+            let file = exe_of(facts, process);
+            let ghost = file.is_some_and(|file| file.content == crate::file::Content::Ghost);
+            let mut hit =
+                Hit::new(about(process), format!("the program {} was deleted while it ran", show(path)))
+                    .fact("executable", "files.img", path.as_slice())
+                    .more(format!("recover --pid {}", process.pid));
+            if ghost {
+                hit = hit.fact("content", "remap-fpath.img", "it is among the images and can be recovered");
+            }
+            if let Some(size) = file.and_then(|file| file.size) {
+                hit = hit.fact("size", "files.img", size.to_string());
+            }
+            let upgraded = is_system(path) && (facts.was_changed(path) || facts.packages_changed().is_some());
+            Some(if upgraded {
+                hit.harmless(Severity::Low, "the path is there again: an upgrade replaces programs that run")
+            } else if !ghost {
+                let caveat = "its name was taken by another file: an upgrade does that too";
+                hit.severity(Severity::Medium).confidence(Confidence::Medium).caveat(caveat)
+            } else {
+                hit
+            })
+        })
+        .collect()
+}
+
+/// Processes that run a file without a name in any file system.
+pub fn memfd(facts: &Facts<'_>) -> Vec<Hit> {
+    let from_memory = facts.living().filter(|process| process.exe_memfd == Some(true));
+    from_memory
+        .filter_map(|process| {
+            let name = &process.exe.as_ref()?.0;
+            let hit = Hit::new(about(process), "the program is in memory only: it never was a file")
+                .fact("executable", "files.img", name.as_slice())
+                .more(format!("recover --pid {}", process.pid));
+            let is_runtime = RUNTIME_MEMFDS.iter().any(|known| name.starts_with(known));
+            Some(if is_runtime {
+                hit.harmless(Severity::Info, "container runtimes run from a memfd to protect their own file")
+            } else {
+                hit
+            })
+        })
+        .collect()
+}
+
+/// Processes whose executable is where nothing is installed.
+pub fn writable_directory(facts: &Facts<'_>) -> Vec<Hit> {
+    let odd = facts.living().filter(|process| process.exe_memfd != Some(true));
+    odd.filter_map(|process| {
+        let path = &process.exe.as_ref()?.0;
+        let temporary = is_temporary(path);
+        // A hidden directory of somebody's home, such as ~/.local/bin, is usual; a hidden program is not.
+        let hidden = basename(path).starts_with(b".") || (is_hidden(path) && temporary);
+        if !temporary && !hidden {
+            return None;
+        }
+        let why = match (temporary, hidden) {
+            (true, true) => "the program runs from a hidden place in a directory for temporary files",
+            (true, false) => "the program runs from a directory for temporary files",
+            _ => "the program is a hidden file",
+        };
+        let hit = Hit::new(about(process), why).fact("executable", "files.img", path.as_slice());
+        let severity = if hidden { Severity::High } else { Severity::Medium };
+        Some(hit.severity(severity).more(format!("files --pid {}", process.pid)))
+    })
+    .collect()
+}
+
+/// Processes whose executable was not in the image, or not as it is now.
+pub fn not_in_image(facts: &Facts<'_>) -> Vec<Hit> {
+    let named = facts.living().filter(|process| process.exe_deleted == Some(false));
+    named
+        .filter_map(|process| {
+            let path = process.exe.as_ref()?;
+            let change = facts.changes.iter().find(|change| {
+                change.path == *path && change.kind == Some("regular") && facts.was_changed(&path.0)
+            })?;
+            let hit =
+                Hit::new(about(process), "the program was added or modified after the container was created")
+                    .fact("executable", change.origin.escaped(), path.clone())
+                    .more(format!("rootfs --pid {}", process.pid));
+            let hit = match change.mtime {
+                Some(time) => hit.fact("modified", change.origin.escaped(), time.to_string()),
+                None => hit,
+            };
+            Some(match facts.packages_changed() {
+                Some(database) if is_system(&path.0) => hit
+                    .fact("package data base", "rootfs-diff.tar", database.clone())
+                    .harmless(Severity::Low, "packages were installed in the container"),
+                _ => hit,
+            })
+        })
+        .collect()
+}
+
+/// Processes that map a program or library of which the file system now has another version.
+pub fn replaced(facts: &Facts<'_>) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for file in facts.files.iter().filter(|file| file.role == Role::Exe && file.deleted == Some(false)) {
+        let Some((path, size)) = file.path.as_ref().zip(file.size) else { continue };
+        let Some(process) = file.pid.and_then(|pid| facts.process(pid)) else { continue };
+        let change = facts.changes.iter().find(|change| {
+            change.path == *path
+                && change.kind == Some("regular")
+                && change.size.is_some_and(|now| now != size)
+        });
+        let Some(change) = change else { continue };
+        let now = change.size.unwrap_or_default();
+        let hit =
+            Hit::new(about(process), "the file of the program was replaced after the program was started")
+                .fact("size when it was started", "files.img", size.to_string())
+                .fact("size now", change.origin.escaped(), now.to_string())
+                .more(format!("rootfs --pid {}", process.pid));
+        hits.push(if facts.packages_changed().is_some() {
+            hit.harmless(Severity::Low, "packages were installed in the container")
+        } else {
+            hit
+        });
+    }
+    hits
+}
+
+/// Libraries that are mapped from where nothing is installed.
+pub fn library_place(facts: &Facts<'_>) -> Vec<Hit> {
+    let code = facts.mappings.iter().filter(|mapping| {
+        mapping.perms.contains('x') && mapping.kind == "file-private" && !mapping.path.0.is_empty()
+    });
+    code.filter_map(|mapping| {
+        let process = facts.process(mapping.pid)?;
+        let path = mapping.path.0.strip_suffix(b" (deleted)").unwrap_or(&mapping.path.0);
+        let is_exe = process.exe.as_ref().is_some_and(|exe| exe.0 == path);
+        let hidden = basename(path).starts_with(b".");
+        if is_exe || !(is_temporary(path) || hidden) {
+            return None;
+        }
+        let hit = Hit::new(about(process).path(path), "a library runs from where none is installed")
+            .fact("mapping", mapping.start.clone(), mapping.path.clone())
+            .more(format!("maps --pid {}", process.pid));
+        let is_java = facts
+            .mappings
+            .iter()
+            .any(|other| other.pid == mapping.pid && basename(&other.path.0).starts_with(b"libjvm.so"));
+        Some(if is_java && is_below(path, b"/tmp") && !hidden {
+            hit.harmless(Severity::Low, "Java unpacks libraries of its programs to temporary files")
+        } else {
+            hit
+        })
+    })
+    .collect()
+}
+
+/// Libraries that were deleted while they were mapped.
+pub fn library_deleted(facts: &Facts<'_>) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for mapping in &facts.mappings {
+        let Some(odd) = mapping.anomalies.iter().find(|odd| odd.rule == "deleted-code") else { continue };
+        let Some(process) = facts.process(mapping.pid) else { continue };
+        let path = mapping.path.0.strip_suffix(b" (deleted)").unwrap_or(&mapping.path.0);
+        if process.exe.as_ref().is_some_and(|exe| exe.0 == path) {
+            continue;
+        }
+        let hit = Hit::new(about(process).path(path), "code is mapped from a file that was deleted")
+            .severity(odd.severity)
+            .facts(odd.evidence.iter().cloned())
+            .more(format!("recover --pid {}", process.pid));
+        hits.push(if is_system(path) {
+            hit.harmless(Severity::Low, "an upgrade of a package replaces libraries that are in use")
+        } else {
+            hit
+        });
+    }
+    hits
+}
+
+/// Processes that were started through a descriptor, so that no path names the program.
+pub fn descriptor(facts: &Facts<'_>) -> Vec<Hit> {
+    let through = facts.starts.iter().filter_map(|start| {
+        let execfn = start.execfn.as_ref()?;
+        let path = &execfn.0;
+        let is_descriptor = (is_below(path, b"/proc") && path.windows(4).any(|part| part == b"/fd/"))
+            || is_below(path, b"/dev/fd");
+        let process = facts.process(start.pid).filter(|_| is_descriptor)?;
+        let hit = Hit::new(
+            about(process),
+            "it was started through a descriptor, so that no path names the program",
+        )
+        .fact("path given to execve", "stack", execfn.clone())
+        .more(format!("ps --pid {}", process.pid));
+        let is_runtime = process
+            .exe
+            .as_ref()
+            .is_some_and(|exe| RUNTIME_MEMFDS.iter().any(|known| exe.0.starts_with(known)));
+        Some(if is_runtime {
+            hit.harmless(Severity::Info, "container runtimes run from a memfd to protect their own file")
+        } else {
+            hit
+        })
+    });
+    through.collect()
+}

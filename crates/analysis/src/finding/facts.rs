@@ -1,0 +1,259 @@
+//! Everything that detections look at, read once.
+
+use std::io;
+
+use ckptfx_parser::{container::Container, proto};
+
+use crate::{
+    Case, Task, Text,
+    contents::Contents,
+    credential::{self, Credentials},
+    file::{self, OpenFile, Role},
+    finding::{MemorySignals, Subject, known, memory},
+    mapping::{self, Mapping},
+    mount::{self, Mount},
+    nested::Source,
+    process::{Process, State},
+    queue::{self, Queue},
+    rootfs::{self, Change, ChangeKind, Wish},
+    socket::{self, Socket},
+    thread::{self, ThreadFacts},
+};
+
+/// `AT_EXECFN`: where the kernel put the path that was given to execve.
+const AT_EXECFN: u64 = 31;
+/// Longest path of Linux.
+const PATH_MAX: u64 = 4096;
+
+/// A file of the root file system's changes, of a volume or of a tmpfs, with its content.
+#[derive(Debug, Clone)]
+pub struct DroppedFile {
+    /// Path in the container.
+    pub path: Text,
+    /// Where the archive has it.
+    pub origin: Text,
+    /// Its bytes; none for what is no regular file.
+    pub contents: Contents,
+}
+
+/// What only findings ask of a process.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The process.
+    pub pid: u32,
+    /// The path that was given to execve; null when it is not captured.
+    pub execfn: Option<Text>,
+    /// Whether its addresses are not randomised.
+    pub no_randomize: bool,
+    /// A control group of it that is neither one of the first process nor below one.
+    pub foreign_cgroup: Option<Text>,
+}
+
+/// The facts about one checkpoint.
+#[derive(Debug)]
+pub struct Facts<'c> {
+    /// What the engine says of the container.
+    pub container: &'c Container,
+    /// Processes, in the order of the tree.
+    pub processes: Vec<Process>,
+    /// How each was started.
+    pub starts: Vec<Start>,
+    /// Their files, roles included.
+    pub files: Vec<OpenFile>,
+    /// Sockets with who holds them.
+    pub sockets: Vec<Socket>,
+    /// Mappings with what is odd about them.
+    pub mappings: Vec<Mapping>,
+    /// Threads with what is odd about where they were.
+    pub threads: Vec<ThreadFacts>,
+    /// What nobody had read.
+    pub queues: Vec<Queue>,
+    /// Changes of the root file system, and files of volumes and tmpfs mounts.
+    pub changes: Vec<Change>,
+    /// The regular files among them, with content.
+    pub dropped: Vec<DroppedFile>,
+    /// Mounts.
+    pub mounts: Vec<Mount>,
+    /// Credentials of processes, and of threads that have others.
+    pub credentials: Vec<Credentials>,
+    /// What searches of memory and files found.
+    pub memory: MemorySignals,
+}
+
+impl<'c> Facts<'c> {
+    /// Reads them. What cannot be read is in the case's diagnostics.
+    ///
+    /// # Errors
+    /// When pages of a parent dump cannot be put together to be searched.
+    pub fn read(case: &mut Case<'c>, sources: &[Source]) -> io::Result<Self> {
+        let all = |_: &Task<'_>| true;
+        let wish = Wish { hash: false, diff: false, zeros: 0, base: None };
+        let changes = rootfs::changes(case, sources, &wish, &all, true);
+        let dropped = dropped(sources);
+        Ok(Self {
+            container: &case.checkpoint.container,
+            processes: case.tasks.iter().map(|task| task.process.clone()).collect(),
+            starts: starts(case),
+            files: file::files(case, &all),
+            sockets: socket::sockets(case, &all),
+            mappings: mapping::mappings(case, &all),
+            threads: thread::threads(case, &all),
+            queues: queue::queues(case, &all),
+            changes,
+            mounts: mount::mounts(case, &all),
+            credentials: credential::credentials(case, false, &all),
+            memory: memory::search(case, &dropped)?,
+            dropped,
+        })
+    }
+
+    /// The process with a pid.
+    pub fn process(&self, pid: u32) -> Option<&Process> {
+        self.processes.iter().find(|process| process.pid == pid)
+    }
+
+    /// Processes that run: no zombies.
+    pub fn living(&self) -> impl Iterator<Item = &Process> {
+        self.processes.iter().filter(|process| process.state != Some(State::Zombie))
+    }
+
+    /// The first process: what the container was started for.
+    pub fn first(&self) -> Option<&Process> {
+        self.processes.first()
+    }
+
+    /// The parent, if it is in the checkpoint.
+    pub fn parent(&self, process: &Process) -> Option<&Process> {
+        self.process(process.ppid?).filter(|parent| parent.pid != process.pid)
+    }
+
+    /// Open descriptors of a process, without the other roles.
+    pub fn descriptors(&self, pid: u32) -> impl Iterator<Item = &OpenFile> {
+        self.files.iter().filter(move |file| file.pid == Some(pid) && file.role == Role::Fd)
+    }
+
+    /// The sockets that a process holds.
+    pub fn sockets_of(&self, pid: u32) -> impl Iterator<Item = &Socket> {
+        self.sockets.iter().filter(move |socket| socket.holders.iter().any(|holder| holder.pid == pid))
+    }
+
+    /// The environment of a process as name and value.
+    pub fn environment<'p>(&self, process: &'p Process) -> impl Iterator<Item = (&'p [u8], &'p [u8])> {
+        process.environ.iter().flatten().filter_map(|entry| {
+            let equals = entry.0.iter().position(|byte| *byte == b'=')?;
+            Some((entry.0.get(..equals)?, entry.0.get(equals + 1..)?))
+        })
+    }
+
+    /// The file of the root file system's changes with a path.
+    pub fn dropped_at(&self, path: &[u8]) -> Option<&DroppedFile> {
+        self.dropped.iter().find(|file| file.path.0 == path)
+    }
+
+    /// Whether a path was added or modified since the container was created.
+    pub fn was_changed(&self, path: &[u8]) -> bool {
+        self.changes.iter().any(|change| {
+            change.path.0 == path && !matches!(change.change, ChangeKind::Deleted | ChangeKind::Unchanged)
+        })
+    }
+
+    /// Whether packages were installed in the container: their data base changed, and so did everything that
+    /// they brought.
+    pub fn packages_changed(&self) -> Option<&Text> {
+        self.changes
+            .iter()
+            .find(|change| {
+                known::PACKAGE_DATABASES.iter().any(|known| known::is_below(&change.path.0, known))
+            })
+            .map(|change| &change.path)
+    }
+}
+
+/// The subject of a finding about a process.
+pub fn about(process: &Process) -> Subject {
+    Subject {
+        pid: Some(process.pid),
+        comm: process.comm.clone(),
+        exe: process.exe.clone(),
+        ..Subject::default()
+    }
+}
+
+/// The subject of a finding about a file.
+pub fn about_path(path: &Text) -> Subject {
+    Subject { path: Some(path.clone()), ..Subject::default() }
+}
+
+impl Subject {
+    /// The same, about a path.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<Text>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// The same, about an address.
+    #[must_use]
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+}
+
+fn dropped(sources: &[Source]) -> Vec<DroppedFile> {
+    let files = sources.iter().flat_map(|source| {
+        source.members().filter_map(|member| {
+            Some(DroppedFile {
+                path: Text(source.path_of(&member.path)),
+                origin: source.name.clone(),
+                contents: source.contents(member)?,
+            })
+        })
+    });
+    files.collect()
+}
+
+fn starts(case: &Case<'_>) -> Vec<Start> {
+    let root = case.tasks.first().map(|task| task.process.cgroups.as_slice()).unwrap_or_default();
+    case.tasks
+        .iter()
+        .map(|task| Start {
+            pid: task.process.pid,
+            execfn: task.mm.as_ref().and_then(|mm| execfn(case, task, mm)),
+            no_randomize: task
+                .core
+                .as_ref()
+                .and_then(|core| core.tc.as_ref()?.personality)
+                .is_some_and(|personality| (personality / NO_RANDOMIZE_DIGIT % 10) & NO_RANDOMIZE != 0),
+            foreign_cgroup: task.process.cgroups.iter().find(|line| is_foreign(line, root)).cloned(),
+        })
+        .collect()
+}
+
+/// The digit of the personality that holds `ADDR_NO_RANDOMIZE` (0x40000): CRIU reads hexadecimal digits as decimal
+/// ones (`format.md §3.1`).
+const NO_RANDOMIZE_DIGIT: u32 = 10_000;
+const NO_RANDOMIZE: u32 = 4;
+
+/// Whether a control group is neither one of the first process's nor below one.
+fn is_foreign(line: &Text, root: &[Text]) -> bool {
+    let split = |line: &Text| {
+        let colon = line.0.iter().position(|byte| *byte == b':')?;
+        Some((line.0.get(..colon)?.to_vec(), line.0.get(colon + 1..)?.to_vec()))
+    };
+    let Some((controller, path)) = split(line) else { return false };
+    let mut same = root.iter().filter_map(split).filter(|(other, _)| *other == controller).peekable();
+    same.peek().is_some() && !same.any(|(_, base)| known::is_below(&path, &base))
+}
+
+/// The path that was given to execve, which the kernel leaves on the stack.
+fn execfn(case: &Case<'_>, task: &Task<'_>, mm: &proto::MmEntry) -> Option<Text> {
+    let pairs = mm.mm_saved_auxv.chunks_exact(2);
+    let address =
+        pairs.filter_map(|pair| pair.first().zip(pair.get(1))).find(|(key, _)| **key == AT_EXECFN)?.1;
+    let space = task.space.as_ref()?;
+    let end = space.vma_at(*address)?.end.min(address.saturating_add(PATH_MAX));
+    let bytes = space.bytes(*address, end, PATH_MAX, &case.shared).ok()?;
+    let length = bytes.iter().position(|byte| *byte == 0)?;
+    Some(Text(bytes.get(..length)?.to_vec()))
+}

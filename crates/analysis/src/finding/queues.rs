@@ -1,0 +1,159 @@
+//! What waits in pipes, sockets and terminals (`format.md §16.2`, rules 22, 36, 37).
+
+use super::{Confidence, Facts, Hit, Severity, Subject, facts::about, known};
+use crate::{
+    contents::file_type,
+    file::Role,
+    queue::{Direction, Kind, Queue},
+};
+
+/// Bytes of a queue that are shown as evidence.
+const SHOWN: usize = 160;
+/// Bytes of a queue that are judged.
+const JUDGED: usize = 1 << 20;
+
+/// The process that a finding about a queue is told of: who wrote it, or would have read it.
+fn subject(facts: &Facts<'_>, queue: &Queue) -> Subject {
+    let mut pids = queue.writers.iter().chain(&queue.readers);
+    match pids.find_map(|pid| facts.process(*pid)) {
+        Some(process) => about(process),
+        None => Subject::default(),
+    }
+}
+
+fn payload(queue: &Queue) -> &[u8] {
+    let bytes = &queue.bytes_b64.0;
+    bytes.get(..JUDGED.min(bytes.len())).unwrap_or_default()
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty())
+}
+
+fn hit(facts: &Facts<'_>, queue: &Queue, why: String, shown: &[u8]) -> Hit {
+    let pids = |pids: &[u32]| pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let direction = queue.direction.map_or("", Direction::name);
+    Hit::new(subject(facts, queue), why)
+        .fact("unread bytes", queue.member.clone(), shown.get(..SHOWN.min(shown.len())).unwrap_or_default())
+        .fact(
+            "way",
+            "files.img",
+            format!(
+                "{} {direction} from {} to {}",
+                queue.kind.name(),
+                pids(&queue.writers),
+                pids(&queue.readers)
+            ),
+        )
+        .more(format!("queues --raw {}", queue.number))
+}
+
+/// Commands that were typed or sent.
+pub fn commands(facts: &Facts<'_>) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for queue in &facts.queues {
+        let judged = lines(payload(queue)).filter_map(|line| Some((line, known::judge_command(line)?)));
+        let mut worst: Vec<(&[u8], (Severity, &str))> = judged.collect();
+        worst.sort_by_key(|(_, (severity, _))| std::cmp::Reverse(*severity));
+        if let Some((line, (severity, what))) = worst.first() {
+            let hit = hit(facts, queue, format!("a command that nobody had read yet: {what}"), line);
+            hits.push(hit.severity(*severity));
+        } else if let Some(line) = lines(payload(queue)).find(|line| has_command_word(line)) {
+            let why = "a command that nobody had read yet: it looks around".to_owned();
+            hits.push(hit(facts, queue, why, line).severity(Severity::Medium).confidence(Confidence::Medium));
+        }
+    }
+    hits
+}
+
+/// Whether a message orders a command: `cmd=whoami`.
+fn has_command_word(line: &[u8]) -> bool {
+    known::contains_any(
+        line,
+        &[b"cmd=whoami", b"cmd=id", b"exec=id", b"command=whoami", b"cmd=uname", b"cmd=cat"],
+    )
+}
+
+/// Output of commands with which intruders look around.
+pub fn output(facts: &Facts<'_>) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for queue in &facts.queues {
+        if let Some(line) = lines(payload(queue)).find(|line| known::is_output_of_id(line)) {
+            hits.push(hit(facts, queue, "the output of a command that nobody had read yet".to_owned(), line));
+        }
+    }
+    hits
+}
+
+/// Archives and programs on their way.
+pub fn archives(facts: &Facts<'_>) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for queue in &facts.queues {
+        let kind = file_type(payload(queue));
+        if matches!(kind, "gzip" | "zstd" | "xz" | "bzip2" | "zip" | "7z" | "rar" | "elf" | "tar") {
+            let why = format!("what waits to be read begins like a file of type {kind}");
+            hits.push(hit(facts, queue, why, kind.as_bytes()));
+        }
+    }
+    hits
+}
+
+/// Keys, tokens and passwords on their way.
+pub fn secrets(facts: &Facts<'_>) -> Vec<Hit> {
+    const SECRETS: [(&[u8], &str); 7] = [
+        (b"PRIVATE KEY-----", "a private key"),
+        (b"AKIA", "an access key of a cloud"),
+        (b"eyJhbGciOi", "a signed token"),
+        (b"root:$", "password hashes"),
+        (b"\"private_key\"", "a private key"),
+        (b"aws_secret_access_key", "an access key of a cloud"),
+        (b"ghp_", "an access token"),
+    ];
+    let mut hits = Vec::new();
+    for queue in &facts.queues {
+        let bytes = payload(queue);
+        let is_there = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+        if let Some((_, what)) = SECRETS.iter().find(|(needle, _)| is_there(needle)) {
+            // The value itself is not repeated here.
+            hits.push(hit(facts, queue, format!("what waits to be read has {what}"), what.as_bytes()));
+        }
+    }
+    hits
+}
+
+/// Queues with anything in them.
+pub fn unread(facts: &Facts<'_>) -> Vec<Hit> {
+    let network = facts.queues.iter().filter(|queue| matches!(queue.kind, Kind::Tcp | Kind::Tty));
+    network
+        .map(|queue| {
+            let why = match queue.kind {
+                Kind::Tty => "a terminal holds what nobody had read yet",
+                _ => "a connection holds what nobody had read yet",
+            };
+            hit(facts, queue, why.to_owned(), payload(queue))
+        })
+        .collect()
+}
+
+/// Descriptors that travel in messages and are open nowhere.
+pub fn in_flight(facts: &Facts<'_>) -> Vec<Hit> {
+    let travelling = facts.files.iter().filter(|file| file.role == Role::InFlight);
+    travelling
+        .map(|file| {
+            let subject = file.pid.and_then(|pid| facts.process(pid)).map(about).unwrap_or_default();
+            let link = file.link.clone().unwrap_or_default();
+            let subject = if link.0.is_empty() { subject } else { subject.path(link.clone()) };
+            let hit = Hit::new(subject, "a descriptor travels in a message, and no process has it open")
+                .fact("descriptor in flight", "sk-queues.img", link)
+                .more("files");
+            if file.shared_with.is_empty() {
+                hit
+            } else {
+                hit.harmless(
+                    Severity::Info,
+                    "its sender has it open as well: servers pass descriptors to their workers",
+                )
+            }
+        })
+        .collect()
+}

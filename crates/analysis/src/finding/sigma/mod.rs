@@ -1,0 +1,145 @@
+//! Sigma rules for the creation of processes, held against the processes of a checkpoint.
+//!
+//! A rule is about the moment when a process starts; what a checkpoint has is the process as it was later. A program
+//! that rewrote its command line, or whose parent ended, may escape a rule.
+
+mod condition;
+mod rule;
+mod value;
+
+use super::{Confidence, Evidence, Facts, Finding, Severity, facts::about, known, rank};
+use crate::{Text, process::Process};
+
+pub use self::rule::Rule;
+
+/// Rules, and what is to be said of those that cannot be used.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// Those that can be used.
+    pub rules: Vec<Rule>,
+    /// Title or file of each that cannot, and why.
+    pub unsupported: Vec<(String, String)>,
+    /// How many are about something else than processes of Linux.
+    pub others: usize,
+}
+
+impl Rules {
+    /// Adds the rules of a YAML file.
+    pub fn add(&mut self, name: &str, text: &str) {
+        let documents: Vec<serde_json::Value> = match serde_saphyr::from_multiple(text) {
+            Ok(documents) => documents,
+            Err(error) => {
+                let error = error.to_string();
+                let first = error.lines().next().unwrap_or_default().to_owned();
+                self.unsupported.push((name.to_owned(), format!("not readable as YAML: {first}")));
+                return;
+            }
+        };
+        for document in &documents {
+            match Rule::read(document) {
+                Ok(Some(rule)) => self.rules.push(rule),
+                Ok(None) => self.others += 1,
+                Err(why) => {
+                    let title = document.get("title").and_then(serde_json::Value::as_str).unwrap_or(name);
+                    self.unsupported.push((format!("{title} ({name})"), why));
+                }
+            }
+        }
+    }
+
+    /// Adds what the rules find to the findings.
+    pub fn run(&self, facts: &Facts<'_>, mut findings: Vec<Finding>) -> Vec<Finding> {
+        for rule in &self.rules {
+            for process in facts.living() {
+                let fields = Fields { facts, process };
+                if rule.matches(&fields) {
+                    rank::add(&mut findings, finding(rule, &fields));
+                }
+            }
+        }
+        rank::order(findings)
+    }
+}
+
+/// The fields of a process that rules ask for.
+pub(super) struct Fields<'f> {
+    facts: &'f Facts<'f>,
+    process: &'f Process,
+}
+
+/// Names of the fields that a checkpoint has.
+pub(super) const FIELDS: [&str; 8] = [
+    "Image",
+    "CommandLine",
+    "ParentImage",
+    "ParentCommandLine",
+    "CurrentDirectory",
+    "User",
+    "ProcessId",
+    "ParentProcessId",
+];
+
+impl Fields<'_> {
+    /// The value of a field; none when it is not known.
+    pub fn get(&self, name: &str) -> Option<Vec<u8>> {
+        let parent = || self.facts.parent(self.process);
+        let image = |process: &Process| process.exe.as_ref().map(|exe| exe.0.clone());
+        let command = |process: &Process| process.cmdline.as_ref().map(|_| process.command());
+        match name {
+            "Image" => image(self.process),
+            "CommandLine" => command(self.process),
+            "ParentImage" => image(parent()?),
+            "ParentCommandLine" => command(parent()?),
+            "CurrentDirectory" => self.process.cwd.as_ref().map(|cwd| cwd.0.clone()),
+            // Names of users are in files of the image; root is root everywhere.
+            "User" => self.process.uid?.effective.map(|uid| match uid {
+                0 => b"root".to_vec(),
+                uid => uid.to_string().into_bytes(),
+            }),
+            "ProcessId" => Some(self.process.pid.to_string().into_bytes()),
+            "ParentProcessId" => self.process.ppid.map(|pid| pid.to_string().into_bytes()),
+            _ => None,
+        }
+    }
+}
+
+fn finding(rule: &Rule, fields: &Fields<'_>) -> Finding {
+    let process = fields.process;
+    let fact =
+        |what: &'static str, r#where: String, value: Vec<u8>| Evidence { what, r#where, value: Text(value) };
+    let mut evidence = vec![fact("rule", "sigma".to_owned(), rule.id.clone().into_bytes())];
+    for (what, name) in [("Image", "Image"), ("CommandLine", "CommandLine"), ("ParentImage", "ParentImage")] {
+        if let Some(value) = fields.get(name) {
+            evidence.push(fact(what, format!("pid {}", process.pid), value));
+        }
+    }
+    Finding {
+        id: format!("SIGMA-{}", rule.id.to_ascii_uppercase()),
+        title: rule.title.clone(),
+        severity: rule.severity,
+        confidence: if known::is_interpreter(process) { Confidence::Medium } else { Confidence::High },
+        attack: Vec::new(),
+        subject: about(process),
+        evidence,
+        why: format!("the Sigma rule \"{}\" matches the process", rule.title),
+        caveat: rule.false_positives.clone(),
+        score: 0,
+        story: format!("process-{}", process.pid),
+        more: Some(format!("ps --pid {}", process.pid)),
+    }
+}
+
+/// The severity that a rule's level stands for.
+fn severity(level: &str) -> Option<Severity> {
+    Some(match level {
+        "informational" => Severity::Info,
+        "low" => Severity::Low,
+        "medium" => Severity::Medium,
+        "high" => Severity::High,
+        "critical" => Severity::Critical,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

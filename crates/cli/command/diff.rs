@@ -1,0 +1,323 @@
+//! `ckptfx diff`: what differs between checkpoints.
+
+use anyhow::{Result, bail};
+use ckptfx_analysis::{
+    Case, Task,
+    compare::{self, Change, Difference, Input, Kind, StringWish, Wish},
+    nested::{Source, sources},
+    report::{ContainerHead, EvidenceHead, Head},
+};
+use ckptfx_parser::{Checkpoint, Diagnostic};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Outcome, finish_diagnostics,
+    rootfs::open_member,
+    view::{self, Column, View},
+};
+use crate::{
+    args::{Common, DiffArgs},
+    evidence::{self, Opened},
+    progress::Bars,
+    render::{Collection, Output},
+    untrusted::{show, show_short},
+};
+
+/// Longest value in a cell of the table, in characters.
+const MAX_VALUE: usize = 60;
+/// Longer lists are not taken apart.
+const MAX_ELEMENTS: usize = 1_000;
+/// Zeros of holes of files that are hashed in all, in bytes.
+const MAX_ZEROS: u64 = 1 << 30;
+
+pub const VIEW: View<Change> = View {
+    name: "diff",
+    collection: Collection {
+        name: "changes",
+        columns: &[
+            "from",
+            "to",
+            "kind",
+            "change",
+            "subject.pid",
+            "subject.pid_before",
+            "subject.comm",
+            "subject.name",
+            "before",
+            "after",
+            "memory",
+        ],
+    },
+    table: &[
+        Column::left("+-~", |change| sign(change.change).to_owned()),
+        Column::left("KIND", |change| change.kind.name().to_owned()),
+        Column::right("PID", pid),
+        Column::left("COMM", |change| view::text(change.subject.comm.as_ref())),
+        Column::left("WHAT", |change| show_short(&change.subject.name.0, 2 * MAX_VALUE)),
+        Column::left("CHANGE", difference),
+    ],
+};
+
+/// The other checkpoint of a document, beside the later one that its head is about.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Earlier {
+    /// What was read.
+    pub evidence: EvidenceHead,
+    /// Of which container.
+    pub container: ContainerHead,
+}
+
+#[derive(Serialize)]
+struct DiffHead {
+    #[serde(flatten)]
+    head: Head,
+    earlier: Earlier,
+}
+
+const fn sign(change: Difference) -> &'static str {
+    match change {
+        Difference::Added => "+",
+        Difference::Removed => "-",
+        Difference::Changed => "~",
+    }
+}
+
+/// `14`, or `14>20` where the pid was another one before.
+fn pid(change: &Change) -> String {
+    match (change.subject.pid_before, change.subject.pid) {
+        (Some(before), Some(pid)) if before != pid => format!("{before}>{pid}"),
+        (before, pid) => view::number(pid.or(before)),
+    }
+}
+
+/// What became of it, in one line.
+fn difference(change: &Change) -> String {
+    if let Some(memory) = &change.memory {
+        let counts = [
+            (memory.pages_added, "added"),
+            (memory.pages_removed, "removed"),
+            (memory.pages_changed, "changed"),
+            (memory.pages_not_compared, "not compared"),
+        ];
+        let pages: Vec<String> =
+            counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        let bytes = match memory.bytes_changed {
+            0 => String::new(),
+            bytes => format!(" ({bytes} bytes)"),
+        };
+        return format!("pages: {}{bytes}", pages.join(", "));
+    }
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) => {
+            let one = |(key, value): (&String, &Value)| match (value, after.get(key)) {
+                (Value::Array(old), Some(Value::Array(new))) if old.len().max(new.len()) <= MAX_ELEMENTS => {
+                    format!("{key}: {}", elements(old, new))
+                }
+                (_, new) => format!("{key}: {} -> {}", cell(value), new.map_or_else(String::new, cell)),
+            };
+            before.iter().map(one).collect::<Vec<_>>().join("; ")
+        }
+        (Some(facts), None) | (None, Some(facts)) if change.kind == Kind::String => {
+            facts.get("text").map_or_else(String::new, cell)
+        }
+        (Some(facts), None) | (None, Some(facts)) => {
+            let worth = |value: &Value| match value {
+                Value::Null | Value::Bool(false) => false,
+                Value::Array(items) => !items.is_empty(),
+                Value::Object(_) => false,
+                _ => true,
+            };
+            let one = |(key, value): (&String, &Value)| format!("{key}={}", cell(value));
+            facts.iter().filter(|(_, value)| worth(value)).map(one).collect::<Vec<_>>().join(" ")
+        }
+        (None, None) => String::new(),
+    }
+}
+
+/// What a list lost and got; where only the order differs, both.
+fn elements(old: &[Value], new: &[Value]) -> String {
+    let mut left = old.to_vec();
+    let mut came = Vec::new();
+    for item in new {
+        match left.iter().position(|other| other == item) {
+            Some(index) => drop(left.remove(index)),
+            None => came.push(item),
+        }
+    }
+    if left.is_empty() && came.is_empty() {
+        return format!("{} -> {}", cell(&old.into()), cell(&new.into()));
+    }
+    let gone = left.iter().map(|item| format!("-{}", cell(item)));
+    let words: Vec<String> = gone.chain(came.into_iter().map(|item| format!("+{}", cell(item)))).collect();
+    words.join(" ")
+}
+
+/// A value in short; lists are joined by commas.
+fn cell(value: &Value) -> String {
+    let mut value = value.clone();
+    // Text that is not UTF-8 is an object until it is unfolded.
+    let mut holder = serde_json::json!({ "value": value.take() });
+    ckptfx_analysis::unfold(&mut holder);
+    fn plain(value: &Value) -> String {
+        match value {
+            Value::Null => "none".to_owned(),
+            Value::String(text) => text.clone(),
+            Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
+            other => other.to_string(),
+        }
+    }
+    show_short(plain(&holder["value"]).as_bytes(), MAX_VALUE)
+}
+
+pub fn run(args: &DiffArgs, common: &Common) -> Result<Outcome> {
+    let bars = Bars::new(common.quiet);
+    let opened = args
+        .archives
+        .iter()
+        .map(|path| evidence::open(path, common, &bars))
+        .collect::<Result<Vec<Opened>>>()?;
+    let steps = steps(&opened)?;
+    let mut output = Output::new(common, VIEW.collection, steps.len() > 1)?;
+    let mut outcome = Outcome::Done;
+    for (before, after) in steps {
+        let (partial, differs) = compare(before, after, args, common, &bars, &mut output)?;
+        if differs && args.exit_code {
+            outcome = outcome.max(Outcome::DIFFERENT);
+        }
+        if partial {
+            outcome = outcome.max(Outcome::Partly);
+        }
+    }
+    output.finish()?;
+    Ok(outcome)
+}
+
+/// A checkpoint, and the evidence that it is in.
+type Place<'o> = (&'o Opened, &'o Checkpoint);
+
+/// What is compared with what. The checkpoints of one archive follow one another; those of several archives are
+/// paired by the name of the container, or taken as they are if each archive has one.
+fn steps(opened: &[Opened]) -> Result<Vec<(Place<'_>, Place<'_>)>> {
+    let of = |opened: &'_ Opened| opened.evidence.checkpoints.len();
+    if let [only] = opened {
+        let places: Vec<Place<'_>> = only.evidence.checkpoints.iter().map(|one| (only, one)).collect();
+        let steps: Vec<_> = places.windows(2).map(|pair| (pair[0], pair[1])).collect();
+        if steps.is_empty() {
+            bail!("two checkpoints are needed, the older one first; see ckptfx diff --help");
+        }
+        return Ok(steps);
+    }
+    let mut steps = Vec::new();
+    for pair in opened.windows(2) {
+        let (one, other) = (&pair[0], &pair[1]);
+        if of(one) == 1 && of(other) == 1 {
+            steps.push(((one, &one.evidence.checkpoints[0]), (other, &other.evidence.checkpoints[0])));
+            continue;
+        }
+        let mut left: Vec<&Checkpoint> = one.evidence.checkpoints.iter().collect();
+        let mut unmatched = Vec::new();
+        for checkpoint in &other.evidence.checkpoints {
+            let same = |earlier: &&Checkpoint| earlier.container.name == checkpoint.container.name;
+            match left.iter().position(same) {
+                Some(index) => steps.push(((one, left.remove(index)), (other, checkpoint))),
+                None => unmatched.push((other, checkpoint)),
+            }
+        }
+        unmatched.extend(left.into_iter().map(|checkpoint| (one, checkpoint)));
+        for place in unmatched {
+            eprintln!("ckptfx: {} has no partner and is not compared", show(name(place).as_bytes()));
+        }
+    }
+    if steps.is_empty() {
+        bail!("the archives have no container of one name");
+    }
+    Ok(steps)
+}
+
+fn head((opened, checkpoint): Place<'_>) -> Head {
+    Head::new(VIEW.name, &opened.evidence, checkpoint, opened.sha256.clone())
+}
+
+/// What a checkpoint is called in the result.
+fn name(place: Place<'_>) -> String {
+    let evidence = head(place).evidence;
+    evidence.part.map_or(evidence.name.clone(), |part| format!("{} [{part}]", evidence.name))
+}
+
+/// Compares two checkpoints. Gives whether something could not be read, and whether they differ.
+fn compare(
+    before: Place<'_>,
+    after: Place<'_>,
+    args: &DiffArgs,
+    common: &Common,
+    bars: &Bars,
+    output: &mut Output,
+) -> Result<(bool, bool)> {
+    let kinds: Vec<Kind> = match args.kind.as_slice() {
+        [] => Kind::ALL.to_vec(),
+        some => some.iter().map(|kind| kind.0).collect(),
+    };
+    let mut cases = [Case::read(before.1), Case::read(after.1)];
+    let [old, new] = &mut cases;
+    if args.filter.is_set() && ![&*old, &*new].iter().any(|case| args.filter.check(case).is_ok()) {
+        args.filter.check(new)?;
+    }
+    let needs_sources = kinds.contains(&Kind::Rootfs) && !args.filter.is_set();
+    let open = |case: &mut Case<'_>| -> Vec<Source> {
+        if !needs_sources {
+            return Vec::new();
+        }
+        sources(case, &|member, diagnostics| open_member(member, common, bars, diagnostics))
+    };
+    let (old_sources, new_sources) = (open(old), open(new));
+    let has_strings = args.strings || args.kind.iter().any(|kind| kind.0 == Kind::String);
+    // Text is found with the memory that it is in.
+    let needs_memory = has_strings && !kinds.contains(&Kind::Memory);
+    let wish = Wish {
+        kinds: if needs_memory { [kinds.as_slice(), &[Kind::Memory]].concat() } else { kinds.clone() },
+        all: args.all,
+        filtered: args.filter.is_set(),
+        strings: has_strings.then_some(StringWish { min: args.min_length, max: args.max_strings }),
+        zeros: MAX_ZEROS,
+    };
+    let (from, to) = (name(before), name(after));
+    let wanted = |task: &Task<'_>| args.filter.accepts(task);
+    let mut changes = compare::changes(
+        &mut Input { case: &mut *old, sources: &old_sources, name: &from, wanted: &wanted },
+        &mut Input { case: &mut *new, sources: &new_sources, name: &to, wanted: &wanted },
+        &wish,
+    );
+    changes.retain(|change| kinds.contains(&change.kind));
+    let (earlier, later) = (head(before), head(after));
+    let title = format!("{from} -> {to}");
+    let heads = DiffHead {
+        head: later,
+        earlier: Earlier { evidence: earlier.evidence, container: earlier.container },
+    };
+    output.begin_titled(&heads, &title)?;
+    view::write(&VIEW, &changes, output)?;
+    let diagnostics = diagnostics(before, after, old, new, &from);
+    let warnings = finish_diagnostics(&diagnostics, common);
+    output.end(&warnings)?;
+    Ok((warnings.iter().any(|warning| warning.partial), !changes.is_empty()))
+}
+
+/// What was noticed in both; of the earlier one with its name.
+fn diagnostics(
+    before: Place<'_>,
+    after: Place<'_>,
+    old: &Case<'_>,
+    new: &Case<'_>,
+    from: &str,
+) -> Vec<Diagnostic> {
+    let earlier = before.0.evidence.diagnostics.iter().chain(&old.diagnostics);
+    let earlier = earlier.map(|one| {
+        let mut one = one.clone();
+        one.subject = format!("{from}: {}", one.subject);
+        one
+    });
+    let later = after.0.evidence.diagnostics.iter().chain(&new.diagnostics);
+    earlier.chain(later.cloned()).collect()
+}

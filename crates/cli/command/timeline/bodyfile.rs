@@ -1,0 +1,71 @@
+//! The form that mactime of the Sleuth Kit reads:
+//! `MD5|name|inode|mode|UID|GID|size|atime|mtime|ctime|crtime`, times in whole seconds, 0 for none.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use ckptfx_analysis::timeline::{Event, Kind};
+
+use crate::{render::Output, untrusted::show};
+
+pub fn write(events: &[Event], output: &mut Output) -> Result<()> {
+    for event in events {
+        writeln!(output, "{}", line(event))?;
+    }
+    Ok(())
+}
+
+fn line(event: &Event) -> String {
+    let subject = &event.subject;
+    // A file stands under its path, so that its times come together; anything else under what happened.
+    let is_file = matches!(event.kind, Kind::FileModified | Kind::GhostModified | Kind::GhostAccessed);
+    let name = match &subject.path {
+        Some(path) if is_file && event.kind == Kind::FileModified => show(&path.0),
+        Some(path) if is_file => format!("{} (deleted)", show(&path.0)),
+        _ => {
+            let pid = subject.pid.map(|pid| format!(" pid {pid}")).unwrap_or_default();
+            format!("[{}{pid}] {}", event.kind.name(), show(&event.message.0))
+        }
+    };
+    // The separator cannot be quoted.
+    let name = name.replace('|', "\\x7c");
+    let number = |value: Option<u64>| value.unwrap_or(0).to_string();
+    let seconds = event.time.as_second().max(0);
+    let (atime, mtime, crtime) = match event.kind {
+        Kind::GhostAccessed => (seconds, 0, 0),
+        _ if is_file => (0, seconds, 0),
+        _ => (0, 0, seconds),
+    };
+    let (uid, gid) = (number(subject.uid), number(subject.gid));
+    format!("0|{name}|0|{}|{uid}|{gid}|{}|{atime}|{mtime}|0|{crtime}", mode(event), number(subject.size))
+}
+
+/// `r/rrwxr-xr-x`, as the Sleuth Kit writes it: kind by name, kind by inode, permissions.
+fn mode(event: &Event) -> String {
+    let Some(bits) = event.subject.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok()) else {
+        return "0".to_owned();
+    };
+    let letter = match event.subject.file_kind {
+        Some("directory") => 'd',
+        Some("symlink") => 'l',
+        Some("char-device") => 'c',
+        Some("block-device") => 'b',
+        Some("fifo") => 'p',
+        _ => 'r',
+    };
+    let set = |mask: u32| bits & mask != 0;
+    let mut text = format!("{letter}/{letter}");
+    for (shift, special, with, without) in
+        [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')]
+    {
+        text.push(if set(4 << shift) { 'r' } else { '-' });
+        text.push(if set(2 << shift) { 'w' } else { '-' });
+        text.push(match (set(1 << shift), set(special)) {
+            (true, true) => with,
+            (false, true) => without,
+            (true, false) => 'x',
+            (false, false) => '-',
+        });
+    }
+    text
+}

@@ -1,0 +1,65 @@
+//! JSON lines as Timesketch takes them: `message`, `datetime`, `timestamp` in microseconds and `timestamp_desc`, and
+//! our own keys beside them.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use ckptfx_analysis::timeline::Event;
+use serde_json::{Map, Value, json};
+
+use crate::render::{Output, safe_line, to_value};
+
+/// Longest text of a keyword that its database indexes, in bytes; what is longer is cut.
+const MAX_KEYWORD: usize = 32_766;
+/// Mark of text that was cut.
+const CUT: &str = " [cut]";
+
+pub fn write(events: &[Event], output: &mut Output) -> Result<()> {
+    let head = output.head().clone();
+    for event in events {
+        let line = safe_line(&record(event, &head)?)?;
+        writeln!(output, "{line}")?;
+    }
+    Ok(())
+}
+
+fn record(event: &Event, head: &Value) -> Result<Value> {
+    let mut record = Map::new();
+    let mut put = |key: &str, value: Value| {
+        if !value.is_null() {
+            record.insert(key.to_owned(), value);
+        }
+    };
+    let value = to_value(event)?;
+    put("message", value["message"].clone());
+    put("datetime", json!(event.time));
+    put("timestamp", json!(event.time.as_microsecond()));
+    put("timestamp_desc", json!(event.kind.description()));
+    put("data_type", json!(format!("ckptfx:{}", event.kind.name())));
+    put("tag", json!(["ckptfx", event.kind.name(), event.reliability.name()]));
+    for key in ["source", "source_b64", "message_b64", "reliability", "meaning"] {
+        put(key, value[key].clone());
+    }
+    for (key, fact) in value["subject"].as_object().into_iter().flatten() {
+        put(key, fact.clone());
+    }
+    put("evidence", head["evidence"]["name"].clone());
+    for key in ["engine", "id", "name", "pod", "namespace", "image"] {
+        put(&format!("container_{key}"), head["container"][key].clone());
+    }
+    record.values_mut().for_each(cut);
+    Ok(Value::Object(record))
+}
+
+fn cut(value: &mut Value) {
+    let Value::String(text) = value else { return };
+    if text.len() <= MAX_KEYWORD {
+        return;
+    }
+    let mut end = MAX_KEYWORD - CUT.len();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.push_str(CUT);
+}

@@ -1,0 +1,427 @@
+//! `ckptfx triage`: findings, ranked, one story per process.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    finding::{
+        self, AttackVersion, DETECTIONS, Detection, Facts, Finding, Ignore, NotExamined, Severity,
+        Suppressed, detection, sigma::Rules,
+    },
+    nested::sources,
+};
+use ckptfx_parser::Diagnostic;
+use clap::{Args, ValueEnum};
+
+use super::{Outcome, for_each_checkpoint, rootfs::open_member};
+use crate::{
+    args::{Common, ProcessFilter},
+    render::{Collection, Output, table},
+    untrusted::{show, show_short},
+};
+
+pub const HELP: &str = "Each finding names the facts that prove it, harmless causes that are known, and the command that \
+shows more. Known harmless causes (code that runtimes make, upgrades, rotation of logs, allocators that are preloaded, \
+what CRIU itself leaves) lower the severity. The list ends with what was not looked at.
+
+Examples:
+  ckptfx triage archive.tar
+  ckptfx triage --min-severity medium -o json archive.tar | jq -r '.findings[] | [.score, .id, .subject.pid] | @tsv'
+  ckptfx triage --fail-on high archive.tar
+  ckptfx triage -o json archive.tar > known.json; ckptfx triage --baseline known.json later.tar
+  ckptfx triage --ignore SECCOMP-OFF --ignore LISTENER:/usr/sbin/nginx archive.tar
+  ckptfx triage --sigma rules/linux/process_creation archive.tar
+  ckptfx triage --explain TEXT-PATCHED";
+
+/// What `triage` takes.
+#[derive(Debug, Args)]
+pub struct TriageArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required_unless_present_any = ["explain", "list_rules"], value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Show nothing below this severity. The table begins at low, other formats at info.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub min_severity: Option<Level>,
+    /// End with status 1 when there is a finding of this severity or above.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<Level>,
+    /// Leave out findings of an earlier report (its JSON), or of a list with an ID or ID:SUBJECT on each line.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Vec<PathBuf>,
+    /// Leave out findings with this id, and of this subject: a path, an executable, a name, or pid=N.
+    #[arg(long, value_name = "ID[:SUBJECT]")]
+    pub ignore: Vec<String>,
+    /// Hold the Sigma rules of a directory (or one file) against the processes, too.
+    #[arg(long, value_name = "DIR")]
+    pub sigma: Vec<PathBuf>,
+    /// Version of MITRE ATT&CK that techniques are named after.
+    #[arg(long, value_enum, default_value_t = Attack::V19, value_name = "VERSION")]
+    pub attack: Attack,
+    /// Say what is known of a detection, and do nothing else.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["archives", "list_rules"])]
+    pub explain: Option<String>,
+    /// List the detections, and do nothing else.
+    #[arg(long, conflicts_with = "archives")]
+    pub list_rules: bool,
+}
+
+/// A severity, as it is given on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Everything.
+    Info,
+    /// Usually harmless.
+    Low,
+    /// To be looked at.
+    Medium,
+    /// Rare in ordinary containers.
+    High,
+    /// Hardly to be explained by anything else.
+    Critical,
+}
+
+impl From<Level> for Severity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Info => Self::Info,
+            Level::Low => Self::Low,
+            Level::Medium => Self::Medium,
+            Level::High => Self::High,
+            Level::Critical => Self::Critical,
+        }
+    }
+}
+
+/// A version of ATT&CK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Attack {
+    /// Version 18.
+    #[value(name = "18")]
+    V18,
+    /// Version 19.
+    #[value(name = "19")]
+    V19,
+}
+
+impl From<Attack> for AttackVersion {
+    fn from(version: Attack) -> Self {
+        match version {
+            Attack::V18 => Self::V18,
+            Attack::V19 => Self::V19,
+        }
+    }
+}
+
+const COLLECTION: Collection = Collection {
+    name: "findings",
+    columns: &[
+        "id",
+        "title",
+        "severity",
+        "confidence",
+        "score",
+        "story",
+        "subject.pid",
+        "subject.comm",
+        "subject.exe",
+        "subject.path",
+        "subject.address",
+        "why",
+        "caveat",
+        "more",
+        "attack",
+        "evidence",
+    ],
+};
+
+/// Widest value of a fact in the table.
+const WIDTH: usize = 100;
+
+pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
+    if let Some(id) = &args.explain {
+        return explain(id);
+    }
+    if args.list_rules {
+        return list_rules(common);
+    }
+    let known = known(args)?;
+    let rules = sigma_rules(&args.sigma, common)?;
+    let least = args.min_severity.map(Severity::from);
+    let mut met = false;
+    let outcome = for_each_checkpoint(&args.archives, common, "triage", COLLECTION, |case, output, bars| {
+        args.filter.check(case)?;
+        let sources = sources(case, &|member, diagnostics| open_member(member, common, bars, diagnostics));
+        let facts = Facts::read(case, &sources).context("cannot put pages of the parent dump together")?;
+        let mut findings = rules.run(&facts, finding::rank(&facts, args.attack.into()));
+        for (rule, why) in &rules.unsupported {
+            case.diagnostics.push(Diagnostic::note("unsupported-rule", rule.clone(), why.clone()));
+        }
+        if args.filter.is_set() {
+            findings.retain(|finding| {
+                finding
+                    .subject
+                    .pid
+                    .and_then(|pid| case.task(pid))
+                    .is_some_and(|task| args.filter.accepts(task))
+            });
+        }
+        let Suppressed { findings, count } = finding::suppress(findings, &known);
+        if count > 0 {
+            let message = format!("{count} findings are known and left out (--baseline, --ignore)");
+            case.diagnostics.push(Diagnostic::note("suppressed", "findings", message));
+        }
+        if let Some(level) = args.fail_on {
+            met |= findings.iter().any(|finding| finding.severity >= level.into());
+        }
+        let not_examined = finding::not_examined(case, &facts);
+        let default = if output.is_table() { Severity::Low } else { Severity::Info };
+        let (shown, hidden): (Vec<Finding>, Vec<Finding>) =
+            findings.into_iter().partition(|finding| finding.severity >= least.unwrap_or(default));
+        if output.is_table() {
+            return write_table(&shown, hidden.len(), &not_examined, &facts, output);
+        }
+        shown.iter().try_for_each(|finding| output.record(finding))?;
+        if output.is_document() {
+            output.next_list("not_examined")?;
+            not_examined.iter().try_for_each(|item| output.record(item))?;
+        }
+        Ok(())
+    })?;
+    // That the condition is met is certain, whatever could not be read.
+    Ok(if met { Outcome::NothingMatched } else { outcome })
+}
+
+/// What --baseline and --ignore name.
+fn known(args: &TriageArgs) -> Result<Vec<Ignore>> {
+    let mut known = Vec::new();
+    for path in &args.baseline {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let read = Ignore::read_baseline(&text);
+        known.extend(read.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?);
+    }
+    for text in &args.ignore {
+        known.push(Ignore::parse(text).with_context(|| format!("--ignore {text} names no finding"))?);
+    }
+    Ok(known)
+}
+
+/// Files of rules below a path, in order of name. Directories are not followed through links.
+fn rule_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        found.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let is_rule = path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml");
+        if entry.file_type()?.is_dir() || is_rule {
+            rule_files(&path, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads Sigma rules; those that cannot be used are named in the warnings of each result.
+fn sigma_rules(paths: &[PathBuf], common: &Common) -> Result<Rules> {
+    let mut rules = Rules::default();
+    for path in paths {
+        let mut files = Vec::new();
+        rule_files(path, &mut files)?;
+        for file in files {
+            let text =
+                fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let name = file.strip_prefix(path).ok().filter(|name| !name.as_os_str().is_empty());
+            let name = name.or_else(|| file.file_name().map(Path::new)).unwrap_or(&file);
+            rules.add(&name.to_string_lossy(), &text);
+        }
+    }
+    if !paths.is_empty() && common.verbose > 0 {
+        eprintln!(
+            "ckptfx: {} of Sigma, {} about something else, {} not supported",
+            count("rule", rules.rules.len()),
+            rules.others,
+            rules.unsupported.len()
+        );
+    }
+    Ok(rules)
+}
+
+/// A number of things, in words.
+fn count(what: &str, number: usize) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}
+
+fn style(severity: Severity) -> anstyle::Style {
+    use anstyle::{AnsiColor, Style};
+    let color = match severity {
+        Severity::Critical => AnsiColor::BrightRed,
+        Severity::High => AnsiColor::Red,
+        Severity::Medium => AnsiColor::Yellow,
+        Severity::Low => AnsiColor::Cyan,
+        Severity::Info => AnsiColor::BrightBlack,
+    };
+    Style::new().fg_color(Some(color.into())).bold()
+}
+
+fn write_table(
+    findings: &[Finding],
+    hidden: usize,
+    not_examined: &[NotExamined],
+    facts: &Facts<'_>,
+    output: &mut Output,
+) -> Result<()> {
+    let counts = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info]
+        .map(|level| (level, findings.iter().filter(|finding| finding.severity == level).count()));
+    let parts: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(level, count)| format!("{count} {}", severity(*level)))
+        .collect();
+    match parts.as_slice() {
+        [] => writeln!(output, "no findings")?,
+        parts => writeln!(output, "{}: {}", count("finding", findings.len()), parts.join(", "))?,
+    }
+    for story in finding::stories(findings) {
+        write_story(story, facts, output)?;
+    }
+    writeln!(output)?;
+    if hidden > 0 {
+        let hidden = count("finding", hidden);
+        writeln!(output, "{hidden} of less weight not shown (--min-severity info)")?;
+    }
+    writeln!(output, "Not looked at:")?;
+    for item in not_examined {
+        writeln!(output, "  - {}: {}", show(item.what.as_bytes()), show(item.why.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// The headline of a story, and its findings.
+fn write_story(story: &[Finding], facts: &Facts<'_>, output: &mut Output) -> Result<()> {
+    let Some(first) = story.first() else { return Ok(()) };
+    let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
+    let number = first.story.strip_prefix("process-").and_then(|pid| pid.parse().ok());
+    let headline = match number.and_then(|pid| facts.process(pid)) {
+        Some(process) => {
+            let comm = process.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
+            format!("process {} {comm}: {}", process.pid, show_short(&process.command(), WIDTH))
+        }
+        None if first.story == "file-system" => "file system".to_owned(),
+        None => show(first.story.as_bytes()),
+    };
+    let style = if output.color { style(worst) } else { anstyle::Style::new() };
+    writeln!(output, "\n{style}{}{style:#}  {headline}", severity(worst).to_uppercase())?;
+    for finding in story {
+        write_finding(finding, output)?;
+    }
+    Ok(())
+}
+
+fn write_finding(finding: &Finding, output: &mut Output) -> Result<()> {
+    let subject = match (&finding.subject.path, &finding.subject.address) {
+        (Some(path), Some(address)) => format!(" [{} at {address}]", show_short(&path.0, WIDTH)),
+        (Some(path), None) => format!(" [{}]", show_short(&path.0, WIDTH)),
+        (None, Some(address)) => format!(" [{address}]"),
+        (None, None) => String::new(),
+    };
+    let style = if output.color { style(finding.severity) } else { anstyle::Style::new() };
+    writeln!(
+        output,
+        "  {style}{:<8}{style:#} {:>3}  {}: {}{subject}",
+        severity(finding.severity),
+        finding.score,
+        finding.id,
+        show(finding.why.as_bytes())
+    )?;
+    for fact in &finding.evidence {
+        let place = show_short(fact.r#where.as_bytes(), WIDTH);
+        writeln!(output, "                - {} ({place}): {}", fact.what, show_short(&fact.value.0, WIDTH))?;
+    }
+    if let Some(caveat) = &finding.caveat {
+        writeln!(output, "                but: {}", show(caveat.as_bytes()))?;
+    }
+    let techniques: Vec<&str> = finding.attack.iter().map(|technique| technique.technique).collect();
+    let attack =
+        if techniques.is_empty() { String::new() } else { format!("ATT&CK {}", techniques.join(" ")) };
+    let more = finding.more.as_ref().map(|more| format!("ckptfx {} ARCHIVE", show(more.as_bytes())));
+    let last: Vec<String> = [attack].into_iter().filter(|part| !part.is_empty()).chain(more).collect();
+    if !last.is_empty() {
+        writeln!(output, "                {}", last.join("; "))?;
+    }
+    Ok(())
+}
+
+/// The names of a detection's techniques in both versions, if they differ.
+fn attack(detection: &Detection) -> String {
+    let names = |version: AttackVersion| -> Vec<String> {
+        let techniques = detection.techniques(version);
+        techniques.iter().map(|technique| format!("{} ({})", technique.technique, technique.tactic)).collect()
+    };
+    let [new, old] = [AttackVersion::V19, AttackVersion::V18].map(names);
+    match (new.is_empty(), new == old) {
+        (true, _) => "-".to_owned(),
+        (false, true) => new.join(", "),
+        (false, false) => format!("{}; in version 18 {}", new.join(", "), old.join(", ")),
+    }
+}
+
+fn explain(id: &str) -> Result<Outcome> {
+    let Some(found) = detection(id) else {
+        bail!("there is no detection {id}; --list-rules names them all");
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}: {}", found.id, found.title)?;
+    writeln!(out, "severity    {}, unless the facts say otherwise", severity(found.severity))?;
+    writeln!(out, "confidence  {}", found.confidence.name())?;
+    writeln!(out, "ATT&CK      {}", attack(found))?;
+    writeln!(out, "caveat      {}", found.caveat.unwrap_or("-"))?;
+    match found.harmless {
+        [] => writeln!(out, "harmless    no cause is known")?,
+        causes => {
+            for (index, cause) in causes.iter().enumerate() {
+                writeln!(out, "{:<11} {cause}", if index == 0 { "harmless" } else { "" })?;
+            }
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn list_rules(common: &Common) -> Result<Outcome> {
+    let mut plain = table::Plain::new(&["ID", "SEVERITY", "CONFIDENCE", "ATT&CK", "TITLE"]);
+    for detection in DETECTIONS {
+        let techniques: Vec<&str> = detection
+            .techniques(AttackVersion::default())
+            .iter()
+            .map(|technique| technique.technique)
+            .collect();
+        plain.row([
+            detection.id.to_owned(),
+            severity(detection.severity).to_owned(),
+            detection.confidence.name().to_owned(),
+            if techniques.is_empty() { "-".to_owned() } else { techniques.join(" ") },
+            detection.title.to_owned(),
+        ]);
+    }
+    let color = common.color == crate::args::Color::Always;
+    plain.write(&mut std::io::stdout().lock(), color)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,316 @@
+//! Many regular expressions at the cost of a literal search.
+//!
+//! Most expressions that are worth searching memory for hold some literal: a prefix such as `ghp_`, an `@`, the object
+//! identifier of a key. From each expression a *clue* is taken: a few literals, one of which every match has no more
+//! than `before` bytes after its start. All clues are searched together, with capitals made small, while a tile is in
+//! the cache; only where one is found does the expression itself run, over the whole region from `before` bytes
+//! ahead of the clue. A clue is a necessary condition, so the result is exactly that of the expression alone.
+//!
+//! Clues that lie close together must not make the expression read the same bytes again and again: what was searched
+//! without success is not searched again, and each vain search of one stretch is twice as long as the one before.
+
+use regex_syntax::hir::literal::{ExtractKind, Extractor};
+use regex_syntax::hir::{
+    Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Repetition,
+};
+
+use crate::lane::{Full, Lane, Sweep};
+use crate::literal::Group;
+use crate::regex::Expression;
+use crate::tile::fold_into;
+
+/// Most bytes between the start of a match and its clue.
+const BEFORE: usize = 256;
+/// Most literals of one clue.
+const LITERALS: usize = 64;
+/// Most literals of one or two bytes.
+const FEW: usize = 4;
+/// Bytes of a literal that may be looked at, the most first: as many as do not split it into several.
+const LENGTHS: [usize; 3] = [LENGTH, 8, 6];
+const LENGTH: usize = 12;
+/// Characters of a class that are told apart.
+const CLASS: usize = 12;
+
+/// What every match of an expression holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Clue {
+    /// With capitals made small, in order, none empty.
+    literals: Vec<Vec<u8>>,
+    /// Most bytes from the start of a match to the first byte of the literal.
+    before: usize,
+}
+
+impl Clue {
+    /// The most telling clue of an expression, if it has any.
+    pub(crate) fn of(hir: &Hir) -> Option<Self> {
+        let hir = fold(hir);
+        let parts: &[Hir] = match hir.kind() {
+            HirKind::Concat(parts) => parts,
+            _ => std::slice::from_ref(&hir),
+        };
+        let mut extractor = Extractor::new();
+        extractor
+            .kind(ExtractKind::Prefix)
+            .limit_class(CLASS)
+            .limit_literal_len(LENGTH)
+            .limit_total(LITERALS);
+        let mut best: Option<(usize, Self)> = None;
+        let mut before = 0_usize;
+        for (at, part) in parts.iter().enumerate() {
+            let rest = parts.get(at..).unwrap_or_default();
+            if let Some(clue) = Self::extract(&extractor, &Hir::concat(rest.to_vec()), before) {
+                let worth = clue.worth();
+                if best.as_ref().is_none_or(|(most, _)| worth > *most) {
+                    best = Some((worth, clue));
+                }
+            }
+            before = before.saturating_add(part.properties().maximum_len().unwrap_or(usize::MAX));
+            if before > BEFORE {
+                break;
+            }
+        }
+        best.map(|(_, clue)| clue)
+    }
+
+    fn extract(extractor: &Extractor, hir: &Hir, before: usize) -> Option<Self> {
+        let sequence = extractor.extract(hir);
+        let whole = sequence.literals()?;
+        let cut = |length: usize| {
+            let mut literals: Vec<Vec<u8>> =
+                whole.iter().map(|it| it.as_bytes().iter().copied().take(length).collect()).collect();
+            literals.sort();
+            literals.dedup();
+            literals
+        };
+        let mut literals = LENGTHS.into_iter().map(cut).min_by_key(Vec::len)?;
+        // Many short literals cost a search each; a sign that they share is as telling.
+        if literals.len() > FEW && literals.iter().any(|literal| literal.len() < 3) {
+            literals = cut(1);
+            let is_sign =
+                |literal: &Vec<u8>| literal.first().is_some_and(|byte| !byte.is_ascii_alphanumeric());
+            if literals.len() != 1 || !literals.iter().all(is_sign) {
+                return None;
+            }
+        }
+        let usable = !literals.is_empty() && literals.iter().all(|literal| !literal.is_empty());
+        usable.then_some(Self { literals, before })
+    }
+
+    /// How seldom the clue is met where there is no match: the length of the shortest literal counts most.
+    fn worth(&self) -> usize {
+        let shortest = self.literals.iter().map(Vec::len).min().unwrap_or(0).min(6);
+        (shortest << 8).saturating_sub(self.literals.len())
+    }
+}
+
+/// What the matches of an expression look like with capitals made small and assertions left out.
+fn fold(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Hir::empty(),
+        HirKind::Literal(literal) => Hir::literal(literal.0.to_ascii_lowercase()),
+        HirKind::Class(Class::Bytes(class)) => Hir::class(Class::Bytes(fold_bytes(class))),
+        HirKind::Class(Class::Unicode(class)) => Hir::class(Class::Unicode(fold_unicode(class))),
+        HirKind::Repetition(it) => {
+            let sub = Box::new(fold(&it.sub));
+            Hir::repetition(Repetition { min: it.min, max: it.max, greedy: it.greedy, sub })
+        }
+        HirKind::Capture(capture) => fold(&capture.sub),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(fold).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(fold).collect()),
+    }
+}
+
+fn fold_bytes(class: &ClassBytes) -> ClassBytes {
+    let capitals = ClassBytes::new([ClassBytesRange::new(b'A', b'Z')]);
+    let mut large = class.clone();
+    large.intersect(&capitals);
+    let mut folded = class.clone();
+    folded.difference(&capitals);
+    for range in large.iter() {
+        folded
+            .push(ClassBytesRange::new(range.start().to_ascii_lowercase(), range.end().to_ascii_lowercase()));
+    }
+    folded
+}
+
+fn fold_unicode(class: &ClassUnicode) -> ClassUnicode {
+    let capitals = ClassUnicode::new([ClassUnicodeRange::new('A', 'Z')]);
+    let mut large = class.clone();
+    large.intersect(&capitals);
+    let mut folded = class.clone();
+    folded.difference(&capitals);
+    for range in large.iter() {
+        folded.push(ClassUnicodeRange::new(
+            range.start().to_ascii_lowercase(),
+            range.end().to_ascii_lowercase(),
+        ));
+    }
+    folded
+}
+
+/// The search for the clues of every gated expression of a plan.
+pub(crate) struct Gates {
+    groups: Vec<Group>,
+    /// The lanes that are gated, in order, and how far before a clue their matches may begin.
+    lanes: Vec<(usize, usize)>,
+    /// The greatest of these distances.
+    before: usize,
+}
+
+impl Gates {
+    pub(crate) fn new(lanes: &[Lane]) -> Self {
+        let mut wanted = Vec::new();
+        let mut gated = Vec::new();
+        for (at, lane) in lanes.iter().enumerate() {
+            if let Some(clue) = lane.expression().and_then(Expression::clue) {
+                wanted.extend(clue.literals.iter().map(|literal| (at, literal.clone())));
+                gated.push((at, clue.before));
+            }
+        }
+        let before = gated.iter().map(|(_, before)| *before).max().unwrap_or(0);
+        // Neighbours in the alphabet share the buckets of the vector search, which makes it more selective.
+        wanted.sort_by(|(_, one), (_, other)| one.cmp(other));
+        Self { groups: Group::build(&wanted), lanes: gated, before }
+    }
+
+    /// Adds the hits of gated expressions that start before `border`, as [`Expression::sweep`] would.
+    pub(crate) fn sweep(
+        &self,
+        lanes: &[Lane],
+        bytes: &[u8],
+        (from, border): (usize, usize),
+        limit: usize,
+        sweep: &mut Sweep,
+    ) -> Result<(), Full> {
+        if self.lanes.is_empty() {
+            return Ok(());
+        }
+        let mut clues = std::mem::take(&mut sweep.clues);
+        self.collect(bytes, from, border, &mut sweep.folded, &mut clues)?;
+        let mut rest = clues.as_slice();
+        for (lane, before) in &self.lanes {
+            let own = rest.partition_point(|(of, _)| of <= lane);
+            let (own, others) = rest.split_at_checked(own).unwrap_or((rest, &[]));
+            rest = others;
+            if let Some(expression) = lanes.get(*lane).and_then(Lane::expression) {
+                let stretch =
+                    Stretch { expression, lane: *lane, before: *before, bytes, from, border, limit };
+                stretch.sweep(own, sweep)?;
+            }
+        }
+        sweep.clues = clues;
+        Ok(())
+    }
+
+    /// Where which lane has a clue, in order, for all matches that may start in `from..border`.
+    fn collect(
+        &self,
+        bytes: &[u8],
+        from: usize,
+        border: usize,
+        folded: &mut Vec<u8>,
+        clues: &mut Vec<(usize, usize)>,
+    ) -> Result<(), Full> {
+        clues.clear();
+        let last = border.saturating_add(self.before).min(bytes.len());
+        let end = last.saturating_add(LENGTH).min(bytes.len());
+        fold_into(bytes.get(from..end).unwrap_or_default(), folded);
+        for group in &self.groups {
+            group.candidates(folded, last.saturating_sub(from), &mut |lane, at| {
+                clues.push((lane, from.saturating_add(at)));
+                Ok(0)
+            })?;
+        }
+        clues.sort_unstable();
+        clues.dedup();
+        Ok(())
+    }
+}
+
+/// One expression in one tile.
+struct Stretch<'t> {
+    expression: &'t Expression,
+    lane: usize,
+    before: usize,
+    bytes: &'t [u8],
+    from: usize,
+    border: usize,
+    limit: usize,
+}
+
+impl Stretch<'_> {
+    fn sweep(&self, clues: &[(usize, usize)], sweep: &mut Sweep) -> Result<(), Full> {
+        let mut next = sweep.next_of(self.lane);
+        if next < self.from {
+            // A window was too long in the tile before: its clues are gone.
+            return self.expression.sweep(self.lane, self.bytes, self.border, self.limit, sweep);
+        }
+        let mut step = 1_usize;
+        for (_, clue) in clues {
+            let earliest = clue.saturating_sub(self.before);
+            if earliest >= self.border {
+                break;
+            }
+            if earliest > next {
+                next = earliest;
+                step = 1;
+            }
+            while next <= *clue && next < self.border {
+                let edge = next.saturating_add(step).max(clue.saturating_add(1)).min(self.border);
+                let Some(window) = self.expression.window(self.bytes, edge, self.limit) else {
+                    sweep.set_next(self.lane, next);
+                    return Ok(());
+                };
+                match self.expression.find(self.bytes, next, window) {
+                    Some((start, end)) if start < edge => {
+                        sweep.add(self.lane, start, end)?;
+                        next = end;
+                        step = 1;
+                    }
+                    _ => {
+                        step = window.saturating_sub(next).saturating_mul(2);
+                        next = edge;
+                    }
+                }
+            }
+        }
+        sweep.set_next(self.lane, next.max(self.border));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clue(pattern: &str) -> Option<(Vec<String>, usize)> {
+        let hir =
+            regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).unwrap();
+        let clue = Clue::of(&hir)?;
+        let text = |literal: &Vec<u8>| String::from_utf8_lossy(literal).into_owned();
+        Some((clue.literals.iter().map(text).collect(), clue.before))
+    }
+
+    fn is(pattern: &str, literals: &[&str], before: usize) {
+        let literals = literals.iter().map(|literal| (*literal).to_owned()).collect();
+        assert_eq!(clue(pattern), Some((literals, before)), "{pattern}");
+    }
+
+    #[test]
+    fn clues_are_prefixes_or_lie_further_in() {
+        is(r"\bgh[pousr]_[A-Za-z0-9]{36}", &["gho_", "ghp_", "ghr_", "ghs_", "ghu_"], 0);
+        is(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", &["."], 3);
+        is(r"[a-z.]{1,64}@[a-z]+", &["@"], 64);
+        is(r"(?i)(?:api_key|apikey)\s*=", &["api_ke", "apikey"], 0);
+        is(r"[A-Z0-9_]{0,30}(?:TOKEN|SECRET)=(\S+)", &["secret=", "token="], 30);
+        is(r"\x30\x82[\x00-\x7f][\x00-\xff]\x02\x01\x00\x30\x0d", &["\u{2}\u{1}\0\x30\r"], 4);
+    }
+
+    #[test]
+    fn some_expressions_have_none() {
+        assert_eq!(clue(r"[a-f0-9]{40}"), None);
+        assert_eq!(clue(r"(?:foo)?[a-z]+"), None);
+        assert_eq!(clue(r"[48][0-9AB]x?[a-z]+"), None, "too many, too short");
+        assert_eq!(clue(r"[a-z]*@"), None, "the literal may be any distance away");
+    }
+}
