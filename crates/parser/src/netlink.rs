@@ -51,6 +51,8 @@ pub struct Message<'a> {
     pub port: u32,
     /// The fixed part that begins the body, such as `struct ifaddrmsg`.
     pub head: &'a [u8],
+    /// Whether the message is too short for that part: it says nothing then.
+    pub is_short: bool,
     /// What follows it.
     pub attributes: Attributes<'a>,
 }
@@ -109,6 +111,7 @@ impl<'a> Messages<'a> {
             (_, NEW_ROUTE | NEW_RULE) => 12,
             _ => 0,
         };
+        let is_short = body.len() < head;
         let (head, attributes) = body.split_at_checked(head).unwrap_or((body, &[]));
         let message = Message {
             length,
@@ -117,6 +120,7 @@ impl<'a> Messages<'a> {
             sequence: self.order.word(rest, 8)?,
             port: self.order.word(rest, 12)?,
             head,
+            is_short,
             attributes: Attributes { rest: attributes, order: self.order },
         };
         let next = self.position.checked_add(length)?;

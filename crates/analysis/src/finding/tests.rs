@@ -21,7 +21,7 @@ fn triage(container: &Container) -> Vec<Finding> {
     let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
     let mut case = Case::read(&evidence.checkpoints[0]);
     let sources =
-        sources(&mut case, &|member, diagnostics| open_nested(member, 1 << 30, &Silent, diagnostics));
+        sources(&mut case, &|member, diagnostics| open_nested(member, &ckptfx_parser::Limits::DEFAULT, &Silent, diagnostics));
     let facts = Facts::read(&mut case, &sources).unwrap();
     rank(&facts, AttackVersion::V19)
 }
