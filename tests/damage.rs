@@ -200,6 +200,18 @@ fn the_program_tells_each_loss_and_still_shows_the_tree() {
         processes.iter().map(|process| process["pid"].as_u64().expect("pid")).collect()
     };
     let whole = pids(&on_bytes("ps -o json", members.to_tar()).status(0).json());
+    // A process whose table of descriptors is lost is not one without descriptors.
+    let tables: Vec<String> = members
+        .list
+        .iter()
+        .map(|member| String::from_utf8_lossy(&member.path).into_owned())
+        .filter(|path| path.contains("/fdinfo-"))
+        .collect();
+    assert!(!tables.is_empty());
+    for path in tables {
+        let ended = on_bytes("files -o json", damage::without(members.clone(), &path).to_tar()).status(3);
+        assert!(ended.stderr.contains("which descriptors"), "{path}: {}", ended.stderr);
+    }
     for image in ["core-1.img", "mm-1.img", "pagemap-1.img", "files.img", "inventory.img", "pstree.img"] {
         let path = format!("checkpoint/{image}");
         let document =

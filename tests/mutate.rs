@@ -153,7 +153,7 @@ fn message(bytes: &[u8], depth: usize, choices: &mut Choices<'_>) -> Vec<u8> {
                     _ => list[at].3 ^ 1 << (choices.byte() % 64),
                 };
             }
-            2 if depth < 6 && choices.byte() % 8 != 0 => {
+            2 if depth < 6 && !choices.byte().is_multiple_of(8) => {
                 list[at].2 = message(&list[at].2, depth + 1, choices)
             }
             _ => {

@@ -3,6 +3,7 @@
 #![no_main]
 
 #[path = "../../tests/exercise.rs"]
+#[allow(dead_code)]
 mod exercise;
 #[path = "../../tests/mutate.rs"]
 mod mutate;

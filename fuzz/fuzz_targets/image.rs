@@ -2,6 +2,7 @@
 #![no_main]
 
 #[path = "../../tests/exercise.rs"]
+#[allow(dead_code)]
 mod exercise;
 
 use ckptfx_parser::image::Kind;
