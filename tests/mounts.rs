@@ -65,7 +65,7 @@ fn parents_stand_before_their_children() {
         for mount in &mounts {
             let depth = mount["depth"].as_u64().expect("depth");
             let above = depths.get(&mount["parent_id"].as_u64());
-            assert_eq!(above.map_or(0, |above| above + 1), depth, "{name} {mount}");
+            assert_eq!(above.map_or(0, |above: &u64| above + 1), depth, "{name} {mount}");
             depths.insert(mount["mount_id"].as_u64(), depth);
         }
         assert_eq!(depths.values().filter(|depth| **depth == 0).count(), 1, "{name}: one root");

@@ -3,18 +3,23 @@
 
 mod architecture;
 mod archives;
+mod attacks;
 mod chromium;
 mod cli;
 mod compare;
+mod custody;
+mod damage;
 mod decode;
 mod docs;
 mod execution;
+mod exercise;
 mod export;
 mod grep;
 mod hostile;
 mod iocs;
 mod memory;
 mod mounts;
+mod mutate;
 mod open_files;
 mod recover;
 mod report;

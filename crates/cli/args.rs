@@ -9,6 +9,7 @@ mod verify;
 
 use std::path::PathBuf;
 
+use ckptfx_parser::Limits;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::{
@@ -90,6 +91,29 @@ pub struct Common {
     /// Stop decompressing after this many GiB.
     #[arg(long, global = true, default_value_t = 1024, value_name = "GIB")]
     pub max_decompressed: u64,
+    /// Read more, or less, of hostile evidence than is usual; docs/reliability.md lists the limits.
+    #[arg(long = "limit", global = true, value_name = "NAME=VALUE", value_parser = parse_limit)]
+    pub limit: Vec<(String, u64)>,
+}
+
+impl Common {
+    /// The limits that the command line sets.
+    pub fn limits(&self) -> Limits {
+        let decompressed_bytes = self.max_decompressed.saturating_mul(1 << 30);
+        let mut limits = Limits { decompressed_bytes, ..Limits::DEFAULT };
+        for (name, value) in &self.limit {
+            // What cannot be set was refused when the command line was read.
+            let _ = limits.set(name, *value);
+        }
+        limits
+    }
+}
+
+fn parse_limit(text: &str) -> Result<(String, u64), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is expected")?;
+    let value = value.parse().map_err(|error| format!("{value}: {error}"))?;
+    Limits::default().set(name, value).map_err(|error| error.to_string())?;
+    Ok((name.to_owned(), value))
 }
 
 /// Form of the result.

@@ -21,11 +21,7 @@ pub fn open(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
     refuse_to_overwrite(&[path], common)?;
     let input = if path == Path::new("-") { Input::Stdin } else { Input::Path(path.to_path_buf()) };
     let started = Instant::now();
-    let options = OpenOptions {
-        parent: common.parent.as_deref(),
-        decompressed_limit: common.max_decompressed.saturating_mul(1 << 30),
-        progress: bars,
-    };
+    let options = OpenOptions { parent: common.parent.as_deref(), limits: common.limits(), progress: bars };
     let evidence = evidence::open(&input, &options)?;
     if common.verbose > 0 {
         eprintln!(

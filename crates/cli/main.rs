@@ -21,6 +21,10 @@ const USAGE_OR_UNREADABLE: u8 = 2;
 fn main() -> ExitCode {
     let matches = Cli::command().get_matches_from(with_pem_markers(std::env::args_os()));
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let Err(error) = guard() {
+        eprintln!("ckptfx: {error}");
+        return ExitCode::from(USAGE_OR_UNREADABLE);
+    }
     let strict = cli.common.strict;
     match command::run(cli, matches.subcommand_name().unwrap_or_default()) {
         Ok(Outcome::Partly) if strict => ExitCode::from(USAGE_OR_UNREADABLE),
@@ -32,6 +36,16 @@ fn main() -> ExitCode {
             ExitCode::from(USAGE_OR_UNREADABLE)
         }
     }
+}
+
+/// What is set up before any evidence is touched: a file that becomes shorter ends the program with a word, and neither
+/// a core file nor another process of the same user gets at what was read.
+fn guard() -> std::io::Result<()> {
+    ckptfx_parser::source::explain_faults()?;
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(rustix::process::Resource::Core, none)?;
+    Ok(())
 }
 
 /// `-----BEGIN …` is what responders search for most, and no option begins so: it is taken for a pattern

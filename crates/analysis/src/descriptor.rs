@@ -88,6 +88,11 @@ impl Descriptors {
             };
             let descriptors = by_table.entry(table).or_insert_with(|| {
                 let name = format!("fdinfo-{table}.img");
+                // CRIU writes one for every process, be it empty.
+                if images.member(&name).is_none() {
+                    let message = format!("which descriptors process {pid} has is not known");
+                    diagnostics.push(Diagnostic::loss("missing-image", name.as_str(), message));
+                }
                 let entries = images.read::<proto::FdinfoEntry>(&name, diagnostics);
                 let mut found: Vec<_> =
                     entries.into_iter().filter_map(|entry| entry.value.try_into().ok()).collect();

@@ -1,10 +1,14 @@
 //! Processes as `ps` reports them: tree, identity, credentials, command line, environment.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, HashMap, HashSet},
+};
 
 use ckptfx_parser::{
-    Diagnostic, ImageDirectory,
+    Diagnostic, ImageDirectory, Reports,
     files::FileTable,
+    limits::{count, reached},
     memory::{AddressSpace, SharedObjects},
     proto::{self, FdTypes},
 };
@@ -13,8 +17,6 @@ use serde::Serialize;
 
 use crate::{Text, capability, clues};
 
-/// Longest command line or environment that is read, in bytes.
-const MAX_ARGUMENTS: u64 = 4 << 20;
 /// A rewritten title is at most one page of the kernel that showed it (fs/proc/base.c).
 const MAX_TITLE: u64 = 4 << 10;
 
@@ -198,22 +200,35 @@ pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnosti
         let message = "the process tree is missing: parents, sessions and zombies are not known";
         diagnostics.push(Diagnostic::loss("missing-image", "pstree.img", message));
     }
+    let limits = images.limits();
+    let mut reports = Reports::new(limits);
     let mut seeds: Vec<Seed> = Vec::new();
     let mut seen = HashSet::new();
+    let mut threads = 0_u64;
     for entry in entries {
         let Some(pid) = entry.value.pid else { continue };
         if !seen.insert(pid) {
             let message = format!("process {pid} is listed twice; the first entry is used");
-            diagnostics.push(Diagnostic::note("duplicate-pid", "pstree.img", message).at(entry.body.start));
+            let problem = Diagnostic::note("duplicate-pid", "pstree.img", message).at(entry.body.start);
+            reports.push(problem, diagnostics);
             continue;
         }
-        seeds.push(Seed {
+        let mut seed = Seed {
             pid,
             ppid: entry.value.ppid,
             pgid: entry.value.pgid,
             sid: entry.value.sid,
             threads: entry.value.threads,
-        });
+        };
+        let room = limits.threads.saturating_sub(threads);
+        if seed.threads.len() as u64 > room {
+            let what = format!("of {} threads of process {pid} {room} are read", seed.threads.len());
+            let problem = reached("too-many-threads", "pstree.img", "threads", what);
+            reports.push(problem.at(entry.body.start), diagnostics);
+            seed.threads.truncate(count(room));
+        }
+        threads = threads.saturating_add(seed.threads.len() as u64);
+        seeds.push(seed);
     }
     let orphans: Vec<u32> = {
         let mut pids: Vec<u32> = images
@@ -227,26 +242,28 @@ pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnosti
     for pid in orphans {
         let message =
             format!("process {pid} has images but is not in the process tree; its parent is not known");
-        diagnostics.push(Diagnostic::loss("not-in-tree", "pstree.img", message));
+        reports.push(Diagnostic::loss("not-in-tree", "pstree.img", message), diagnostics);
         seeds.push(Seed { pid, ppid: None, pgid: None, sid: None, threads: vec![pid] });
         seen.insert(pid);
     }
-    check_parents(&mut seeds, diagnostics);
+    let most = count(limits.processes);
+    if seeds.len() > most {
+        let what = format!("of {} processes the first {most} are read", seeds.len());
+        diagnostics.push(reached("too-many-processes", "pstree.img", "processes", what));
+        seeds.truncate(most);
+    }
+    check_parents(&seeds, &mut reports, diagnostics);
+    reports.finish("pstree.img", diagnostics);
     seeds
 }
 
 /// A parent that is not in the tree or a circle of parents makes the process a root of its own.
-fn check_parents(seeds: &mut [Seed], diagnostics: &mut Vec<Diagnostic>) {
+fn check_parents(seeds: &[Seed], reports: &mut Reports, diagnostics: &mut Vec<Diagnostic>) {
     let parents: HashMap<u32, u32> = seeds.iter().filter_map(|seed| Some((seed.pid, seed.ppid?))).collect();
-    for seed in seeds.iter() {
-        let mut steps = 0;
+    let in_circle = circles(seeds, &parents);
+    for seed in seeds {
         let Some(ppid) = seed.ppid else { continue };
-        let mut ancestor = ppid;
-        while ancestor != 0 && ancestor != seed.pid && steps <= parents.len() {
-            ancestor = parents.get(&ancestor).copied().unwrap_or(0);
-            steps += 1;
-        }
-        let problem = if ancestor == seed.pid {
+        let problem = if in_circle.contains(&seed.pid) {
             "is its own ancestor"
         } else if ppid != 0 && !parents.contains_key(&ppid) {
             "has a parent that is not in the checkpoint"
@@ -254,8 +271,29 @@ fn check_parents(seeds: &mut [Seed], diagnostics: &mut Vec<Diagnostic>) {
             continue;
         };
         let message = format!("process {} {problem} ({ppid})", seed.pid);
-        diagnostics.push(Diagnostic::note("bad-parent", "pstree.img", message));
+        reports.push(Diagnostic::note("bad-parent", "pstree.img", message), diagnostics);
     }
+}
+
+/// The processes that are their own ancestors. Each is walked over twice at most, however the parents are linked.
+fn circles(seeds: &[Seed], parents: &HashMap<u32, u32>) -> HashSet<u32> {
+    let mut found = HashSet::new();
+    // The walk in which a process was first met.
+    let mut met: HashMap<u32, usize> = HashMap::new();
+    for (walk, seed) in seeds.iter().enumerate() {
+        let mut pid = seed.pid;
+        while pid != 0 && !met.contains_key(&pid) {
+            met.insert(pid, walk);
+            pid = parents.get(&pid).copied().unwrap_or(0);
+        }
+        // A walk that comes back to itself ends where its circle begins.
+        if pid != 0 && met.get(&pid) == Some(&walk) {
+            while found.insert(pid) {
+                pid = parents.get(&pid).copied().unwrap_or(0);
+            }
+        }
+    }
+    found
 }
 
 /// What all processes of a checkpoint need to be described.
@@ -265,6 +303,9 @@ pub(crate) struct Context<'c> {
     root_cg_set: Option<u32>,
     cgroups: HashMap<u32, Vec<Text>>,
     criu: clues::CriuVersion,
+    longest_arguments: u64,
+    /// Memory that is left for the command lines and environments: many processes may claim the same pages.
+    room: Cell<u64>,
 }
 
 impl<'c> Context<'c> {
@@ -290,6 +331,8 @@ impl<'c> Context<'c> {
             root_cg_set: inventory.and_then(|inventory| inventory.root_cg_set),
             cgroups,
             criu: clues::criu_version(images, inventory),
+            longest_arguments: images.limits().argument_bytes,
+            room: Cell::new(images.limits().all_argument_bytes),
         }
     }
 
@@ -332,7 +375,7 @@ impl<'c> Context<'c> {
         };
         let mut text = |from: Option<u64>, to: Option<u64>, what: &str| {
             let (_, space) = memory?;
-            read_strings(space, from?, to?, shared, pid, what, diagnostics)
+            self.read_strings(space, (from?, to?), shared, (pid, what), diagnostics)
         };
         let environ = memory.and_then(|(mm, _)| text(mm.mm_env_start, mm.mm_env_end, "environment"));
         let cmdline = memory.and_then(|(mm, space)| {
@@ -395,6 +438,49 @@ impl<'c> Context<'c> {
         let inline = thread_core.and_then(|thread| thread.creds.clone());
         // Before CRIU 2.0 they had an image of their own.
         inline.or_else(|| images.read_one(&format!("creds-{pid}.img"), diagnostics))
+    }
+
+    /// NUL-separated strings between two addresses, the last empty piece dropped.
+    fn read_strings(
+        &self,
+        space: &AddressSpace<'_>,
+        (from, to): (u64, u64),
+        shared: &SharedObjects<'_>,
+        (pid, what): (u32, &str),
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Vec<Text>> {
+        let subject = format!("pid {pid}");
+        if to < from {
+            let message = format!("the {what} ends before it starts");
+            diagnostics.push(Diagnostic::loss("bad-bounds", subject, message));
+            return None;
+        }
+        let most = self.longest_arguments;
+        if to - from > most {
+            let what = format!("the {what} is {} bytes long; the first {most} are read", to - from);
+            diagnostics.push(reached("too-long", subject.clone(), "argument-bytes", what));
+        }
+        let bytes = match space.bytes(from, to, most, shared) {
+            Ok(bytes) => bytes,
+            Err(reason) => {
+                let message = format!("the {what} cannot be read: {}", reason.reason());
+                diagnostics.push(Diagnostic::loss("unavailable", subject, message));
+                return None;
+            }
+        };
+        let texts = bytes.iter().filter(|byte| **byte == 0).count().saturating_add(1);
+        let weight = bytes.len().saturating_add(texts.saturating_mul(size_of::<Text>())) as u64;
+        let Some(room) = self.room.get().checked_sub(weight) else {
+            let what = format!("the {what} is not read: those before it take too much memory");
+            diagnostics.push(reached("too-long", subject, "all-argument-bytes", what));
+            return None;
+        };
+        self.room.set(room);
+        let mut strings: Vec<Text> = bytes.split(|byte| *byte == 0).map(Text::from).collect();
+        if strings.last().is_some_and(|last| last.0.is_empty()) {
+            strings.pop();
+        }
+        Some(strings)
     }
 
     fn executable(&self, id: u32) -> Option<Executable> {
@@ -519,10 +605,9 @@ fn threads(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Thread> {
     let mut threads = Vec::with_capacity(seed.threads.len());
-    for tid in &seed.threads {
-        if threads.iter().any(|thread: &Thread| thread.tid == *tid) {
-            continue;
-        }
+    let mut seen = HashSet::with_capacity(seed.threads.len());
+    let mut reports = Reports::new(images.limits());
+    for tid in seed.threads.iter().filter(|tid| seen.insert(**tid)) {
         let comm = if *tid == seed.pid {
             leader.clone()
         } else {
@@ -531,12 +616,13 @@ fn threads(
             let core: Option<proto::CoreEntry> = images.read_one(&name, diagnostics);
             if core.is_none() && diagnostics.len() == before {
                 let message = format!("thread {tid} of process {} is lost", seed.pid);
-                diagnostics.push(Diagnostic::loss("missing-image", name, message));
+                reports.push(Diagnostic::loss("missing-image", name, message), diagnostics);
             }
             core.and_then(|core| core.thread_core?.comm).map(Text)
         };
         threads.push(Thread { tid: *tid, comm, state });
     }
+    reports.finish(&format!("pid {}", seed.pid), diagnostics);
     threads
 }
 
@@ -564,43 +650,6 @@ fn rewritten_title(
     let bytes = space.bytes(start, limit, MAX_TITLE, shared).ok()?;
     Some(bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec())
 }
-
-/// NUL-separated strings between two addresses, the last empty piece dropped.
-fn read_strings(
-    space: &AddressSpace<'_>,
-    from: u64,
-    to: u64,
-    shared: &SharedObjects<'_>,
-    pid: u32,
-    what: &str,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Vec<Text>> {
-    let subject = format!("pid {pid}");
-    if to < from {
-        let message = format!("the {what} ends before it starts");
-        diagnostics.push(Diagnostic::loss("bad-bounds", subject, message));
-        return None;
-    }
-    if to - from > MAX_ARGUMENTS {
-        let message = format!("the {what} is {} bytes long; the first {MAX_ARGUMENTS} are read", to - from);
-        diagnostics.push(Diagnostic::loss("too-long", subject.clone(), message));
-    }
-    match space.bytes(from, to, MAX_ARGUMENTS, shared) {
-        Ok(bytes) => {
-            let mut strings: Vec<Text> = bytes.split(|byte| *byte == 0).map(Text::from).collect();
-            if strings.last().is_some_and(|last| last.0.is_empty()) {
-                strings.pop();
-            }
-            Some(strings)
-        }
-        Err(reason) => {
-            let message = format!("the {what} cannot be read: {}", reason.reason());
-            diagnostics.push(Diagnostic::loss("unavailable", subject, message));
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ckptfx_testkit::{Checkpoint, Process as Description};

@@ -79,7 +79,9 @@ pub(crate) fn read(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<proto::StatsEntry> {
     let order = checkpoint.images.order;
-    let beside = checkpoint.engine_file(name).map(|member| ImageFile { name, bytes: member.bytes(), order });
+    let limits = checkpoint.images.limits();
+    let beside = checkpoint.engine_file(name);
+    let beside = beside.map(|member| ImageFile { name, bytes: member.bytes(), order, limits });
     let file = beside.or_else(|| checkpoint.images.file(name))?;
     image::read(&file, diagnostics).into_iter().next().map(|entry| entry.value)
 }

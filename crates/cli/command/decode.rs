@@ -84,7 +84,7 @@ fn decode_file(path: &Path, common: &Common) -> Result<Outcome> {
     if is_archive && image::identify(&name).is_none() {
         bail!("{} is an archive; name the image after it: ckptfx decode {0} pstree.img", path.display());
     }
-    let file = ImageFile { name: &name, bytes: &bytes, order: ByteOrder::Little };
+    let file = ImageFile { name: &name, bytes: &bytes, order: ByteOrder::Little, limits: &common.limits() };
     let mut output = Output::new(common, COLLECTION, false)?;
     let outcome = decode(
         &file,
@@ -114,7 +114,12 @@ fn decode_members(archive: &Path, names: &[std::path::PathBuf], common: &Common)
         });
         let (checkpoint, bytes) =
             found.with_context(|| format!("{} has no member {wanted}", opened.evidence.name))?;
-        let file = ImageFile { name: &name, bytes, order: checkpoint.images.order };
+        let file = ImageFile {
+            name: &name,
+            bytes,
+            order: checkpoint.images.order,
+            limits: checkpoint.images.limits(),
+        };
         let head = Head::new("decode", &opened.evidence, checkpoint, opened.sha256.clone());
         let document = Document::OfCheckpoint(Box::new(head));
         outcome = outcome.max(decode(&file, numbering(checkpoint), document, common, &mut output)?);

@@ -46,12 +46,14 @@ mod yara;
 
 pub use self::{rootfs::open_member, yara::YaraArgs};
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Task,
     report::{Head, Warning},
 };
-use ckptfx_parser::{Checkpoint, Diagnostic, Severity};
+use ckptfx_parser::{Checkpoint, Diagnostic, Reports, Severity};
 
 use crate::{
     args::{Cli, Command, Common, ProcessFilter},
@@ -219,26 +221,28 @@ fn for_each_checkpoint(
     Ok(outcome)
 }
 
-/// What was noticed so far, each once.
-fn warnings(diagnostics: &[Diagnostic]) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = Vec::new();
-    for warning in diagnostics.iter().map(Warning::from) {
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
+/// What was noticed so far, each once and of each kind only the first.
+fn worth_telling(diagnostics: &[Diagnostic], common: &Common) -> Vec<Diagnostic> {
+    let mut reports = Reports::new(&common.limits());
+    let mut seen = HashSet::new();
+    let mut kept: Vec<Diagnostic> = Vec::new();
+    for diagnostic in diagnostics.iter().filter(|diagnostic| seen.insert(*diagnostic)) {
+        reports.push(diagnostic.clone(), &mut kept);
     }
-    warnings
+    reports.finish("evidence", &mut kept);
+    kept
 }
 
-/// Warnings for the result, each once; on standard error too unless `--quiet`.
+/// The same as a result tells it.
+fn warnings(diagnostics: &[Diagnostic], common: &Common) -> Vec<Warning> {
+    worth_telling(diagnostics, common).iter().map(Warning::from).collect()
+}
+
+/// Warnings for the result; on standard error too unless `--quiet`.
 fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = Vec::new();
-    for diagnostic in diagnostics {
-        let warning = Warning::from(diagnostic);
-        if warnings.contains(&warning) {
-            continue;
-        }
-        if !common.quiet {
+    let kept = worth_telling(diagnostics, common);
+    if !common.quiet {
+        for diagnostic in &kept {
             let kind = if diagnostic.severity == Severity::Loss { "warning" } else { "note" };
             let at = diagnostic.offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default();
             eprintln!(
@@ -248,9 +252,8 @@ fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Warnin
                 diagnostic.code
             );
         }
-        warnings.push(warning);
     }
-    warnings
+    kept.iter().map(Warning::from).collect()
 }
 
 impl ProcessFilter {

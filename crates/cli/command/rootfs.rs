@@ -172,15 +172,11 @@ pub fn open_member(
     bars: &Bars,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<ckptfx_parser::archive::Archive> {
-    open_nested(member, common.max_decompressed.saturating_mul(1 << 30), bars, diagnostics)
+    open_nested(member, &common.limits(), bars, diagnostics)
 }
 
 fn open_base(path: &Path, case: &mut Case<'_>, common: &Common, bars: &Bars) -> Result<Base> {
-    let options = OpenOptions {
-        parent: None,
-        decompressed_limit: common.max_decompressed.saturating_mul(1 << 30),
-        progress: bars,
-    };
+    let options = OpenOptions { parent: None, limits: common.limits(), progress: bars };
     let march = case.tasks.iter().find_map(|task| March::try_from(task.core.as_ref()?.mtype?).ok());
     let architecture = march.and_then(go_architecture);
     let image = open_base_image(path, architecture, &options, &mut case.diagnostics)?;

@@ -195,7 +195,7 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
             return write_table(&shown, hidden.len(), &not_examined, &facts, output);
         }
         if output.is_export() {
-            let warnings = warnings(&case.diagnostics);
+            let warnings = warnings(&case.diagnostics, common);
             let head = output.about().context("a result about no checkpoint")?.clone();
             return output.export(&Dossier {
                 head: &head,

@@ -3,6 +3,7 @@
 mod csv;
 pub mod export;
 mod json;
+mod new_file;
 pub mod table;
 pub mod tree;
 
@@ -14,13 +15,12 @@ use std::{
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::report::{Head, Warning};
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
-use self::export::Exporter;
 pub use self::{
     export::Dossier,
     json::{safe_line, to_value},
 };
+use self::{export::Exporter, new_file::NewFile};
 use crate::args::{Color, Common, Format};
 
 /// What a command's records are called, and which of their keys a CSV file has.
@@ -34,7 +34,7 @@ pub struct Collection {
 
 enum Target {
     Stdout(BufWriter<io::Stdout>),
-    File { file: BufWriter<NamedTempFile>, path: PathBuf },
+    File { file: BufWriter<NewFile>, path: PathBuf },
 }
 
 /// Where the result goes, in the format that was asked for.
@@ -61,9 +61,7 @@ impl Output {
         let target = match &common.out_file {
             None => Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())),
             Some(path) => {
-                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                // A temporary file of this kind has mode 0600.
-                let file = NamedTempFile::new_in(directory.unwrap_or(std::path::Path::new(".")))
+                let file = NewFile::beside(path)
                     .with_context(|| format!("cannot write beside {}", path.display()))?;
                 Target::File { file: BufWriter::with_capacity(1 << 16, file), path: path.clone() }
             }

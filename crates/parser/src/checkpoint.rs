@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use crate::{
-    Diagnostic,
+    Diagnostic, Limits,
     archive::{Archive, Member, MemberKind},
     container::Container,
     evidence::{Place, find_places, join},
     image::{self, ByteOrder, Image, ImageFile, Located},
     text,
 };
-
-/// Longest chain of parents that is followed.
-const MAX_PARENTS: usize = 64;
 
 /// One checkpoint of the evidence.
 #[derive(Debug)]
@@ -103,7 +100,7 @@ pub struct ImageDirectory {
 }
 
 impl ImageDirectory {
-    fn new(archive: &Arc<Archive>, prefix: Vec<u8>, parents: Option<&[Arc<Archive>]>, depth: usize) -> Self {
+    fn new(archive: &Arc<Archive>, prefix: Vec<u8>, parents: Option<&[Arc<Archive>]>, depth: u64) -> Self {
         let order = match archive.file(&join(&prefix, b"inventory.img")).map(|bytes| bytes.first_chunk::<4>())
         {
             Some(Some([0x58, 0x31, 0x31, 0x16])) => ByteOrder::Big,
@@ -117,10 +114,13 @@ impl ImageDirectory {
         archive: &Arc<Archive>,
         prefix: &[u8],
         parents: Option<&[Arc<Archive>]>,
-        depth: usize,
+        depth: u64,
     ) -> Parent {
-        if depth >= MAX_PARENTS {
-            return Parent::Missing(format!("the chain of parents is longer than {MAX_PARENTS}"));
+        if depth >= archive.limits.parents {
+            return Parent::Missing(format!(
+                "the chain of parents is longer than {0} (limit parents; --limit parents=N raises it)",
+                archive.limits.parents
+            ));
         }
         let inside =
             |prefix: Vec<u8>| Parent::Found(Box::new(Self::new(archive, prefix, parents, depth + 1)));
@@ -165,7 +165,12 @@ impl ImageDirectory {
     /// An image file; absent and empty are the same (`format.md §1.4`).
     pub fn file<'a>(&'a self, name: &'a str) -> Option<ImageFile<'a>> {
         let bytes = self.member(name)?.bytes();
-        (!bytes.is_empty()).then_some(ImageFile { name, bytes, order: self.order })
+        (!bytes.is_empty()).then_some(ImageFile { name, bytes, order: self.order, limits: self.limits() })
+    }
+
+    /// The limits that it is read under.
+    pub fn limits(&self) -> &Limits {
+        &self.archive.limits
     }
 
     /// The entries of an image; none when it is absent.
@@ -242,7 +247,7 @@ pub(crate) mod tests {
             let path = |level| format!("a{}/inventory.img", "/parent".repeat(level)).into_bytes();
             let files = (0..=depth).map(|level| (path(level), bytes::Bytes::from_static(b"x")));
             let mut images = directory(Archive::of_files(files), "a");
-            let mut levels = 0;
+            let mut levels = 0_u64;
             loop {
                 match images.parent {
                     Parent::Found(parent) => images = *parent,
@@ -253,7 +258,7 @@ pub(crate) mod tests {
         };
         assert_eq!(deep(0), (0, true));
         assert_eq!(deep(9), (9, true));
-        assert_eq!(deep(500), (MAX_PARENTS, false));
+        assert_eq!(deep(500), (Limits::DEFAULT.parents, false));
     }
 
     #[test]

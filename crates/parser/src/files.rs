@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::{
-    Diagnostic, ImageDirectory,
+    Diagnostic, ImageDirectory, Limits, Reports,
+    limits::{count, reached},
     proto::{self, FdTypes, FileEntry},
 };
 
@@ -28,6 +29,13 @@ pub struct FileTable {
     remaps_lost: bool,
 }
 
+/// What adding a file needs besides it.
+struct Adding<'a> {
+    limits: &'a Limits,
+    reports: Reports,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
 impl FileTable {
     /// Reads the table with the remaps and the memfd inodes.
     pub fn read(images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) -> Self {
@@ -35,10 +43,14 @@ impl FileTable {
             remaps_lost: images.is_cut() && images.member("remap-fpath.img").is_none(),
             ..Self::default()
         };
-        for entry in images.read::<FileEntry>("files.img", diagnostics) {
-            table.add(entry.value, diagnostics);
+        let entries = images.read::<FileEntry>("files.img", diagnostics);
+        let mut adding =
+            Adding { limits: images.limits(), reports: Reports::new(images.limits()), diagnostics };
+        for entry in entries {
+            table.add(entry.value, &mut adding);
         }
-        table.read_per_type(images, diagnostics);
+        table.read_per_type(images, &mut adding);
+        adding.reports.finish("files.img", diagnostics);
         for entry in images.read::<proto::RemapFilePathEntry>("remap-fpath.img", diagnostics) {
             let (Some(original), Some(target)) = (entry.value.orig_id, entry.value.remap_id) else {
                 continue;
@@ -63,43 +75,57 @@ impl FileTable {
                 table.memfds.insert(id, entry.value);
             }
         }
-        table.check_memfds(diagnostics);
+        table.check_memfds(images.limits(), diagnostics);
         table
     }
 
     /// Reports open memfds whose inode is not there: their names and contents are lost.
-    fn check_memfds(&self, diagnostics: &mut Vec<Diagnostic>) {
+    fn check_memfds(&self, limits: &Limits, diagnostics: &mut Vec<Diagnostic>) {
         let memfds = self.entries().filter_map(|entry| entry.memfd.as_ref());
+        let mut reports = Reports::new(limits);
         for inode in memfds.filter_map(|file| file.inode_id) {
             if !self.memfds.contains_key(&u64::from(inode)) {
                 let message = format!("memfd inode {inode} is missing: its name and content are lost");
-                diagnostics.push(Diagnostic::loss("missing-image", "memfd.img", message));
+                reports.push(Diagnostic::loss("missing-image", "memfd.img", message), diagnostics);
             }
         }
+        reports.finish("memfd.img", diagnostics);
     }
 
-    fn add(&mut self, entry: FileEntry, diagnostics: &mut Vec<Diagnostic>) {
+    fn add(&mut self, mut entry: FileEntry, adding: &mut Adding<'_>) {
         let key = (entry.r#type.unwrap_or(0), entry.id.unwrap_or(0));
+        // Every mapping and descriptor repeats it.
+        let longest = count(adding.limits.name_bytes);
+        if let Some(name) =
+            entry.reg.as_mut().and_then(|file| file.name.as_mut()).filter(|name| name.len() > longest)
+        {
+            let what =
+                format!("of the {} bytes of the name of file {} {longest} are read", name.len(), key.1);
+            let problem = reached("too-long", "files.img", "name-bytes", what);
+            adding.reports.push(problem, adding.diagnostics);
+            name.truncate(longest);
+        }
         if let Some(before) = self.entries.insert(key, entry)
             && self.entries.get(&key) != Some(&before)
         {
             let message =
                 format!("two different files have type {} and id {}; the last is used", key.0, key.1);
-            diagnostics.push(Diagnostic::note("duplicate-id", "files.img", message));
+            let problem = Diagnostic::note("duplicate-id", "files.img", message);
+            adding.reports.push(problem, adding.diagnostics);
         }
     }
 
-    fn read_per_type(&mut self, images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) {
+    fn read_per_type(&mut self, images: &ImageDirectory, adding: &mut Adding<'_>) {
         macro_rules! per_type {
             ($($file:literal, $message:ident, $type:ident, $member:ident;)*) => {
-                $(for entry in images.read::<proto::$message>($file, diagnostics) {
+                $(for entry in images.read::<proto::$message>($file, adding.diagnostics) {
                     let entry = FileEntry {
                         r#type: Some(FdTypes::$type as i32),
                         id: entry.value.id,
                         $member: Some(entry.value),
                         ..FileEntry::default()
                     };
-                    self.add(entry, diagnostics);
+                    self.add(entry, adding);
                 })*
             };
         }
@@ -121,14 +147,14 @@ impl FileTable {
             "timerfd.img", TimerfdEntry, Timerfd, tfd;
             "tunfile.img", TunfileEntry, Tunf, tunf;
         }
-        for entry in images.read::<proto::NsFileEntry>("ns-files.img", diagnostics) {
+        for entry in images.read::<proto::NsFileEntry>("ns-files.img", adding.diagnostics) {
             let entry = FileEntry {
                 r#type: Some(FdTypes::Ns as i32),
                 id: entry.value.id,
                 nsf: Some(entry.value),
                 ..FileEntry::default()
             };
-            self.add(entry, diagnostics);
+            self.add(entry, adding);
         }
     }
 

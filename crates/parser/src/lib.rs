@@ -23,6 +23,7 @@ mod error;
 pub mod evidence;
 pub mod files;
 pub mod image;
+pub mod limits;
 pub mod memory;
 pub mod netlink;
 pub mod proto;
@@ -31,5 +32,6 @@ pub mod text;
 mod wire;
 
 pub use checkpoint::{Checkpoint, ImageDirectory, Parent};
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Reports, Severity};
 pub use error::{Error, Result};
+pub use limits::Limits;

@@ -51,6 +51,8 @@ pub struct Message<'a> {
     pub port: u32,
     /// The fixed part that begins the body, such as `struct ifaddrmsg`.
     pub head: &'a [u8],
+    /// Whether the message is too short for that part: it says nothing then.
+    pub is_short: bool,
     /// What follows it.
     pub attributes: Attributes<'a>,
 }
@@ -80,7 +82,7 @@ impl<'a> Messages<'a> {
     /// # Errors
     /// When the first word is not that of a file of iproute2.
     pub fn new(file: &ImageFile<'a>, raw: Raw) -> Result<Self, Diagnostic> {
-        let ImageFile { name, bytes, order } = *file;
+        let ImageFile { name, bytes, order, .. } = *file;
         let mut messages = Self { name, bytes, order, raw, position: 0 };
         if raw == Raw::Netlink {
             let known = |order: &ByteOrder| order.word(bytes, 0).is_some_and(|word| MAGICS.contains(&word));
@@ -109,6 +111,7 @@ impl<'a> Messages<'a> {
             (_, NEW_ROUTE | NEW_RULE) => 12,
             _ => 0,
         };
+        let is_short = body.len() < head;
         let (head, attributes) = body.split_at_checked(head).unwrap_or((body, &[]));
         let message = Message {
             length,
@@ -117,6 +120,7 @@ impl<'a> Messages<'a> {
             sequence: self.order.word(rest, 8)?,
             port: self.order.word(rest, 12)?,
             head,
+            is_short,
             attributes: Attributes { rest: attributes, order: self.order },
         };
         let next = self.position.checked_add(length)?;

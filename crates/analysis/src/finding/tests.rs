@@ -17,11 +17,12 @@ use crate::{Case, nested::sources};
 fn triage(container: &Container) -> Vec<Finding> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&container.podman(PodmanVersion::V5).to_tar()).unwrap();
-    let options = OpenOptions { parent: None, decompressed_limit: 1 << 30, progress: &Silent };
+    let options = OpenOptions { parent: None, limits: ckptfx_parser::Limits::DEFAULT, progress: &Silent };
     let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
     let mut case = Case::read(&evidence.checkpoints[0]);
-    let sources =
-        sources(&mut case, &|member, diagnostics| open_nested(member, 1 << 30, &Silent, diagnostics));
+    let sources = sources(&mut case, &|member, diagnostics| {
+        open_nested(member, &ckptfx_parser::Limits::DEFAULT, &Silent, diagnostics)
+    });
     let facts = Facts::read(&mut case, &sources).unwrap();
     rank(&facts, AttackVersion::V19)
 }

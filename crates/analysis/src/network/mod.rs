@@ -8,7 +8,7 @@ mod sysctl;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ckptfx_parser::{
-    Diagnostic, ImageDirectory,
+    Diagnostic, ImageDirectory, Reports,
     dynamic::{Numbering, Show, bit_names},
     image::registry::Raw,
     netlink::Messages,
@@ -169,8 +169,13 @@ impl Reader<'_> {
                 }
             };
             let context = netlink::Context { net_ns, order: messages.order(), names };
+            let mut reports = Reports::new(self.images.limits());
             for message in messages {
                 match message {
+                    Ok(message) if message.is_short => {
+                        let what = format!("a message of type {} is too short to say anything", message.kind);
+                        reports.push(Diagnostic::loss("truncated-image", name.as_str(), what), self.notes);
+                    }
                     Ok(message) if raw == Raw::Nfnetlink => {
                         self.network.connections.extend(context.connection(&message));
                     }
@@ -182,6 +187,7 @@ impl Reader<'_> {
                     Err(damage) => self.notes.push(damage),
                 }
             }
+            reports.finish(&name, self.notes);
         }
     }
 }

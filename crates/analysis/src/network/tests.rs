@@ -115,3 +115,15 @@ fn a_rule_keeps_every_condition() {
     assert_eq!(rule.protocol.as_deref(), Some("tcp"));
     assert_eq!((rule.source_ports, rule.destination_ports), (None, Some(Range { first: 443, last: 443 })));
 }
+
+#[test]
+fn a_message_that_is_too_short_is_told() {
+    // Four of the eight bytes of `struct ifaddrmsg`.
+    let address = message(20, &[2, 24, 0x80, 0], &[]);
+    let dump = Checkpoint::sample().raw_image("ifaddr-77.img", of(0x4736_1222, address));
+    let lost = crate::tests::with_case(dump, |case| {
+        assert!(network(case, &|_| true).addresses.iter().all(|address| address.net_ns != 77));
+        case.diagnostics.iter().any(|one| one.code == "truncated-image" && one.subject == "ifaddr-77.img")
+    });
+    assert!(lost);
+}

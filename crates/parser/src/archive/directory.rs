@@ -13,11 +13,13 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Archive, Data, MAX_MEMBERS, Member, MemberKind};
-use crate::{Diagnostic, source::map_file};
+use super::{Archive, Data, Member, MemberKind};
+use crate::{
+    Diagnostic, Limits, Reports,
+    limits::{count, reached},
+    source::map_file,
+};
 
-/// Directories deeper than this are not entered.
-const MAX_DEPTH: usize = 64;
 /// Neither a link nor a FIFO put in place of the file can lead astray.
 const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
@@ -35,8 +37,9 @@ pub(super) fn map_regular(path: &Path) -> io::Result<Bytes> {
 ///
 /// # Errors
 /// When the directory itself cannot be listed.
-pub fn index_directory(root: &Path) -> io::Result<Archive> {
-    let mut archive = Archive::default();
+pub fn index_directory(root: &Path, limits: &Limits) -> io::Result<Archive> {
+    let mut archive = Archive::under(limits);
+    let mut reports = Reports::new(limits);
     let mut pending = vec![(root.to_path_buf(), Vec::new(), 0)];
     while let Some((directory, prefix, depth)) = pending.pop() {
         let listing = fs::read_dir(&directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
@@ -45,7 +48,10 @@ pub fn index_directory(root: &Path) -> io::Result<Archive> {
             Err(error) if depth == 0 => return Err(error),
             Err(error) => {
                 let subject = crate::text::escape_invalid(&prefix).into_owned();
-                archive.diagnostics.push(Diagnostic::loss("unreadable", subject, error.to_string()));
+                reports.push(
+                    Diagnostic::loss("unreadable", subject, error.to_string()),
+                    &mut archive.diagnostics,
+                );
                 continue;
             }
         };
@@ -60,13 +66,23 @@ pub fn index_directory(root: &Path) -> io::Result<Archive> {
                 Ok(metadata) => metadata,
                 Err(error) => {
                     let subject = crate::text::escape_invalid(&path).into_owned();
-                    archive.diagnostics.push(Diagnostic::loss("unreadable", subject, error.to_string()));
+                    reports.push(
+                        Diagnostic::loss("unreadable", subject, error.to_string()),
+                        &mut archive.diagnostics,
+                    );
                     continue;
                 }
             };
             let kind = if metadata.is_dir() {
-                if depth < MAX_DEPTH {
+                if depth < limits.directory_depth {
                     pending.push((entry.path(), path.clone(), depth + 1));
+                } else {
+                    let subject = crate::text::escape_invalid(&path).into_owned();
+                    let what = "the directory lies too deep and is not entered";
+                    reports.push(
+                        reached("too-deep", subject, "directory-depth", what),
+                        &mut archive.diagnostics,
+                    );
                 }
                 MemberKind::Directory
             } else if metadata.is_symlink() {
@@ -78,7 +94,7 @@ pub fn index_directory(root: &Path) -> io::Result<Archive> {
                 MemberKind::Other(b'?')
             };
             let is_file = kind == MemberKind::File;
-            archive.add(Member {
+            let member = Member {
                 path,
                 kind,
                 size: if is_file { metadata.len() } else { 0 },
@@ -94,13 +110,16 @@ pub fn index_directory(root: &Path) -> io::Result<Archive> {
                 } else {
                     Data::Slice(Bytes::new())
                 },
-            });
-            if archive.members.len() >= MAX_MEMBERS {
-                let message = format!("only the first {MAX_MEMBERS} files are read");
-                archive.diagnostics.push(Diagnostic::loss("too-many-members", "directory", message));
+            };
+            archive.add(member, &mut reports);
+            if archive.members.len() >= count(limits.members) {
+                let what = format!("only the first {} files are read", limits.members);
+                archive.diagnostics.push(reached("too-many-members", "directory", "members", what));
+                reports.finish("directory", &mut archive.diagnostics);
                 return Ok(archive);
             }
         }
     }
+    reports.finish("directory", &mut archive.diagnostics);
     Ok(archive)
 }

@@ -17,10 +17,7 @@ pub use self::{
     stream::{index_stream, looks_like_stream},
     tar::{index_tar, looks_like_tar},
 };
-use crate::{Diagnostic, text};
-
-/// More members than this are not indexed.
-const MAX_MEMBERS: usize = 4 << 20;
+use crate::{Diagnostic, Limits, Reports, text};
 
 /// What a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,11 +132,18 @@ impl Member {
 pub struct Archive {
     members: Vec<Member>,
     by_path: HashMap<Vec<u8>, usize>,
+    /// The limits that it was read under, which hold for what is inside it as well.
+    pub limits: Limits,
     /// What was noticed while indexing.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Archive {
+    /// An archive without members.
+    fn under(limits: &Limits) -> Self {
+        Self { limits: *limits, ..Self::default() }
+    }
+
     /// All members in the order of the archive.
     pub fn members(&self) -> &[Member] {
         &self.members
@@ -162,14 +166,12 @@ impl Archive {
     }
 
     /// Adds a member and reports a path that was there before, or that leads out of the archive.
-    fn add(&mut self, member: Member) {
+    fn add(&mut self, member: Member, reports: &mut Reports) {
         let index = self.members.len();
         if member.path.split(|byte| *byte == b'/').any(|part| part == b"..") {
-            self.diagnostics.push(Diagnostic::note(
-                "unsafe-path",
-                member.name(),
-                "the member's path leads out of the archive; it is listed, never followed",
-            ));
+            let message = "the member's path leads out of the archive; it is listed, never followed";
+            let problem = Diagnostic::note("unsafe-path", member.name(), message);
+            reports.push(problem, &mut self.diagnostics);
         }
         if let Some(before) =
             self.by_path.insert(member.path.clone(), index).and_then(|i| self.members.get(i))
@@ -182,7 +184,8 @@ impl Archive {
                 place(before),
                 place(&member)
             );
-            self.diagnostics.push(Diagnostic::note("duplicate-member", member.name().into_owned(), message));
+            let problem = Diagnostic::note("duplicate-member", member.name().into_owned(), message);
+            reports.push(problem, &mut self.diagnostics);
         }
         self.members.push(member);
     }
@@ -207,8 +210,9 @@ impl Archive {
     /// An archive of files that come without an archive around them.
     pub fn of_files(files: impl IntoIterator<Item = (Vec<u8>, Bytes)>) -> Self {
         let mut archive = Self::default();
+        let mut reports = Reports::new(&archive.limits);
         for (path, bytes) in files {
-            archive.add(Member {
+            let member = Member {
                 path,
                 kind: MemberKind::File,
                 size: bytes.len() as u64,
@@ -220,8 +224,10 @@ impl Archive {
                 xattrs: Vec::new(),
                 offset: None,
                 data: Data::Slice(bytes),
-            });
+            };
+            archive.add(member, &mut reports);
         }
+        reports.finish("archive", &mut archive.diagnostics);
         archive
     }
 }

@@ -20,13 +20,14 @@ pub(super) struct Extensions {
 
 /// Reads `length key=value\n` records. The length decides where a value ends: one that is binary, such
 /// as a file capability, may hold newlines.
-pub(super) fn read(content: &[u8], extensions: &mut Extensions) {
+/// Of a file with holes at most `pieces` are taken.
+pub(super) fn read(content: &[u8], pieces: usize, extensions: &mut Extensions) {
     let mut rest = content;
     while let Some((record, after)) = split_record(rest) {
         rest = after;
         let Some(equals) = record.iter().position(|byte| *byte == b'=') else { continue };
         let (key, value) = record.split_at(equals);
-        apply(key, value.get(1..).unwrap_or_default(), extensions);
+        apply(key, value.get(1..).unwrap_or_default(), pieces, extensions);
     }
 }
 
@@ -38,7 +39,7 @@ fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((record.strip_suffix(b"\n")?, bytes.get(length..)?))
 }
 
-fn apply(key: &[u8], value: &[u8], extensions: &mut Extensions) {
+fn apply(key: &[u8], value: &[u8], pieces: usize, extensions: &mut Extensions) {
     let text = std::str::from_utf8(value).unwrap_or_default();
     match key {
         b"path" => extensions.path = Some(value.to_vec()),
@@ -55,7 +56,7 @@ fn apply(key: &[u8], value: &[u8], extensions: &mut Extensions) {
             if let Some(name) = key.strip_prefix(XATTR) {
                 extensions.xattrs.push((name.to_vec(), value.to_vec()));
             } else if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
-                extensions.sparse.get_or_insert_default().apply(key, text);
+                extensions.sparse.get_or_insert_default().apply(key, text, pieces);
             }
         }
     }
@@ -83,7 +84,7 @@ mod tests {
         ]
         .concat();
         let mut extensions = Extensions::default();
-        read(&content, &mut extensions);
+        read(&content, 9, &mut extensions);
         assert_eq!(extensions.xattrs, [(b"security.capability".to_vec(), capability.to_vec())]);
         assert_eq!(extensions.path.as_deref(), Some(b"new\nline".as_slice()));
         assert_eq!((extensions.mtime, extensions.uid), (Some(12), Some(4_000_000)));
@@ -99,7 +100,7 @@ mod tests {
             b"3 \n",
             b"18446744073709551615 a=b\n",
         ] {
-            read(content, &mut extensions);
+            read(content, 9, &mut extensions);
             assert_eq!(extensions.path, None);
         }
     }

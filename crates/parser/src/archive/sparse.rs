@@ -4,8 +4,6 @@ use bytes::Bytes;
 use tar::{GnuExtSparseHeader, GnuSparseHeader, Header};
 
 const BLOCK: usize = 512;
-/// A map of more pieces is not believed.
-const MAX_PIECES: usize = 1 << 20;
 
 /// Where the pieces of a file are: offset in the file and length, in the order in which they are stored.
 pub(super) struct Map {
@@ -47,13 +45,14 @@ impl Map {
 }
 
 /// The map of the old GNU form, in the header and in blocks after it; and how many those are.
-pub(super) fn gnu_map(header: &Header, after: &[u8]) -> (Option<Map>, usize) {
+/// A map of more than `most` pieces is not believed.
+pub(super) fn gnu_map(header: &Header, after: &[u8], most: usize) -> (Option<Map>, usize) {
     let Some(gnu) = header.as_gnu() else { return (None, 0) };
     let mut entries: Vec<Option<(u64, u64)>> = Vec::new();
     collect(&gnu.sparse, &mut entries);
     let mut more = gnu.is_extended();
     let mut blocks = 0;
-    while more && entries.len() < MAX_PIECES {
+    while more && entries.len() < most {
         let Some(block) = after.get(blocks * BLOCK..).and_then(|rest| rest.get(..BLOCK)) else { break };
         let mut extension = GnuExtSparseHeader::new();
         extension.as_mut_bytes().copy_from_slice(block);
@@ -80,23 +79,24 @@ pub(super) struct PaxSparse {
 }
 
 impl PaxSparse {
-    /// Takes in one `GNU.sparse.<key>`.
-    pub fn apply(&mut self, key: &[u8], text: &str) {
+    /// Takes in one `GNU.sparse.<key>`, for at most `most` pieces.
+    pub fn apply(&mut self, key: &[u8], text: &str, most: usize) {
+        let most = most.saturating_mul(2);
         match key {
             b"size" | b"realsize" => self.size = text.parse().ok(),
             b"major" => self.is_version_1 = text == "1",
-            b"offset" | b"numbytes" if self.numbers.len() < 2 * MAX_PIECES => {
+            b"offset" | b"numbytes" if self.numbers.len() < most => {
                 self.numbers.push(text.parse().ok());
             }
             b"map" => {
-                self.numbers = text.split(',').take(2 * MAX_PIECES).map(|item| item.parse().ok()).collect();
+                self.numbers = text.split(',').take(most).map(|item| item.parse().ok()).collect();
             }
             _ => {}
         }
     }
 
     /// The map; version 1.0 has it in front of the content, in decimal lines padded to a block.
-    pub fn map(&self, content: &[u8]) -> Option<Map> {
+    pub fn map(&self, content: &[u8], most: usize) -> Option<Map> {
         let size = self.size?;
         if !self.is_version_1 {
             let numbers: Vec<u64> = self.numbers.iter().copied().collect::<Option<_>>()?;
@@ -109,7 +109,7 @@ impl PaxSparse {
             position += end + 1;
             std::str::from_utf8(rest.get(..end)?).ok()?.parse::<u64>().ok()
         };
-        let count = usize::try_from(line()?).ok().filter(|count| *count <= MAX_PIECES)?;
+        let count = usize::try_from(line()?).ok().filter(|count| *count <= most)?;
         let mut numbers = Vec::new();
         for _ in 0..count * 2 {
             numbers.push(line()?);
@@ -126,6 +126,7 @@ fn pairs(numbers: &[u64]) -> Option<Vec<(u64, u64)>> {
 mod tests {
     use super::super::index_tar;
     use super::*;
+    use crate::Limits;
 
     /// A member of the old GNU form with five pieces, so that one is in an extension block.
     fn old_gnu() -> Vec<u8> {
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_old_gnu_form_is_read_and_what_follows_it_too() {
-        let archive = index_tar(&Bytes::from(old_gnu()), "x.tar");
+        let archive = index_tar(&Bytes::from(old_gnu()), "x.tar", &Limits::DEFAULT);
         assert!(archive.diagnostics.is_empty(), "{:?}", archive.diagnostics);
         let member = archive.find(b"holes").unwrap();
         assert_eq!(member.size, 1 << 40);
@@ -178,7 +179,7 @@ mod tests {
     fn every_cut_of_a_sparse_member_is_told() {
         let whole = old_gnu();
         for cut in 1..3 * BLOCK {
-            let archive = index_tar(&Bytes::from(whole[..cut].to_vec()), "x.tar");
+            let archive = index_tar(&Bytes::from(whole[..cut].to_vec()), "x.tar", &Limits::DEFAULT);
             assert!(!archive.diagnostics.is_empty(), "{cut}");
         }
     }
@@ -186,18 +187,18 @@ mod tests {
     #[test]
     fn the_pax_forms_are_read() {
         let mut second = PaxSparse::default();
-        second.apply(b"size", "100");
-        second.apply(b"map", "10,2,50,1");
-        let placed = second.map(b"").unwrap().place(&Bytes::from_static(b"abc")).unwrap();
+        second.apply(b"size", "100", 9);
+        second.apply(b"map", "10,2,50,1", 9);
+        let placed = second.map(b"", 9).unwrap().place(&Bytes::from_static(b"abc")).unwrap();
         assert_eq!((placed.pieces[0].0, placed.pieces[1].0, placed.size), (10, 50, 100));
 
         let mut third = PaxSparse::default();
-        third.apply(b"major", "1");
-        third.apply(b"realsize", "100");
+        third.apply(b"major", "1", 9);
+        third.apply(b"realsize", "100", 9);
         let mut content = b"2\n10\n2\n50\n1\n".to_vec();
         content.resize(BLOCK, 0);
         content.extend(b"abc");
-        let placed = third.map(&content).unwrap().place(&Bytes::from(content)).unwrap();
+        let placed = third.map(&content, 9).unwrap().place(&Bytes::from(content)).unwrap();
         assert_eq!(placed.pieces[1], (50, Bytes::from_static(b"c")));
         assert!(!placed.is_damaged);
     }

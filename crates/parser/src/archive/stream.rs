@@ -6,8 +6,12 @@ use std::{collections::HashMap, io::Write as _};
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Archive, Data, MAX_MEMBERS, Member, MemberKind, normalise};
-use crate::{Diagnostic, source::Spool};
+use super::{Archive, Data, Member, MemberKind, normalise};
+use crate::{
+    Diagnostic, Limits, Reports,
+    limits::{count, reached},
+    source::Spool,
+};
 
 /// A marker is a few bytes and a file name.
 const MAX_MARKER: usize = 10 << 10;
@@ -66,11 +70,11 @@ struct Record {
 ///
 /// # Errors
 /// When the anonymous storage for files that lie in pieces fails.
-pub fn index_stream(shards: &[Bytes], name: &str) -> std::io::Result<Archive> {
-    let mut archive = Archive::default();
+pub fn index_stream(shards: &[Bytes], name: &str, limits: &Limits) -> std::io::Result<Archive> {
+    let mut archive = Archive::under(limits);
     let mut records = Vec::new();
     for shard in shards {
-        read_shard(shard, name, &mut records, &mut archive.diagnostics);
+        read_shard(shard, name, limits, &mut records, &mut archive.diagnostics);
     }
     records.sort_by_key(|record| record.sequence);
 
@@ -104,6 +108,7 @@ pub fn index_stream(shards: &[Bytes], name: &str) -> std::io::Result<Archive> {
         let message = "the stream has no end record: it is cut";
         archive.diagnostics.push(Diagnostic::loss("truncated-archive", name, message));
     }
+    let mut reports = Reports::new(limits);
     for (path, pieces) in files {
         let data = match pieces.as_slice() {
             [] => Bytes::new(),
@@ -116,7 +121,7 @@ pub fn index_stream(shards: &[Bytes], name: &str) -> std::io::Result<Archive> {
                 spool.finish()?
             }
         };
-        archive.add(Member {
+        let member = Member {
             path: normalise(&path),
             kind: MemberKind::File,
             size: data.len() as u64,
@@ -128,12 +133,20 @@ pub fn index_stream(shards: &[Bytes], name: &str) -> std::io::Result<Archive> {
             xattrs: Vec::new(),
             offset: None,
             data: Data::Slice(data),
-        });
+        };
+        archive.add(member, &mut reports);
     }
+    reports.finish(name, &mut archive.diagnostics);
     Ok(archive)
 }
 
-fn read_shard(shard: &Bytes, name: &str, records: &mut Vec<Record>, diagnostics: &mut Vec<Diagnostic>) {
+fn read_shard(
+    shard: &Bytes,
+    name: &str,
+    limits: &Limits,
+    records: &mut Vec<Record>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let mut position = 0;
     while position < shard.len() {
         let cut = |what: &str| {
@@ -150,8 +163,9 @@ fn read_shard(shard: &Bytes, name: &str, records: &mut Vec<Record>, diagnostics:
         }
         let data = shard.slice(next..end.min(shard.len()));
         records.push(Record { sequence: marker.sequence.unwrap_or(0), marker, data });
-        if records.len() >= MAX_MEMBERS {
-            diagnostics.push(Diagnostic::loss("too-many-members", name, "the stream has too many records"));
+        if records.len() >= count(limits.members) {
+            let what = format!("only the first {} records of the stream are read", limits.members);
+            diagnostics.push(reached("too-many-members", name, "members", what));
             return;
         }
         position = end;

@@ -4,15 +4,16 @@ use bytes::Bytes;
 use tar::{EntryType, Header};
 
 use super::{
-    Archive, Data, MAX_MEMBERS, Member, MemberKind, normalise,
+    Archive, Data, Member, MemberKind, normalise,
     pax::{self, Extensions},
     sparse,
 };
-use crate::{Diagnostic, Severity};
+use crate::{
+    Diagnostic, Limits, Reports, Severity,
+    limits::{count, reached},
+};
 
 const BLOCK: usize = 512;
-/// A long name or PAX header beyond this is not believed.
-const MAX_EXTENSION: usize = 1 << 20;
 
 /// Whether the bytes begin with a tar header whose checksum holds.
 pub fn looks_like_tar(bytes: &[u8]) -> bool {
@@ -36,19 +37,18 @@ fn checksum_holds(header: &Header) -> bool {
 
 /// Indexes a tar: the cost depends on the number of members, not on their sizes. `name` is used in
 /// messages. Damage costs what it hits: a broken header is skipped up to the next good one.
-pub fn index_tar(bytes: &Bytes, name: &str) -> Archive {
-    let mut archive = Archive::default();
-    let mut walk = Walk { bytes, name, position: 0, extensions: Extensions::default() };
+pub fn index_tar(bytes: &Bytes, name: &str, limits: &Limits) -> Archive {
+    let mut archive = Archive::under(limits);
+    let mut walk =
+        Walk { bytes, name, position: 0, extensions: Extensions::default(), reports: Reports::new(limits) };
     while walk.step(&mut archive) {
-        if archive.members.len() >= MAX_MEMBERS {
-            archive.diagnostics.push(Diagnostic::loss(
-                "too-many-members",
-                name,
-                format!("only the first {MAX_MEMBERS} members are read"),
-            ));
+        if archive.members.len() >= count(limits.members) {
+            let what = format!("only the first {} members are read", limits.members);
+            archive.diagnostics.push(reached("too-many-members", name, "members", what));
             break;
         }
     }
+    walk.reports.finish(name, &mut archive.diagnostics);
     archive
 }
 
@@ -67,17 +67,14 @@ struct Walk<'a> {
     name: &'a str,
     position: usize,
     extensions: Extensions,
+    reports: Reports,
 }
 
 impl Walk<'_> {
-    fn report(&self, archive: &mut Archive, severity: Severity, code: &'static str, message: String) {
-        archive.diagnostics.push(Diagnostic {
-            code,
-            severity,
-            subject: self.name.to_owned(),
-            offset: Some(self.position as u64),
-            message,
-        });
+    fn report(&mut self, archive: &mut Archive, severity: Severity, code: &'static str, message: String) {
+        let (subject, offset) = (self.name.to_owned(), Some(self.position as u64));
+        let problem = Diagnostic { code, severity, subject, offset, message };
+        self.reports.push(problem, &mut archive.diagnostics);
     }
 
     /// Reads one header and steps over its content; false at the end.
@@ -112,7 +109,11 @@ impl Walk<'_> {
         // The map of a file with holes may go on in blocks between header and content.
         let mut map = None;
         if header.entry_type() == EntryType::GNUSparse {
-            let (found, blocks) = sparse::gnu_map(&header, self.bytes.get(start..).unwrap_or_default());
+            let (found, blocks) = sparse::gnu_map(
+                &header,
+                self.bytes.get(start..).unwrap_or_default(),
+                count(archive.limits.sparse_pieces),
+            );
             start += blocks * BLOCK;
             map = found;
         }
@@ -146,17 +147,23 @@ impl Walk<'_> {
     }
 
     fn extension(&mut self, archive: &mut Archive, header: &Header, content: &Bytes, length: usize) {
-        if length > MAX_EXTENSION || content.len() < length {
-            let code = if content.len() < length { "bad-header" } else { "oversized-header" };
-            let message = format!("an extension header of {length} bytes is cut or too long");
-            self.report(archive, Severity::Loss, code, message);
+        let longest = count(archive.limits.header_bytes);
+        if content.len() < length {
+            let message = format!("an extension header of {length} bytes is cut");
+            self.report(archive, Severity::Loss, "bad-header", message);
+        } else if length > longest {
+            let what = format!("of an extension header of {length} bytes the first {longest} are read");
+            let problem = reached("oversized-header", self.name, "header-bytes", what);
+            self.reports.push(problem.at(self.position as u64), &mut archive.diagnostics);
         }
-        let content = content.get(..content.len().min(MAX_EXTENSION)).unwrap_or_default();
+        let content = content.get(..content.len().min(longest)).unwrap_or_default();
         let text = || content.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
         match header.entry_type() {
             EntryType::GNULongName => self.extensions.path = Some(text()),
             EntryType::GNULongLink => self.extensions.link = Some(text()),
-            EntryType::XHeader => pax::read(content, &mut self.extensions),
+            EntryType::XHeader => {
+                pax::read(content, count(archive.limits.sparse_pieces), &mut self.extensions);
+            }
             // Global headers of the archives in question only hold comments.
             _ => {}
         }
@@ -180,7 +187,9 @@ impl Walk<'_> {
         let sparse = if header.entry_type() == EntryType::GNUSparse {
             Some(map.and_then(|map| map.place(&content)))
         } else {
-            extensions.sparse.as_ref().map(|found| found.map(&content).and_then(|map| map.place(&content)))
+            extensions.sparse.as_ref().map(|found| {
+                found.map(&content, count(archive.limits.sparse_pieces)).and_then(|map| map.place(&content))
+            })
         };
         let is_unreadable = matches!(sparse, Some(None));
         let is_sparse = sparse.is_some();
@@ -215,11 +224,11 @@ impl Walk<'_> {
             } else {
                 format!("{size} bytes are stated, {} are there", member.bytes().len())
             };
-            archive
-                .diagnostics
-                .push(Diagnostic::loss("truncated-member", member.name(), message).at(self.position as u64));
+            let problem =
+                Diagnostic::loss("truncated-member", member.name(), message).at(self.position as u64);
+            self.reports.push(problem, &mut archive.diagnostics);
         }
-        archive.add(member);
+        archive.add(member, &mut self.reports);
     }
 
     /// At a zero block: the end if a second follows or nothing does.
@@ -292,7 +301,7 @@ mod tests {
     fn members_are_slices_at_their_offsets() {
         let long = "d/".repeat(120) + "file";
         let bytes = Bytes::from(tar_of(&[("./a", b"alpha"), (&long, b"beta")]));
-        let archive = index_tar(&bytes, "x.tar");
+        let archive = index_tar(&bytes, "x.tar", &Limits::DEFAULT);
         assert!(archive.diagnostics.is_empty());
         assert_eq!(archive.file(b"a").unwrap(), "alpha".as_bytes());
         let member = archive.find(long.as_bytes()).unwrap();
@@ -304,7 +313,7 @@ mod tests {
     fn a_broken_header_costs_its_member_only() {
         let mut bytes = tar_of(&[("a", b"alpha"), ("b", b"beta"), ("c", b"gamma")]);
         bytes[1024 + 10] ^= 0xff;
-        let archive = index_tar(&Bytes::from(bytes), "x.tar");
+        let archive = index_tar(&Bytes::from(bytes), "x.tar", &Limits::DEFAULT);
         assert_eq!(codes(&archive), ["bad-header"]);
         assert!(archive.find(b"a").is_some() && archive.find(b"c").is_some());
     }
@@ -313,7 +322,7 @@ mod tests {
     fn stale_bytes_after_the_end_are_reported() {
         let mut bytes = tar_of(&[("a", b"alpha")]);
         bytes.extend(tar_of(&[("old", b"older")]));
-        let archive = index_tar(&Bytes::from(bytes), "x.tar");
+        let archive = index_tar(&Bytes::from(bytes), "x.tar", &Limits::DEFAULT);
         assert_eq!(codes(&archive), ["trailing-data"]);
         assert!(archive.find(b"old").is_none());
     }
@@ -322,7 +331,7 @@ mod tests {
     fn every_cut_keeps_the_members_before_it() {
         let whole = tar_of(&[("a", &[1; 700]), ("b", &[2; 10])]);
         for cut in 0..whole.len() {
-            let archive = index_tar(&Bytes::from(whole[..cut].to_vec()), "x.tar");
+            let archive = index_tar(&Bytes::from(whole[..cut].to_vec()), "x.tar", &Limits::DEFAULT);
             assert!(!archive.diagnostics.is_empty() || cut >= whole.len() - 512, "{cut}");
             if cut >= 512 + 700 {
                 assert_eq!(archive.file(b"a").unwrap().len(), 700);
@@ -332,7 +341,7 @@ mod tests {
 
     #[test]
     fn of_two_members_with_one_path_the_last_counts_and_both_are_told() {
-        let archive = index_tar(&Bytes::from(tar_of(&[("a", b"1"), ("a", b"2")])), "x.tar");
+        let archive = index_tar(&Bytes::from(tar_of(&[("a", b"1"), ("a", b"2")])), "x.tar", &Limits::DEFAULT);
         assert_eq!(archive.file(b"a").unwrap(), "2".as_bytes());
         assert_eq!(codes(&archive), ["duplicate-member"]);
     }
@@ -340,14 +349,14 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
-            index_tar(&Bytes::from(bytes), "x.tar");
+            index_tar(&Bytes::from(bytes), "x.tar", &Limits::DEFAULT);
         }
 
         #[test]
         fn agrees_with_the_tar_crate(files in proptest::collection::vec(("[a-z]{1,120}", proptest::collection::vec(any::<u8>(), 0..2000)), 0..8)) {
             let files: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (path.as_str(), content.as_slice())).collect();
             let bytes = tar_of(&files);
-            let archive = index_tar(&Bytes::from(bytes.clone()), "x.tar");
+            let archive = index_tar(&Bytes::from(bytes.clone()), "x.tar", &Limits::DEFAULT);
             let mut reader = tar::Archive::new(bytes.as_slice());
             let theirs: Vec<(Vec<u8>, u64, u64)> = reader.entries().unwrap().map(|entry| {
                 let entry = entry.unwrap();

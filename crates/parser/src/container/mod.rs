@@ -8,10 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{Diagnostic, archive::Archive, evidence::join};
-
-/// An engine file larger than this is not read.
-const MAX_JSON: usize = 64 << 20;
+use crate::{Diagnostic, archive::Archive, evidence::join, limits::reached};
 
 /// The engine that wrote the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -128,9 +125,9 @@ impl Container {
 fn read_json(archive: &Archive, path: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Option<Value> {
     let bytes = archive.file(path).filter(|bytes| !bytes.is_empty())?;
     let subject = String::from_utf8_lossy(path).into_owned();
-    if bytes.len() > MAX_JSON {
-        let message = format!("{} bytes are too many for an engine's file; it is not read", bytes.len());
-        diagnostics.push(Diagnostic::loss("metadata-too-large", subject, message));
+    if bytes.len() as u64 > archive.limits.metadata_bytes {
+        let what = format!("{} bytes are too many for an engine's file; it is not read", bytes.len());
+        diagnostics.push(reached("metadata-too-large", subject, "metadata-bytes", what));
         return None;
     }
     match serde_json::from_slice(bytes) {

@@ -14,14 +14,16 @@ mod schema;
 mod show;
 #[cfg(test)]
 mod tests;
+mod weight;
 
 use prost_reflect::MessageDescriptor;
 use serde_json::{Map, Value as Json, json};
 
 pub use self::show::{Show, bit_names, number_name};
+pub(crate) use self::weight::Weigher;
 use self::{render::Renderer, show::Host};
 use crate::{
-    Diagnostic,
+    Diagnostic, Limits, Reports,
     image::{
         Descriptor, Entries, Entry, Framing, ImageFile,
         framing::{self, Opened},
@@ -144,7 +146,7 @@ impl<'a> Decoder<'a> {
                 Source::One(None)
             }
         };
-        Walk { source, name: self.file.name, undecodable: 0, diagnostics }
+        Walk { source, name: self.file.name, reports: Reports::new(self.file.limits), diagnostics }
     }
 
     fn source(&self) -> Result<Source<'a>, Diagnostic> {
@@ -156,7 +158,7 @@ impl<'a> Decoder<'a> {
         };
         let hint = match raw {
             Raw::Netlink | Raw::Nfnetlink => {
-                let file = ImageFile { name: self.file.name, bytes, order: self.opened.order };
+                let file = ImageFile { bytes, order: self.opened.order, ..self.file };
                 return Ok(Source::Netlink(Messages::new(&file, raw)?, raw));
             }
             Raw::Text => {
@@ -193,6 +195,7 @@ impl<'a> Decoder<'a> {
             message,
             part,
             payload: descriptor.payload,
+            limits: self.file.limits,
         })
     }
 }
@@ -208,12 +211,9 @@ enum Source<'a> {
 struct Walk<'a, 'd> {
     source: Source<'a>,
     name: &'a str,
-    undecodable: u32,
+    reports: Reports,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
-
-/// Undecodable entries reported one by one.
-const MAX_REPORTED: u32 = 100;
 
 impl Iterator for Walk<'_, '_> {
     type Item = Json;
@@ -225,12 +225,9 @@ impl Iterator for Walk<'_, '_> {
             Source::Entries(decoder) => decoder.entries.next()?.map(|entry| match decoder.entry(&entry) {
                 Ok(object) => Json::Object(object),
                 Err(reason) => {
-                    self.undecodable = self.undecodable.saturating_add(1);
-                    if self.undecodable <= MAX_REPORTED {
-                        let message = format!("entry {} cannot be decoded: {reason}", entry.index);
-                        let problem = Diagnostic::loss("undecodable-entry", self.name, message);
-                        self.diagnostics.push(problem.at(entry.offset));
-                    }
+                    let message = format!("entry {} cannot be decoded: {reason}", entry.index);
+                    let problem = Diagnostic::loss("undecodable-entry", self.name, message);
+                    self.reports.push(problem.at(entry.offset), self.diagnostics);
                     json!({ "undecodable": show::base64(entry.body), "extra": show::base64(entry.payload) })
                 }
             }),
@@ -246,12 +243,20 @@ struct EntryDecoder<'a> {
     message: MessageDescriptor,
     part: Option<MessageDescriptor>,
     payload: Payload,
+    limits: &'a Limits,
 }
 
 impl EntryDecoder<'_> {
     fn entry(&self, entry: &Entry<'_>) -> Result<Map<String, Json>, String> {
         let head = if entry.index == 0 { self.head.as_ref() } else { None };
-        let mut object = self.renderer.decode(head.unwrap_or(&self.message), entry.body)?;
+        let message = head.unwrap_or(&self.message);
+        let weight = weight::shown(message, entry.body);
+        if weight > self.limits.decoded_bytes {
+            return Err(format!(
+                "it would take {weight} bytes of memory (limit decoded-bytes; --limit decoded-bytes=N raises it)"
+            ));
+        }
+        let mut object = self.renderer.decode(message, entry.body)?;
         if let Some(extra) = self.extra(entry) {
             object.insert("extra".to_owned(), extra);
         }

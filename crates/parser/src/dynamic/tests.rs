@@ -24,7 +24,7 @@ fn image(kind: Kind, order: ByteOrder, entries: &[(Vec<u8>, &[u8])]) -> Vec<u8> 
 
 fn decoded(name: &str, bytes: &[u8]) -> (Vec<Json>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let file = ImageFile { name, bytes, order: ByteOrder::Little };
+    let file = ImageFile { name, bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT };
     let image = decode(&file, Numbering::Generic, &mut diagnostics);
     (image.map(|image| image.entries).unwrap_or_default(), diagnostics)
 }
@@ -41,7 +41,8 @@ fn check(kind: Kind, message: &impl prost::Message, payload: &[u8], expected: Js
 #[test]
 fn header() {
     let bytes = image(Kind::Pstree, ByteOrder::Little, &[]);
-    let file = ImageFile { name: "pstree.img", bytes: &bytes, order: ByteOrder::Little };
+    let file =
+        ImageFile { name: "pstree.img", bytes: &bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT };
     let image = decode(&file, Numbering::Generic, &mut Vec::new()).unwrap();
     assert_eq!((image.kind, image.message, image.framing), ("PSTREE", Some("pstree_entry"), "v1.1"));
     assert_eq!(image.magic.as_deref(), Some("0x50273030"));
@@ -218,7 +219,7 @@ proptest! {
     #[test]
     fn both_ways_of_reading_agree(body in proptest::collection::vec(prop_oneof![0..32_u8, any::<u8>()], 0..60)) {
         let bytes = image(Kind::Files, ByteOrder::Little, &[(body, b"")]);
-        let file = ImageFile { name: "files.img", bytes: &bytes, order: ByteOrder::Little };
+        let file = ImageFile { name: "files.img", bytes: &bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT };
         let typed = read::<proto::FileEntry>(&file, &mut Vec::new());
         let (generic, _) = decoded("files.img", &bytes);
         prop_assert_eq!(typed.is_empty(), generic[0].get("undecodable").is_some());

@@ -8,14 +8,10 @@ use serde_json::Value;
 
 use super::{Archives, OpenOptions, decompress, nested::is_attestation};
 use crate::{
-    Diagnostic, Error, Result,
+    Diagnostic, Error, Limits, Result,
     archive::{Archive, index_tar, looks_like_tar},
+    limits::{count, reached},
 };
-
-/// Descriptors followed in one image.
-const MAX_DESCRIPTORS: usize = 1024;
-/// An index or manifest larger than this is not read.
-const MAX_JSON: usize = 64 << 20;
 
 const CRIU_TAR: &str = "application/vnd.containerd.container.criu.checkpoint.criu.tar";
 const SPEC_ANY: &str = "application/vnd.containerd.container.checkpoint.config.v1+proto";
@@ -27,8 +23,8 @@ struct Any {
     value: Vec<u8>,
 }
 
-fn json(bytes: &[u8]) -> Option<Value> {
-    (bytes.len() <= MAX_JSON).then(|| serde_json::from_slice(bytes).ok()).flatten()
+fn json(bytes: &[u8], limits: &Limits) -> Option<Value> {
+    (bytes.len() <= count(limits.metadata_bytes)).then(|| serde_json::from_slice(bytes).ok()).flatten()
 }
 
 fn blob<'a>(archive: &'a Archive, descriptor: &Value) -> Option<(&'a Bytes, String)> {
@@ -42,7 +38,29 @@ fn blob<'a>(archive: &'a Archive, descriptor: &Value) -> Option<(&'a Bytes, Stri
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten().take(MAX_DESCRIPTORS)
+    value.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// As many of the layers as are followed; that there are more is reported.
+fn few<'a>(
+    layers: impl Iterator<Item = &'a Value>,
+    archive: &Archive,
+    name: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> std::vec::IntoIter<&'a Value> {
+    let mut layers: Vec<&Value> = layers.collect();
+    let most = count(archive.limits.descriptors);
+    if layers.len() > most {
+        diagnostics.push(too_many(name, &archive.limits));
+        layers.truncate(most);
+    }
+    layers.into_iter()
+}
+
+/// Says that an image has more parts than are followed.
+fn too_many(name: &str, limits: &Limits) -> Diagnostic {
+    let what = format!("only the first {} manifests and layers are read", limits.descriptors);
+    reached("too-many-members", name, "descriptors", what)
 }
 
 /// Opens an OCI layout: the layers of its manifests, and the blobs of `ctr checkpoint`.
@@ -52,9 +70,13 @@ pub(super) fn open_oci(
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Archives> {
-    let index = archive.file(b"index.json").and_then(|bytes| json(bytes)).ok_or_else(|| {
-        Error::NotACheckpoint { name: name.to_owned(), reason: "index.json is not readable JSON".to_owned() }
-    })?;
+    let index =
+        archive.file(b"index.json").and_then(|bytes| json(bytes, &archive.limits)).ok_or_else(|| {
+            Error::NotACheckpoint {
+                name: name.to_owned(),
+                reason: "index.json is not readable JSON".to_owned(),
+            }
+        })?;
     let mut archives = Archives::new();
     let mut pending: Vec<(Value, usize)> = list(&index, "manifests").map(|item| (item.clone(), 0)).collect();
     pending.reverse();
@@ -62,8 +84,8 @@ pub(super) fn open_oci(
     let mut followed = 0;
     while let Some((descriptor, depth)) = pending.pop() {
         followed += 1;
-        if followed > MAX_DESCRIPTORS {
-            diagnostics.push(Diagnostic::loss("too-many-members", name, "the image index is too large"));
+        if followed > archive.limits.descriptors {
+            diagnostics.push(too_many(name, &archive.limits));
             break;
         }
         let media_type = descriptor.get("mediaType").and_then(Value::as_str).unwrap_or_default();
@@ -73,7 +95,7 @@ pub(super) fn open_oci(
             continue;
         };
         match media_type {
-            CRIU_TAR => task.merge(prefixed(index_tar(bytes, &path), b"checkpoint")),
+            CRIU_TAR => task.merge(prefixed(index_tar(bytes, &path, &options.limits), b"checkpoint")),
             SPEC_ANY => match Any::decode(bytes.as_ref()) {
                 Ok(any) => {
                     task.merge(Archive::of_files([(b"spec.dump".to_vec(), Bytes::from(any.value))]));
@@ -81,14 +103,15 @@ pub(super) fn open_oci(
                 Err(error) => diagnostics.push(Diagnostic::loss("bad-message", path, error.to_string())),
             },
             _ => {
-                let Some(manifest) = json(bytes) else { continue };
+                let Some(manifest) = json(bytes, &archive.limits) else { continue };
                 if depth < 4 {
                     let nested: Vec<_> =
                         list(&manifest, "manifests").map(|item| (item.clone(), depth + 1)).collect();
                     pending.extend(nested.into_iter().rev());
                 }
-                let layers: Vec<_> =
-                    list(&manifest, "layers").filter_map(|item| blob(archive, item)).collect();
+                let layers: Vec<_> = few(list(&manifest, "layers"), archive, name, diagnostics)
+                    .filter_map(|item| blob(archive, item))
+                    .collect();
                 let label = manifest_label(&descriptor);
                 if let Some(layers) = open_layers(layers, options, diagnostics)? {
                     archives.push((label, Arc::new(layers)));
@@ -114,16 +137,17 @@ pub(super) fn open_docker(
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Archives> {
-    let manifest = archive.file(b"manifest.json").and_then(|bytes| json(bytes)).ok_or_else(|| {
-        Error::NotACheckpoint {
-            name: name.to_owned(),
-            reason: "manifest.json is not readable JSON".to_owned(),
-        }
-    })?;
+    let manifest =
+        archive.file(b"manifest.json").and_then(|bytes| json(bytes, &archive.limits)).ok_or_else(|| {
+            Error::NotACheckpoint {
+                name: name.to_owned(),
+                reason: "manifest.json is not readable JSON".to_owned(),
+            }
+        })?;
     let mut archives = Archives::new();
-    for image in manifest.as_array().into_iter().flatten().take(MAX_DESCRIPTORS) {
+    for image in manifest.as_array().into_iter().flatten().take(count(archive.limits.descriptors)) {
         let mut layers = Vec::new();
-        for path in list(image, "Layers").filter_map(Value::as_str) {
+        for path in few(list(image, "Layers"), archive, name, diagnostics).filter_map(Value::as_str) {
             match archive.file(path.as_bytes()) {
                 Some(bytes) => layers.push((bytes, path.to_owned())),
                 None => diagnostics.push(Diagnostic::loss(
@@ -151,7 +175,7 @@ fn open_layers(
     for (bytes, path) in layers {
         let (bytes, _) = decompress(bytes.clone(), &path, options, diagnostics)?;
         if looks_like_tar(&bytes) {
-            all.get_or_insert_default().merge(index_tar(&bytes, &path));
+            all.get_or_insert_default().merge(index_tar(&bytes, &path, &options.limits));
         }
     }
     Ok(all)
@@ -186,24 +210,29 @@ pub(super) fn manifests(
     name: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Vec<ImageManifest>> {
-    let index = archive.file(b"index.json").and_then(|bytes| json(bytes)).ok_or_else(|| {
-        Error::NotACheckpoint { name: name.to_owned(), reason: "index.json is not readable JSON".to_owned() }
-    })?;
+    let index =
+        archive.file(b"index.json").and_then(|bytes| json(bytes, &archive.limits)).ok_or_else(|| {
+            Error::NotACheckpoint {
+                name: name.to_owned(),
+                reason: "index.json is not readable JSON".to_owned(),
+            }
+        })?;
     let mut found = Vec::new();
     let mut pending: Vec<(Value, usize)> = list(&index, "manifests").map(|item| (item.clone(), 0)).collect();
     pending.reverse();
     let mut followed = 0;
     while let Some((descriptor, depth)) = pending.pop() {
         followed += 1;
-        if followed > MAX_DESCRIPTORS {
-            diagnostics.push(Diagnostic::loss("too-many-members", name, "the image index is too large"));
+        if followed > archive.limits.descriptors {
+            diagnostics.push(too_many(name, &archive.limits));
             break;
         }
         if is_attestation(&descriptor) {
             continue;
         }
         let digest = text_at(&descriptor, &["digest"]);
-        let Some(manifest) = blob(archive, &descriptor).and_then(|(bytes, _)| json(bytes)) else {
+        let Some(manifest) = blob(archive, &descriptor).and_then(|(bytes, _)| json(bytes, &archive.limits))
+        else {
             let digest = digest.unwrap_or_else(|| "without digest".to_owned());
             diagnostics.push(Diagnostic::loss("missing-blob", name, format!("blob {digest} is not there")));
             continue;
@@ -212,7 +241,7 @@ pub(super) fn manifests(
             let nested: Vec<_> = list(&manifest, "manifests").map(|item| (item.clone(), depth + 1)).collect();
             pending.extend(nested.into_iter().rev());
         }
-        let layers: Vec<_> = list(&manifest, "layers")
+        let layers: Vec<_> = few(list(&manifest, "layers"), archive, name, diagnostics)
             .map(|item| match blob(archive, item) {
                 Some((bytes, path)) => (Some(bytes.clone()), path),
                 None => (None, text_at(item, &["digest"]).unwrap_or_default()),
@@ -232,20 +261,21 @@ pub(super) fn manifests(
 
 /// The images of `docker save`.
 pub(super) fn docker_images(archive: &Archive, name: &str) -> Result<Vec<ImageManifest>> {
-    let manifest = archive.file(b"manifest.json").and_then(|bytes| json(bytes)).ok_or_else(|| {
-        Error::NotACheckpoint {
-            name: name.to_owned(),
-            reason: "manifest.json is not readable JSON".to_owned(),
-        }
-    })?;
-    let images = manifest.as_array().into_iter().flatten().take(MAX_DESCRIPTORS);
+    let manifest =
+        archive.file(b"manifest.json").and_then(|bytes| json(bytes, &archive.limits)).ok_or_else(|| {
+            Error::NotACheckpoint {
+                name: name.to_owned(),
+                reason: "manifest.json is not readable JSON".to_owned(),
+            }
+        })?;
+    let images = manifest.as_array().into_iter().flatten().take(count(archive.limits.descriptors));
     let describe = |image: &Value| {
         // The configuration is named after its digest: `<hex>.json`, or `blobs/sha256/<hex>`.
         let config = text_at(image, &["Config"]).map(|path| {
             let last = path.rsplit('/').next().unwrap_or(&path);
             format!("sha256:{}", last.strip_suffix(".json").unwrap_or(last))
         });
-        let layers = list(image, "Layers").filter_map(Value::as_str);
+        let layers = list(image, "Layers").filter_map(Value::as_str).take(count(archive.limits.descriptors));
         ImageManifest {
             digest: None,
             config,

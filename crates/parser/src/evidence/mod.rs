@@ -17,18 +17,14 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    Checkpoint, Diagnostic, Error, Result,
+    Checkpoint, Diagnostic, Error, Limits, Result, Severity,
     archive::{
         Archive, MemberKind, index_directory, index_stream, index_tar, looks_like_stream, looks_like_tar,
     },
+    limits::{count, reached},
     source::{Compression, Progress, Spool, map_file},
     text,
 };
-
-/// Layers of compression around one archive.
-const MAX_COMPRESSION_LAYERS: usize = 3;
-/// Containers of one pod archive.
-const MAX_NESTED: usize = 256;
 
 /// Where the evidence is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +33,8 @@ pub enum Input {
     Path(PathBuf),
     /// Standard input, read to its end.
     Stdin,
+    /// Bytes that are at hand.
+    Bytes(Bytes),
 }
 
 impl Input {
@@ -50,6 +48,7 @@ impl Input {
                 .file_name()
                 .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
             Self::Stdin => "stdin".to_owned(),
+            Self::Bytes(_) => "bytes".to_owned(),
         }
     }
 }
@@ -58,8 +57,8 @@ impl Input {
 pub struct OpenOptions<'a> {
     /// The parent of an incremental dump, when it is not in the same evidence.
     pub parent: Option<&'a Path>,
-    /// Stop decompressing after this many bytes.
-    pub decompressed_limit: u64,
+    /// How much of it is read at most.
+    pub limits: Limits,
     /// Told about long steps.
     pub progress: &'a dyn Progress,
 }
@@ -107,7 +106,10 @@ pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
     if checkpoints.is_empty() {
         let reason = "it holds no pstree.img, inventory.img or spec.dump; give the archive that the engine \
                       wrote, an unpacked one, or a directory of CRIU images";
-        return Err(Error::NotACheckpoint { name, reason: reason.to_owned() });
+        // What was lost may be why there is none.
+        let lost = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Loss);
+        let reason = lost.map_or(reason.to_owned(), |lost| format!("{reason}; {}", lost.message));
+        return Err(Error::NotACheckpoint { name, reason });
     }
     Ok(Evidence { name, format: unpacked.format, bytes: unpacked.bytes, checkpoints, diagnostics })
 }
@@ -132,7 +134,7 @@ fn load(
     let at = |path: &Path, source| Error::Read { path: path.to_path_buf(), source };
     let bytes = match input {
         Input::Path(path) if path.is_dir() => {
-            let archive = index_directory(path).map_err(|source| at(path, source))?;
+            let archive = index_directory(path, &options.limits).map_err(|source| at(path, source))?;
             let bytes = archive.members().iter().map(|member| member.size).sum();
             return Ok(Ok((archive, bytes, String::new())));
         }
@@ -145,13 +147,14 @@ fn load(
                 read_all(file).map_err(|source| at(path, source))?
             }
         }
+        Input::Bytes(bytes) => bytes.clone(),
         Input::Stdin => read_all(io::stdin().lock()).map_err(|source| at(Path::new("-"), source))?,
     };
     let size = bytes.len() as u64;
     let (bytes, compressions) = decompress(bytes, name, options, diagnostics)?;
     let suffix: String = compressions.iter().map(|format| format!("+{}", format.name())).collect();
     if looks_like_tar(&bytes) {
-        return Ok(Ok((index_tar(&bytes, name), size, suffix)));
+        return Ok(Ok((index_tar(&bytes, name, &options.limits), size, suffix)));
     }
     Ok(Err((bytes, size, suffix)))
 }
@@ -177,7 +180,7 @@ fn unpack(
         Err(no_archive) => no_archive,
     };
     if looks_like_stream(&bytes) {
-        let archive = index_stream(&[bytes], name)
+        let archive = index_stream(&[bytes], name, &options.limits)
             .map_err(|source| Error::Read { path: PathBuf::from(name), source })?;
         let archives = vec![(None, Arc::new(archive))];
         return Ok(Unpacked { format: format!("criu-stream{suffix}"), bytes: size, archives });
@@ -218,9 +221,13 @@ fn decompress(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<(Bytes, Vec<Compression>)> {
     let mut formats = Vec::new();
-    while formats.len() < MAX_COMPRESSION_LAYERS
-        && let Some(format) = Compression::detect(&bytes)
-    {
+    while let Some(format) = Compression::detect(&bytes) {
+        if formats.len() >= count(options.limits.compressions) {
+            let what =
+                format!("{} compressions were undone, and the content is compressed again", formats.len());
+            diagnostics.push(reached("too-deep", name, "compressions", what));
+            break;
+        }
         let failed = |produced, source| Error::Decompress {
             name: name.to_owned(),
             format: format.name(),
@@ -228,7 +235,7 @@ fn decompress(
             source,
         };
         let output = format
-            .decompress(&bytes, options.decompressed_limit, options.progress)
+            .decompress(&bytes, &options.limits, options.progress)
             .map_err(|source| failed(0, source))?;
         let produced = output.bytes.len() as u64;
         if let Some(error) = output.cut_short {
@@ -261,7 +268,7 @@ fn unpack_directory(
             }
         }
         if !shards.is_empty() {
-            let archive = index_stream(&shards, name)
+            let archive = index_stream(&shards, name, &options.limits)
                 .map_err(|source| Error::Read { path: PathBuf::from(name), source })?;
             let archives = vec![(None, Arc::new(archive))];
             return Ok(Unpacked { format: "criu-stream".to_owned(), bytes, archives });
@@ -322,10 +329,19 @@ fn contents(
             .members()
             .iter()
             .filter(|member| member.kind == MemberKind::File && member.path.ends_with(b".tar"));
-        for member in nested.take(MAX_NESTED) {
+        let mut nested = nested;
+        for member in nested.by_ref().take(count(options.limits.archives)) {
             let (bytes, _) = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
             let label = text::escape_invalid(member.path.strip_suffix(b".tar").unwrap_or(&member.path));
-            archives.push((Some(label.into_owned()), Arc::new(index_tar(&bytes, &member.name()))));
+            archives.push((
+                Some(label.into_owned()),
+                Arc::new(index_tar(&bytes, &member.name(), &options.limits)),
+            ));
+        }
+        let more = nested.count();
+        if more > 0 {
+            let what = format!("{more} archives of the pod are not read");
+            diagnostics.push(reached("too-many-members", name, "archives", what));
         }
         if !archives.is_empty() {
             diagnostics.extend(archive.diagnostics.iter().cloned());

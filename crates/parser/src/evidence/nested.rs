@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Contents, Input, OpenOptions, decompress, image, kind_of, load};
 use crate::{
-    Diagnostic, Error, Result,
+    Diagnostic, Error, Limits, Result,
     archive::{Archive, Member, index_tar, looks_like_tar},
     source::Progress,
 };
@@ -16,12 +16,12 @@ use crate::{
 /// Nothing is given of a member that is no tar; why is reported.
 pub fn open_nested(
     member: &Member,
-    decompressed_limit: u64,
+    limits: &Limits,
     progress: &dyn Progress,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Archive> {
     let name = member.name().into_owned();
-    let options = OpenOptions { parent: None, decompressed_limit, progress };
+    let options = OpenOptions { parent: None, limits: *limits, progress };
     let bytes = match decompress(member.bytes().clone(), &name, &options, diagnostics) {
         Ok((bytes, _)) => bytes,
         Err(error) => {
@@ -34,7 +34,7 @@ pub fn open_nested(
         diagnostics.push(Diagnostic::loss("unreadable-archive", name, what));
         return None;
     }
-    let mut archive = index_tar(&bytes, &name);
+    let mut archive = index_tar(&bytes, &name, limits);
     diagnostics.append(&mut archive.diagnostics);
     Some(archive)
 }
@@ -95,7 +95,7 @@ pub fn open_base_image(
         };
         let (bytes, _) = decompress(bytes.clone(), path, options, diagnostics)?;
         if looks_like_tar(&bytes) {
-            let mut layer = index_tar(&bytes, path);
+            let mut layer = index_tar(&bytes, path, &options.limits);
             diagnostics.append(&mut layer.diagnostics);
             layers.push(layer);
         }

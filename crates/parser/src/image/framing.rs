@@ -5,12 +5,7 @@ use super::{
     payload::{self, Damage},
     registry::{self, COMMON_MAGIC, Content, Descriptor, Head, Kind, Payload, SERVICE_MAGIC},
 };
-use crate::Diagnostic;
-
-/// The longest message that is read, in bytes. CRIU has no limit; its largest messages are a few MiB.
-pub const MAX_ENTRY: u64 = 64 << 20;
-/// The most entries that are read from one image.
-pub const MAX_ENTRIES: u64 = 16 << 20;
+use crate::{Diagnostic, limits::reached};
 
 /// How an image announces itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,9 +188,10 @@ impl<'a> Entries<'a> {
             let note = Diagnostic::note("trailing-data", self.opened.file.name, message);
             return Some(note.at(self.position as u64));
         }
-        (self.index == MAX_ENTRIES).then(|| {
-            let message = format!("{MAX_ENTRIES} entries were read; {left} bytes are left unread");
-            self.loss("too-many-entries", self.position, message)
+        let most = self.opened.file.limits.entries;
+        (self.index == most).then(|| {
+            let what = format!("{most} entries were read; {left} bytes are left unread");
+            reached("too-many-entries", self.opened.file.name, "entries", what).at(self.position as u64)
         })
     }
 
@@ -210,9 +206,11 @@ impl<'a> Entries<'a> {
                 format!("{left} bytes are left where entry {} starts: not even its size", self.index);
             return Err(self.loss("truncated-image", self.position, message));
         };
-        if size > MAX_ENTRY {
-            let message = format!("entry {} claims {size} bytes; at most {MAX_ENTRY} are read", self.index);
-            return Err(self.loss("oversized-entry", self.position, message));
+        let most = self.opened.file.limits.entry_bytes;
+        if size > most {
+            let what = format!("entry {} claims {size} bytes; at most {most} are read", self.index);
+            let problem = reached("oversized-entry", self.opened.file.name, "entry-bytes", what);
+            return Err(problem.at(self.position as u64));
         }
         let end = usize::try_from(size).ok().and_then(|size| start.checked_add(size));
         let Some((end, body)) = end.and_then(|end| Some((end, bytes.get(start..end)?))) else {

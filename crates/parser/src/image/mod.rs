@@ -11,6 +11,8 @@ mod typed;
 
 use std::ops::Range;
 
+use crate::Limits;
+
 pub use self::{
     framing::{Entries, Entry, Framing, Opened, open},
     ghost::{Ghost, GhostChunk, GhostContent, read_ghost},
@@ -79,6 +81,8 @@ pub struct ImageFile<'a> {
     pub bytes: &'a [u8],
     /// Byte order of the host that wrote it.
     pub order: ByteOrder,
+    /// How much of it is read at most.
+    pub limits: &'a Limits,
 }
 
 impl<'a> ImageFile<'a> {

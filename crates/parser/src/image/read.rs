@@ -6,13 +6,7 @@ use super::{
     payload::Parts,
     registry::{Kind, Payload},
 };
-use crate::{Diagnostic, proto};
-
-/// Undecodable entries reported one by one; the others are counted.
-const MAX_REPORTED: u64 = 100;
-/// The most memory that the decoded entries of one image may take, in bytes, not counting what they point to. An
-/// entry may be empty in the file and hundreds of bytes in memory.
-const MAX_DECODED: usize = 2 << 30;
+use crate::{Diagnostic, Reports, dynamic::Weigher, limits::reached, proto};
 
 /// Reads the entries of an image: as many as are whole.
 ///
@@ -96,8 +90,9 @@ fn read_entries<T: Image>(
         return found;
     }
     let headed = opened.descriptor.head_message().is_some();
-    let room = MAX_DECODED / size_of::<Located<T>>().max(1);
-    let mut undecodable = 0_u64;
+    let weigher = Weigher::of(T::KIND.descriptor().message().unwrap_or_default());
+    let mut room = file.limits.decoded_bytes;
+    let mut reports = Reports::new(file.limits);
     for entry in opened.entries() {
         let entry = match entry {
             Ok(entry) => entry,
@@ -110,25 +105,20 @@ fn read_entries<T: Image>(
             on_head(entry, diagnostics);
             continue;
         }
-        if found.len() == room {
-            let message = format!("{room} entries were read; the others would not fit into memory");
-            diagnostics.push(Diagnostic::loss("too-many-entries", file.name, message).at(entry.offset));
+        // An entry may be empty in the file and hundreds of bytes in memory.
+        let weight = weigher.weigh(entry.body).saturating_add(size_of::<Located<T>>() as u64);
+        let Some(left) = room.checked_sub(weight) else {
+            let what = format!("{} entries were read; the next would not fit into memory", found.len());
+            diagnostics.push(reached("too-many-entries", file.name, "decoded-bytes", what).at(entry.offset));
             break;
-        }
+        };
+        room = left;
         match decode(file.name, &entry) {
             Ok(located) => found.push(located),
-            Err(problem) => {
-                undecodable += 1;
-                if undecodable <= MAX_REPORTED {
-                    diagnostics.push(problem);
-                }
-            }
+            Err(problem) => reports.push(problem, diagnostics),
         }
     }
-    if let Some(more @ 1..) = undecodable.checked_sub(MAX_REPORTED) {
-        let message = format!("{more} more entries cannot be decoded");
-        diagnostics.push(Diagnostic::loss("undecodable-entry", file.name, message));
-    }
+    reports.finish(file.name, diagnostics);
     found
 }
 

@@ -40,7 +40,7 @@ impl Writer {
     }
 
     fn file<'a>(&'a self, name: &'a str) -> ImageFile<'a> {
-        ImageFile { name, bytes: &self.bytes, order: ByteOrder::Little }
+        ImageFile { name, bytes: &self.bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT }
     }
 }
 

@@ -108,7 +108,7 @@ impl<'a> AddressSpace<'a> {
         shared: &SharedObjects<'a>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mut mappings = read_mappings(pid, mm, files, &shared.segments, diagnostics);
+        let mut mappings = read_mappings(pid, mm, files, &shared.segments, images.limits(), diagnostics);
         let name = format!("pagemap-{pid}.img");
         let pages = if images.member(&name).is_some() {
             Pages::read(images, &name, page_size, diagnostics)

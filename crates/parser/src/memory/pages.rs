@@ -1,7 +1,7 @@
 //! Page contents (`format.md §7`): which pages an image set holds, and where their bytes are.
 
 use crate::{
-    Diagnostic, ImageDirectory, Parent, Severity,
+    Diagnostic, ImageDirectory, Parent, Reports, Severity,
     archive::Member,
     image::{self, Located},
     proto,
@@ -146,9 +146,11 @@ impl<'a> Pages<'a> {
                 )),
             }
         }
+        let mut reports = Reports::new(images.limits());
         for entry in &entries {
-            reader.add(entry, diagnostics);
+            reader.add(entry, &mut reports, diagnostics);
         }
+        reports.finish(name, diagnostics);
         if is_damaged && reader.lost_from.is_none() {
             reader.lost_from = Some(reader.runs.last().map_or(0, PageRun::end));
         }
@@ -294,7 +296,12 @@ struct Reader<'a, 'n> {
 }
 
 impl<'a> Reader<'a, '_> {
-    fn add(&mut self, entry: &Located<proto::PagemapEntry>, diagnostics: &mut Vec<Diagnostic>) {
+    fn add(
+        &mut self,
+        entry: &Located<proto::PagemapEntry>,
+        reports: &mut Reports,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         let (count, flags) = normalise(&entry.value);
         let start = entry.value.vaddr.unwrap_or(0);
         let file_offset = self.offset;
@@ -315,13 +322,14 @@ impl<'a> Reader<'a, '_> {
         };
         if let Some(wrong) = wrong {
             let message = format!("the entry at {start:#x} for {count} pages {wrong} and is left out");
-            diagnostics.push(Diagnostic::loss("bad-pagemap", self.name, message).at(entry.body.start));
+            let problem = Diagnostic::loss("bad-pagemap", self.name, message).at(entry.body.start);
+            reports.push(problem, diagnostics);
             self.lost_from.get_or_insert(previous_end);
             return;
         }
         let (Some(length), Some(end)) = (length, end) else { return };
         if flags & PARENT != 0 {
-            self.add_from_parent(start, end, diagnostics);
+            self.add_from_parent(start, end, reports, diagnostics);
         } else if is_stored(flags) {
             // A cut file still has the first pages of the entry that the cut is in.
             let available = self.pages.available(file_offset) / self.page_size * self.page_size;
@@ -331,16 +339,19 @@ impl<'a> Reader<'a, '_> {
         } else if flags & LAZY != 0 {
             self.push(start, length, Content::Lazy);
         } else {
-            diagnostics.push(Diagnostic::loss(
-                "unmarked-pages",
-                self.name,
-                format!("the entry at {start:#x} for {count} pages does not say where they are"),
-            ));
+            let message = format!("the entry at {start:#x} for {count} pages does not say where they are");
+            reports.push(Diagnostic::loss("unmarked-pages", self.name, message), diagnostics);
             self.push(start, length, Content::Unmarked);
         }
     }
 
-    fn add_from_parent(&mut self, start: u64, end: u64, diagnostics: &mut Vec<Diagnostic>) {
+    fn add_from_parent(
+        &mut self,
+        start: u64,
+        end: u64,
+        reports: &mut Reports,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         let inherited: Vec<_> =
             self.parent.as_ref().map(|parent| parent.within(start, end).collect()).unwrap_or_default();
         let mut position = start;
@@ -351,7 +362,7 @@ impl<'a> Reader<'a, '_> {
         }
         if position < end && self.parent.is_some() {
             let message = format!("the parent dump lacks pages at {position:#x} that it should have");
-            diagnostics.push(Diagnostic::loss("missing-parent", self.name, message));
+            reports.push(Diagnostic::loss("missing-parent", self.name, message), diagnostics);
         }
         self.push(position, end - position, Content::InMissingParent);
     }

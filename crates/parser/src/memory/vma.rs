@@ -1,6 +1,11 @@
 //! Mappings of a process (`format.md §6`).
 
-use crate::{Diagnostic, files::FileTable, proto};
+use crate::{
+    Diagnostic, Limits, Reports,
+    files::FileTable,
+    limits::{count, reached},
+    proto,
+};
 
 /// Bits of `vma_entry.status` (`format.md §6.2`).
 pub mod status {
@@ -131,17 +136,26 @@ pub(super) fn read_mappings(
     mm: &proto::MmEntry,
     files: &FileTable,
     segments: &[proto::IpcShmEntry],
+    limits: &Limits,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Mappings {
     let mut mappings = Mappings { vmas: Vec::new(), guards: Vec::new() };
+    let subject = format!("mm-{pid}.img");
+    let mut reports = Reports::new(limits);
+    let most = count(limits.mappings);
     let mut entries: Vec<_> = mm.vmas.iter().collect();
     entries.sort_by_key(|entry| entry.start.unwrap_or(0));
+    if entries.len() > most {
+        let what = format!("of {} mappings of process {pid} the first {most} are read", entries.len());
+        diagnostics.push(reached("too-many-mappings", subject.clone(), "mappings", what));
+        entries.truncate(most);
+    }
     for entry in entries {
         let (start, end) = (entry.start.unwrap_or(0), entry.end.unwrap_or(0));
         let bits = entry.status.unwrap_or(0);
         let mut report = |what: &str| {
             let message = format!("the mapping {start:#x}-{end:#x} {what} and is left out");
-            diagnostics.push(Diagnostic::loss("bad-mapping", format!("mm-{pid}.img"), message));
+            reports.push(Diagnostic::loss("bad-mapping", subject.clone(), message), diagnostics);
         };
         if start >= end {
             report("ends before it starts");
@@ -153,6 +167,7 @@ pub(super) fn read_mappings(
             mappings.vmas.push(read_mapping(entry, mm, files, segments));
         }
     }
+    reports.finish(&subject, diagnostics);
     mappings
 }
 

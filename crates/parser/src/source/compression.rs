@@ -11,9 +11,12 @@ use liblzma::bufread::XzDecoder;
 use lz4_flex::frame::FrameDecoder;
 
 use super::{Progress, Spool};
+use crate::Limits;
 
 /// Bytes handed from the decoder to the writer at a time.
 const BLOCK: usize = 1 << 20;
+/// So many bytes may come out of ever so few.
+const RATIO_FREE: u64 = 1 << 30;
 /// Blocks under way between the two.
 const BLOCKS_UNDER_WAY: usize = 8;
 /// Below this many compressed bytes a second thread is not worth starting.
@@ -72,11 +75,18 @@ impl Compression {
     }
 
     /// Decompresses everything into anonymous storage: decoding in one thread while this one stores.
-    /// Damage ends it early and is told in [`Decompressed::cut_short`]; so does reaching `limit` bytes.
+    /// Damage ends it early and is told in [`Decompressed::cut_short`]; so does reaching a limit.
     ///
     /// # Errors
     /// When the anonymous storage fails.
-    pub fn decompress(self, input: &[u8], limit: u64, progress: &dyn Progress) -> io::Result<Decompressed> {
+    pub fn decompress(
+        self,
+        input: &[u8],
+        limits: &Limits,
+        progress: &dyn Progress,
+    ) -> io::Result<Decompressed> {
+        let by_ratio = limits.decompressed_ratio.saturating_mul(input.len() as u64).max(RATIO_FREE);
+        let limit = limits.decompressed_bytes.min(by_ratio);
         let mut spool = Spool::default();
         let cut_short = if input.len() < ONE_THREAD_BELOW {
             self.decode(input, &mut |block| spool.write_all(&block).map(|()| spool.length() < limit))?
@@ -162,7 +172,9 @@ impl Compression {
             }
             block.truncate(filled);
             if filled > 0 && !sink(block)? {
-                return Ok(Some(io::Error::other("the limit on decompressed bytes was reached")));
+                return Ok(Some(io::Error::other(
+                    "it gives more than is believed (limits decompressed-bytes and decompressed-ratio; --limit raises them)",
+                )));
             }
             match outcome {
                 Ok(0) => return Ok(None),
@@ -264,7 +276,7 @@ mod tests {
             pieces.extend(compress(format, second));
             for input in [whole, pieces] {
                 assert_eq!(Compression::detect(&input), Some(format));
-                let output = format.decompress(&input, u64::MAX, &Silent).unwrap();
+                let output = format.decompress(&input, &Limits::DEFAULT, &Silent).unwrap();
                 assert!(output.cut_short.is_none(), "{format:?}: {:?}", output.cut_short);
                 assert!(output.bytes == text, "{format:?}");
             }
@@ -276,7 +288,7 @@ mod tests {
         let text = text();
         for format in ALL {
             let whole = compress(format, &text);
-            let output = format.decompress(&whole[..whole.len() / 2], u64::MAX, &Silent).unwrap();
+            let output = format.decompress(&whole[..whole.len() / 2], &Limits::DEFAULT, &Silent).unwrap();
             assert!(output.cut_short.is_some(), "{format:?}");
             assert!(text.starts_with(&output.bytes), "{format:?}");
         }
@@ -285,7 +297,9 @@ mod tests {
     #[test]
     fn stops_at_the_limit() {
         let bomb = compress(Compression::Gzip, &vec![0; 64 << 20]);
-        let output = Compression::Gzip.decompress(&bomb, 1 << 20, &Silent).unwrap();
+        let output = Compression::Gzip
+            .decompress(&bomb, &Limits { decompressed_bytes: 1 << 20, ..Limits::DEFAULT }, &Silent)
+            .unwrap();
         assert!(output.cut_short.is_some());
         assert!(output.bytes.len() <= 2 << 20);
     }

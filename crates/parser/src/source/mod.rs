@@ -7,7 +7,7 @@ mod map;
 mod spool;
 
 pub use compression::{Compression, Decompressed};
-pub use map::map_file;
+pub use map::{explain_faults, map_file};
 pub use spool::Spool;
 
 /// Told now and then how far a long step has come.

@@ -1,0 +1,181 @@
+//! Evidence made to exhaust the analyst's machine: each attack meets a limit that is named, in bounded time and memory.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use ckptfx_testkit::{Body, Container, CrioVersion, Members, Message, Outer, damage};
+
+use crate::{
+    exercise,
+    support::{Ended, Scratch, finish, on, program},
+};
+
+/// Address space that the program may have; it maps little beside what it needs.
+const ROOM_KIB: u64 = 6 << 20;
+/// Time for one attack in a debug build.
+const LIMIT: Duration = Duration::from_secs(100);
+
+/// Runs the program on an archive within bounds of memory and time.
+#[track_caller]
+fn bounded(words: &str, archive: &[u8]) -> Ended {
+    let scratch = Scratch::new();
+    let path = scratch.put("archive.tar", archive);
+    let started = Instant::now();
+    let script = format!("ulimit -v {ROOM_KIB}; exec \"$@\"");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, "sh"]).arg(program()).args(words.split_whitespace()).arg(path);
+    let ended = finish(&mut shell, b"");
+    assert!(started.elapsed() < LIMIT, "{words}: {:?}", started.elapsed());
+    assert!(matches!(ended.status, Some(0 | 2 | 3)), "{words}: {:?}: {}", ended.status, ended.stderr);
+    ended
+}
+
+fn sample() -> Members {
+    Container::sample().crio(CrioVersion::V1_29)
+}
+
+/// The archive with another content of an image, whose header is kept.
+fn with_entries(image: &str, entries: impl IntoIterator<Item = Vec<u8>>) -> Members {
+    let mut members = sample();
+    let member = members.find_mut(&format!("checkpoint/{image}"));
+    let mut bytes = damage::cut(&member.body.to_vec(), 8);
+    for entry in entries {
+        bytes.extend(u32::try_from(entry.len()).expect("a length").to_le_bytes());
+        bytes.extend(entry);
+    }
+    member.body = Body::Bytes(bytes);
+    members
+}
+
+#[test]
+fn a_message_of_empty_items_is_weighed_before_it_is_decoded() {
+    // Two bytes a mapping: a hundred times as much in memory.
+    let bomb = with_entries("mm-1.img", [[0x72, 0].repeat(16 << 20)]).to_tar();
+    let ended = bounded("ps -o json", &bomb);
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("decoded-bytes"), "{}", ended.stderr);
+    // Fields that the schema does not know cost most where all is shown.
+    let unknown = with_entries("mm-1.img", [[0xf8, 0x7f, 1].repeat(8 << 20)]).to_tar();
+    bounded("ps", &unknown);
+    let scratch = Scratch::new();
+    let path = scratch.put("archive.tar", &unknown);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -v {ROOM_KIB}; exec \"$@\""), "sh"]).arg(program());
+    let ended = finish(shell.arg("decode").arg(path).args(["mm-1.img", "--out-file", "/dev/null"]), b"");
+    assert!(matches!(ended.status, Some(2 | 3)), "{:?}: {}", ended.status, ended.stderr);
+}
+
+#[test]
+fn trees_of_very_many_processes_take_no_longer_for_how_they_are_linked() {
+    let process = |pid: u32, ppid: u32| {
+        Message::new().uint(1, pid).uint(2, ppid).uint(3, pid).uint(4, pid).uint(5, pid).into_bytes()
+    };
+    let count = 20_000;
+    for (what, parent) in [
+        ("one circle", Box::new(|pid: u32| pid % count + 1) as Box<dyn Fn(u32) -> u32>),
+        ("one chain", Box::new(|pid| pid - 1)),
+        ("each its own parent", Box::new(|pid| pid)),
+        ("no parent is there", Box::new(|pid| pid + 1_000_000)),
+    ] {
+        let tar = with_entries("pstree.img", (1..=count).map(|pid| process(pid, parent(pid)))).to_tar();
+        let ended = bounded("ps -o json", &tar);
+        let processes = ended.json()["processes"].as_array().expect("processes").len();
+        assert_eq!(processes, count as usize, "{what}");
+        assert!(ended.stderr.lines().count() < 1000, "{what}: {} lines", ended.stderr.lines().count());
+    }
+    // As many threads of one process, and each of them twice.
+    let mut threads = Message::new().uint(1, 1_u32).uint(2, 0_u32).uint(3, 1_u32).uint(4, 1_u32);
+    for tid in (1..=count).chain(1..=count) {
+        threads = threads.uint(5, tid);
+    }
+    let ended = bounded("ps -o json", &with_entries("pstree.img", [threads.into_bytes()]).to_tar());
+    let document = ended.json();
+    assert_eq!(document["processes"][0]["threads"].as_array().expect("threads").len(), count as usize);
+    assert!(ended.stderr.contains("more of this kind"), "{}", &ended.stderr[..2000.min(ended.stderr.len())]);
+}
+
+#[test]
+fn very_many_members_are_listed_and_those_beyond_the_limit_told() {
+    let count = 200_000;
+    let mut members = damage::many_members(count);
+    members.list.extend(sample().list);
+    let tar = Outer::Zstd.pack(&members.to_tar());
+    let ended = bounded("ps -o json", &tar);
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    let ended = bounded("ps --limit members=1000", &tar);
+    assert!(ended.stderr.contains("limit members"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_unpacks_to_too_much_is_cut_in_both_layers() {
+    let mut members = sample();
+    let zeros = Members {
+        list: vec![ckptfx_testkit::Member::with_body("zeros", 0o644, Body::Zeros(96 << 20))],
+        ..Members::new()
+    };
+    members.file("rootfs-diff.tar", 0o644, Outer::Gzip.pack(&zeros.to_tar()));
+    let inner = members.to_tar();
+    let ended = bounded("rootfs --limit decompressed-bytes=8388608", &inner);
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("decompressed-ratio"), "{}", ended.stderr);
+    let mut outer = sample();
+    outer.list.push(ckptfx_testkit::Member::with_body(
+        "checkpoint/pages-9.img",
+        0o644,
+        Body::Zeros(96 << 20),
+    ));
+    let ended = bounded("ps --limit decompressed-bytes=8388608", &Outer::Zstd.pack(&outer.to_tar()));
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("truncated-compression"), "{}", ended.stderr);
+}
+
+#[test]
+fn pages_that_leave_the_address_space_or_overlap_are_left_out() {
+    let head = Message::new().uint(1, 1_u32).into_bytes();
+    let entry = |address: u64, pages: u64, flags: u32| {
+        Message::new().uint(1, address).uint(4, flags).uint(5, pages).into_bytes()
+    };
+    for (what, entries) in [
+        ("past the end", vec![entry(u64::MAX - 0xfff, 2, 4)]),
+        ("very many", vec![entry(0, u64::MAX, 4)]),
+        ("sum overflows", vec![entry(0x1000, u64::MAX >> 12, 4), entry(0x2000, u64::MAX >> 12, 4)]),
+        ("overlap", vec![entry(0x1000, 4, 4), entry(0x2000, 4, 4)]),
+        ("backwards", vec![entry(0x9000, 1, 4), entry(0x1000, 1, 4)]),
+        ("not aligned", vec![entry(0x1001, 1, 4)]),
+        ("in itself as a parent", vec![entry(0x1000, 1, 1)]),
+        ("all lazy", vec![entry(0, u64::MAX >> 12, 2)]),
+    ] {
+        let tar = with_entries("pagemap-1.img", [vec![head.clone()], entries].concat()).to_tar();
+        let outcome = exercise::evidence(Bytes::from(tar));
+        assert!(outcome.opened && outcome.pids.contains(&1), "{what}");
+        assert!(what == "all lazy" || !outcome.losses.is_empty(), "{what}: not a word");
+    }
+}
+
+#[test]
+fn patterns_that_blow_up_are_refused_or_bounded() {
+    let scratch = Scratch::new();
+    let path = scratch.put("archive.tar", sample().to_tar());
+    let huge = "(a{1000}){1000}".to_owned();
+    let deep = format!("{}a{}", "(".repeat(10_000), ")".repeat(10_000));
+    let slow = "(a*)*(a|a)*b".to_owned();
+    let many = (0..2000).map(|number| format!("x{number}|")).collect::<String>() + "y";
+    for (pattern, refused) in [(huge, true), (deep, true), (slow, false), (many, false)] {
+        let started = Instant::now();
+        let mut command = crate::support::command();
+        let ended = finish(command.args(["grep-mem", "-c", "-E", "-e", &pattern]).arg(&path), b"");
+        assert_eq!(
+            ended.status == Some(2),
+            refused,
+            "{:.40}: {:?} {:.300}",
+            pattern,
+            ended.status,
+            ended.stderr
+        );
+        assert!(started.elapsed() < LIMIT, "{pattern:.40}");
+    }
+    assert_eq!(on("grep-mem -c -E .", &path).status.map(|status| status < 4), Some(true));
+}

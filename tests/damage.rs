@@ -1,0 +1,242 @@
+//! Real checkpoints, damaged in every way that can be counted out: never a panic, never a hang, and what is left is
+//! still told.
+//!
+//! A part of the cases, told by a seed, runs each time. `CKPTFX_DAMAGE=all` runs all of them on every archive, and
+//! `CKPTFX_DAMAGE=N` N times as many as usual on every archive.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use ckptfx_testkit::{Members, Rng, damage};
+
+use crate::{
+    exercise::{self, Outcome},
+    mutate,
+    support::{ARCHIVES, codes, members, on_bytes, plain},
+};
+
+/// Longest that one case may take in a debug build on a busy machine. The slowest takes a twentieth of it.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How many times as many cases as usual are wanted; none for all there are.
+fn factor() -> Option<usize> {
+    match std::env::var("CKPTFX_DAMAGE") {
+        Ok(value) if value == "all" => None,
+        Ok(value) => Some(value.parse().expect("CKPTFX_DAMAGE is `all` or a number")),
+        Err(_) => Some(1),
+    }
+}
+
+/// A number of cases, of at most `most`.
+fn cases(usual: u64, most: u64) -> u64 {
+    factor().map_or(most, |factor| most.min(usual * factor as u64))
+}
+
+/// Cases that were run and the slowest of them.
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    slowest: Duration,
+}
+
+impl Tally {
+    /// Looks at damaged evidence in every way.
+    #[track_caller]
+    fn run(&mut self, what: &str, bytes: Vec<u8>) -> Outcome {
+        let started = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| exercise::evidence(Bytes::from(bytes))));
+        let took = started.elapsed();
+        assert!(took < LIMIT, "{what}: took {took:?}");
+        self.cases += 1;
+        self.slowest = self.slowest.max(took);
+        outcome.unwrap_or_else(|_| panic!("{what}: a panic"))
+    }
+
+    /// For the figures of `docs/reliability.md`, with `--nocapture`.
+    fn report(&self, what: &str) {
+        println!("{what}: {} cases, the slowest took {:.2?}", self.cases, self.slowest);
+        assert!(self.cases > 0, "{what}: no case was run");
+    }
+}
+
+/// Archives without the gigabytes that say nothing more: pages are kept up to 64 KiB.
+fn small(name: &str) -> Members {
+    let mut members = members(&plain(name));
+    for member in &mut members.list {
+        let length = member.body.to_vec().len();
+        if length > 64 << 10 && member.path.windows(6).any(|window| window == b"pages-") {
+            member.body = damage::cut(&member.body.to_vec(), 64 << 10).into();
+        }
+    }
+    members
+}
+
+/// The archives that are damaged: two engines each time, or all.
+fn archives() -> &'static [&'static str] {
+    if factor() != Some(1) { &ARCHIVES } else { &["scenarios/log", "webserver-crio"] }
+}
+
+/// Of `count` cases those that are run, at most `wanted` unless all are.
+fn chosen(count: usize, wanted: usize, seed: u64) -> Vec<usize> {
+    let wanted = factor().map_or(count, |factor| wanted * factor);
+    if count <= wanted {
+        return (0..count).collect();
+    }
+    let mut rng = Rng::new(seed);
+    (0..wanted).map(|_| rng.below(count as u64) as usize).collect()
+}
+
+#[test]
+fn cut_at_every_border_and_at_random_bytes() {
+    let mut tally = Tally::default();
+    for name in archives() {
+        let members = small(name);
+        let cuts = damage::cuts(&members);
+        let whole = tally.run(name, members.to_tar());
+        assert!(whole.opened && !whole.pids.is_empty(), "{name}: {whole:?}");
+        for index in chosen(cuts.len(), 40, 1) {
+            tally.run(&format!("{name} cut at border {index}"), cuts[index].clone());
+        }
+        let tar = members.to_tar();
+        let mut rng = Rng::new(2);
+        for _ in 0..cases(20, 200) {
+            let length = rng.below(tar.len() as u64) as usize;
+            let cut = tally.run(&format!("{name} cut at {length}"), damage::cut(&tar, length));
+            // What the rest of an archive tells is never taken for the whole.
+            if cut.opened && length + 1024 < tar.len() {
+                assert!(!cut.losses.is_empty(), "{name} cut at {length} without a word");
+            }
+        }
+    }
+    tally.report("cuts");
+}
+
+#[test]
+fn bytes_of_images_flipped() {
+    let mut tally = Tally::default();
+    for name in archives() {
+        let members = small(name);
+        let mut places = Vec::new();
+        for (index, member) in members.list.iter().enumerate() {
+            let length = member.body.to_vec().len();
+            // Pages are not interpreted, and the logs have tests of their own.
+            if member.path.ends_with(b".img") && length <= 4096 {
+                places.extend((0..length).map(|at| (index, at)));
+            }
+        }
+        for place in chosen(places.len(), 150, 3) {
+            let (index, at) = places[place];
+            let mut damaged = members.clone();
+            let member = &mut damaged.list[index];
+            member.body = damage::flip(&member.body.to_vec(), at).into();
+            let path = String::from_utf8_lossy(&member.path).into_owned();
+            tally.run(&format!("{name}: byte {at} of {path}"), damaged.to_tar());
+        }
+    }
+    tally.report("flips");
+}
+
+#[test]
+fn members_removed_doubled_and_permuted() {
+    let mut tally = Tally::default();
+    for name in archives() {
+        let members = small(name);
+        let whole = tally.run(name, members.to_tar());
+        let mut rng = Rng::new(4);
+        for index in chosen(members.list.len(), 60, 5) {
+            let mut without = members.clone();
+            let gone = without.list.remove(index);
+            let path = String::from_utf8_lossy(&gone.path).into_owned();
+            let outcome = tally.run(&format!("{name} without {path}"), without.to_tar());
+            // The process tree survives the loss of anything but itself.
+            if !path.ends_with("pstree.img") {
+                assert_eq!(outcome.pids, whole.pids, "{name} without {path}");
+            }
+            let is_core = path.contains("/core-") || path.contains("/mm-") || path.contains("/pagemap-");
+            if is_core {
+                let missing = |outcome: &Outcome| {
+                    outcome.losses.iter().filter(|code| **code == "missing-image").count()
+                };
+                assert!(missing(&outcome) > missing(&whole), "{name} without {path}: not a word");
+            }
+            let mut doubled = members.clone();
+            let at = rng.below(members.list.len() as u64) as usize;
+            doubled.list.insert(at, members.list[index].clone());
+            let outcome = tally.run(&format!("{name} with {path} twice"), doubled.to_tar());
+            assert_eq!(outcome.pids, whole.pids, "{name} with {path} twice");
+        }
+        for seed in 0..cases(5, 50) {
+            let outcome = tally
+                .run(&format!("{name} permuted by {seed}"), damage::permute(members.clone(), seed).to_tar());
+            assert_eq!(outcome, whole, "{name}: the order of members makes a difference (seed {seed})");
+        }
+    }
+    tally.report("members");
+}
+
+#[test]
+fn scribbled_and_compressed() {
+    let mut tally = Tally::default();
+    for name in archives() {
+        let tar = small(name).to_tar();
+        for seed in 0..cases(15, 200) {
+            tally.run(&format!("{name} scribbled by {seed}"), damage::scribble(&tar, 40, seed));
+            let packed =
+                [ckptfx_testkit::Outer::Gzip, ckptfx_testkit::Outer::Zstd][seed as usize % 2].pack(&tar);
+            tally.run(&format!("{name} packed, scribbled by {seed}"), damage::scribble(&packed, 2, seed));
+        }
+    }
+    tally.report("scribbles");
+}
+
+#[test]
+fn the_program_tells_each_loss_and_still_shows_the_tree() {
+    let members = members(&plain("scenarios/webshell"));
+    let pids = |document: &serde_json::Value| -> Vec<u64> {
+        let processes = document["processes"].as_array().expect("processes");
+        processes.iter().map(|process| process["pid"].as_u64().expect("pid")).collect()
+    };
+    let whole = pids(&on_bytes("ps -o json", members.to_tar()).status(0).json());
+    // A process whose table of descriptors is lost is not one without descriptors.
+    let tables: Vec<String> = members
+        .list
+        .iter()
+        .map(|member| String::from_utf8_lossy(&member.path).into_owned())
+        .filter(|path| path.contains("/fdinfo-"))
+        .collect();
+    assert!(!tables.is_empty());
+    for path in tables {
+        let ended = on_bytes("files -o json", damage::without(members.clone(), &path).to_tar()).status(3);
+        assert!(ended.stderr.contains("which descriptors"), "{path}: {}", ended.stderr);
+    }
+    for image in ["core-1.img", "mm-1.img", "pagemap-1.img", "files.img", "inventory.img", "pstree.img"] {
+        let path = format!("checkpoint/{image}");
+        let document =
+            on_bytes("ps -o json", damage::without(members.clone(), &path).to_tar()).status(3).json();
+        let warnings = document["warnings"].to_string();
+        assert!(warnings.contains(image), "{image}: {warnings}");
+        assert!(codes(&document, true).contains(&"missing-image"), "{warnings}");
+        assert_eq!(pids(&document).len(), whole.len(), "{image}");
+    }
+}
+
+#[test]
+fn messages_changed_as_messages() {
+    let mut tally = Tally::default();
+    let samples = [
+        ckptfx_testkit::Container::sample().crio(ckptfx_testkit::CrioVersion::V1_29),
+        ckptfx_testkit::Container::new(ckptfx_testkit::rich()).podman(ckptfx_testkit::PodmanVersion::V5),
+        small("scenarios/log"),
+    ];
+    for seed in 0..cases(300, 20_000) {
+        let mut choices = [0; 64];
+        Rng::new(seed).fill(&mut choices);
+        let mut members = samples[seed as usize % samples.len()].clone();
+        mutate::members(&mut members, &mut mutate::Choices::of(&choices));
+        tally.run(&format!("messages changed by {seed}"), members.to_tar());
+    }
+    tally.report("messages");
+}

@@ -1,0 +1,154 @@
+//! Every reader and every analysis in one process: what the damage tests and the fuzz targets drive. It is shared with
+//! `fuzz/` by its path.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ckptfx_analysis::{
+    Case, anomaly, cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount,
+    namespace, nested, network, queue, recover, rootfs, sbom,
+    search::{self, Coverage, Source},
+    signal, socket, statistics, summary, thread, timer, uts,
+};
+use ckptfx_parser::{
+    Diagnostic, Limits, Severity,
+    archive::{Archive, Member, MemberKind},
+    dynamic::{self, Numbering},
+    evidence::{self, Input, OpenOptions, open_nested},
+    image::ImageFile,
+    source::Silent,
+};
+
+/// Small limits, so that a case that reaches one costs little.
+pub const LIMITS: Limits = Limits {
+    decompressed_bytes: 64 << 20,
+    decoded_bytes: 64 << 20,
+    all_argument_bytes: 16 << 20,
+    members: 20_000,
+    processes: 2_000,
+    threads: 4_000,
+    mappings: 20_000,
+    entries: 100_000,
+    ..Limits::DEFAULT
+};
+
+/// What came of it.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Outcome {
+    /// Whether there was a checkpoint in it at all.
+    pub opened: bool,
+    /// The processes that are told, by pid.
+    pub pids: Vec<u32>,
+    /// Codes of the losses.
+    pub losses: Vec<&'static str>,
+    /// Bytes of all results as JSON.
+    pub written: usize,
+}
+
+/// Opens evidence and asks every question of it.
+pub fn evidence(bytes: Bytes) -> Outcome {
+    let options = OpenOptions { parent: None, limits: LIMITS, progress: &Silent };
+    let Ok(opened) = evidence::open(&Input::Bytes(bytes), &options) else { return Outcome::default() };
+    let mut outcome = Outcome { opened: true, ..Outcome::default() };
+    let mut diagnostics = opened.diagnostics.clone();
+    for checkpoint in &opened.checkpoints {
+        let mut case = Case::read(checkpoint);
+        outcome.pids.extend(case.tasks.iter().map(|task| task.process.pid));
+        outcome.written += questions(&mut case);
+        outcome.written += decode_all(checkpoint.archive());
+        diagnostics.append(&mut case.diagnostics);
+    }
+    let losses = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Loss);
+    outcome.losses = losses.map(|diagnostic| diagnostic.code).collect();
+    outcome
+}
+
+fn size(value: impl serde::Serialize) -> usize {
+    let mut json = serde_json::to_value(value).expect("every record can be written");
+    ckptfx_analysis::unfold(&mut json);
+    json.to_string().len()
+}
+
+fn open(member: &Member, diagnostics: &mut Vec<Diagnostic>) -> Option<Archive> {
+    open_nested(member, &LIMITS, &Silent, diagnostics)
+}
+
+/// What each command would show.
+fn questions(case: &mut Case<'_>) -> usize {
+    let all = |_: &ckptfx_analysis::Task<'_>| true;
+    let recovering = || recover::Limits { shared_memory: true, zeros: 1 << 20 };
+    let mut written = size(summary::summarise(case));
+    written += case.tasks.iter().map(|task| size(&task.process)).sum::<usize>();
+    written += size(file::files(case, &all));
+    written += size(socket::sockets(case, &all));
+    written += size(queue::queues(case, &all));
+    written += size(mapping::mappings(case, &all));
+    written += size(thread::threads(case, &all));
+    written += size(credential::credentials(case, true, &all));
+    written += size(signal::signals(case, true, &all));
+    written += size(timer::timers(case, &all));
+    written += size(limits::limits(case, &all));
+    written += size(environment::variables(case, &all));
+    written += size(mount::mounts(case, &all));
+    written += size(namespace::namespaces(case, &all));
+    let net = network::network(case, &all);
+    written += size((net.interfaces, net.addresses, net.routes, net.rules, net.firewall, net.sysctls));
+    written += size(net.connections);
+    written += size(ipc::objects(case, &all));
+    written += size(cgroup::cgroups(case, &all));
+    written += size(uts::namespaces(case, &all));
+    written += size(statistics::statistics(case));
+    written += size(sbom::components(case, &all, recovering()));
+    for source in [log::Source::Container, log::Source::Dump] {
+        let mut lines = 0;
+        let read = log::read(case, source, &mut |line| {
+            lines += size(line);
+            Ok::<(), ()>(())
+        });
+        assert!(read.is_ok());
+        written += lines;
+    }
+    let found = recover::find(case, &all, true, recovering(), &open);
+    written += found.iter().map(|found| size(&found.facts)).sum::<usize>();
+    let sources = nested::sources(case, &open);
+    let wish = rootfs::Wish { hash: true, diff: false, zeros: 1 << 20, base: None };
+    written += size(rootfs::changes(case, &sources, &wish, &all, true));
+    for task in &case.tasks {
+        let mut diagnostics = Vec::new();
+        if let Ok(core) = elf_core::plan(case, task, &BTreeMap::new(), &mut diagnostics) {
+            written += core.head.len();
+        }
+        if let Some(space) = &task.space {
+            written += usize::from(anomaly::criu_page(space).is_some());
+        }
+    }
+    let regions = search::regions(case, &Source::ALL, &open).expect("anonymous storage");
+    written += size(Coverage::new(case, &Source::ALL, &regions, &BTreeMap::new(), &all));
+    for region in &regions {
+        let place = region.place(case, region.base(), &|_, _, _| true);
+        written += size(place.facts());
+        assert!(region.place_end(case, region.base()) > region.base());
+    }
+    written
+}
+
+/// Every file of an archive as `decode` shows it.
+fn decode_all(archive: &Archive) -> usize {
+    let files = archive.members().iter().filter(|member| member.kind == MemberKind::File);
+    // Pages have no structure; beyond a few thousand members there is nothing new.
+    files.take(5_000).map(|member| decode(&member.name(), member.bytes())).sum()
+}
+
+/// An image as JSON, entry by entry.
+pub fn decode(path: &str, bytes: &[u8]) -> usize {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let order = ckptfx_parser::image::ByteOrder::Little;
+    let file = ImageFile { name, bytes, order, limits: &LIMITS };
+    let mut diagnostics = Vec::new();
+    match dynamic::open(&file, Numbering::default()) {
+        Ok(Some(decoder)) => {
+            decoder.entries(&mut diagnostics).take(20_000).map(|entry| entry.to_string().len()).sum()
+        }
+        _ => 0,
+    }
+}
