@@ -37,6 +37,7 @@ mod threads;
 mod timeline;
 mod timers;
 pub mod triage;
+mod triage_yara;
 mod uts;
 mod view;
 mod yara;
