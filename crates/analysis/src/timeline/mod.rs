@@ -377,6 +377,45 @@ mod tests {
     }
 
     #[test]
+    fn tokens_and_certificates_are_dated_once_each() {
+        // {"alg":"HS256"} and {"sub":"somebody","iat":1717243000,"exp":1717246600}
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSIsImlhdCI6MTcxNzI0MzAwMCwiZXhwIjoxNzE3MjQ2NjAwfQ.c2ln";
+        let text = format!("{token}\0{token}\0{0}\0{0}", crate::certificate::tests::PEM);
+        let heap = |pid| Vma::heap(0x5555_0000_0000, 0x1000).bytes(0, format!("{text}{pid}"));
+        let process = |pid| Process::new(pid).memory(heap(pid));
+        let dump = || Checkpoint::new().process(process(1).child(process(2)));
+        let told: Vec<_> = all(dump())
+            .into_iter()
+            .filter(|event| Kind::CREDENTIALS.contains(&event.kind))
+            .map(|event| (event.time.to_string(), event.kind, event.subject.pid))
+            .collect();
+        let is = |time: &str, kind| (time.to_owned(), kind, Some(1));
+        assert_eq!(
+            told,
+            [
+                is("2024-06-01T11:56:40Z", Kind::TokenIssued),
+                is("2024-06-01T12:56:40Z", Kind::TokenExpires),
+                is("2026-11-24T04:45:12Z", Kind::CertificateValid),
+                is("2027-11-24T04:45:12Z", Kind::CertificateExpires),
+            ]
+        );
+        // Who asks for one process is told where it has them.
+        with_case(dump(), |case| {
+            let wanted = |task: &Task<'_>| task.process.pid == 2;
+            let wish = Wish { sources: &[], kinds: &Kind::CREDENTIALS, wanted: &wanted, filtered: true };
+            let list = events(case, &wish).unwrap();
+            assert_eq!(list.len(), 4);
+            assert!(list.iter().all(|event| event.subject.pid == Some(2)));
+            let text =
+                Text::from("certificate of O=Example, CN=shop.example by O=Example, CN=shop.example expires");
+            assert_eq!(list[3].message, text);
+            assert_eq!(list[3].source, Text::from("memory of process 2"));
+            let token = list[0].message.escaped().into_owned();
+            assert!(token.starts_with("JSON Web Token of somebody was issued (fingerprint "), "{token}");
+        });
+    }
+
+    #[test]
     fn a_filter_leaves_out_what_is_of_no_process() {
         let dump = Checkpoint::new().process(Process::new(1));
         let list = with_case(dump, |case| {
