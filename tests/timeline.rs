@@ -53,7 +53,16 @@ fn events_are_in_order_and_say_who_vouches_for_them() {
             assert!(kinds.contains(kind), "{name}: {kind}");
         }
         for event in events {
-            let claimed = ["file-modified", "ghost-modified", "ghost-accessed", "command-typed"];
+            let claimed = [
+                "file-modified",
+                "ghost-modified",
+                "ghost-accessed",
+                "command-typed",
+                "token-issued",
+                "token-expires",
+                "certificate-valid",
+                "certificate-expires",
+            ];
             let is_claimed = claimed.contains(&event["kind"].as_str().expect("a kind"));
             assert_eq!(event["reliability"] == "claimed", is_claimed, "{name}: {event}");
         }

@@ -59,7 +59,9 @@ fn the_intrusion_is_told_with_its_subjects_for_each_engine() {
         // The first process, and the web server and the application beside the intrusion, did nothing.
         for harmless in ["/usr/bin/sleep", "/usr/bin/python3.11"] {
             let grave = findings.iter().filter(|finding| finding["subject"]["exe"] == harmless);
-            assert!(grave.clone().all(|finding| finding["severity"] == "info"), "{grave:?}");
+            // That the application was given a token of another pod is told below.
+            let others = grave.filter(|finding| finding["id"] != "SA-TOKEN-FOREIGN");
+            assert!(others.clone().all(|finding| finding["severity"] == "info"), "{others:?}");
         }
     }
 }
@@ -105,6 +107,62 @@ fn each_scenario_has_its_finding() {
 }
 
 #[test]
+fn a_token_is_judged_by_the_pod_that_the_engine_names() {
+    let app = Some("/usr/bin/python3.11");
+    for archive in ["shop-crio", "shop-containerd"] {
+        let findings = findings("", archive);
+        assert_found(&findings, "SA-TOKEN-FOREIGN", "critical", app, None);
+        assert_eq!(subjects(&findings, "SA-TOKEN-UNEXPECTED"), [], "{archive}");
+    }
+    // Podman has no namespaces of Kubernetes that the token could differ from.
+    let podman = findings("", "shop-podman");
+    assert_eq!(subjects(&podman, "SA-TOKEN-FOREIGN"), []);
+    assert_found(&podman, "SA-TOKEN-UNEXPECTED", "info", app, None);
+    // The application's own key, and the keys of examples that it was given.
+    for id in ["PRIVATE-KEY-IN-MEMORY", "CLOUD-KEY-IN-MEMORY"] {
+        assert_found(&podman, id, "info", app, None);
+        assert_eq!(subjects(&podman, id).len(), 1, "{id}");
+    }
+    // What the shell was typed and the terminal still holds.
+    assert_found(&findings("", "scenarios/bash"), "QUEUE-SECRET", "medium", Some("/usr/bin/bash"), None);
+}
+
+#[test]
+fn yara_rules_are_told_with_the_others() {
+    const RULES: &str = r#"
+rule Miner_Pool : T1496_001 {
+  meta: description = "talks to a mining pool" score = 80 mitre_attack = "T1071"
+  strings: $a = "stratum+tcp://"
+  condition: $a
+}
+rule Broken { condition: nosuch }
+"#;
+    let scratch = Scratch::new();
+    let rules = scratch.put("rules.yar", RULES);
+    let words = format!("triage -o json --yara {}", rules.display());
+    let document = on(&words, fixture("shop-podman")).status(3).json();
+    let found = document["findings"].as_array().expect("findings");
+    let yara: Vec<&Value> = found.iter().filter(|finding| finding["id"] == "YARA-Miner_Pool").collect();
+    assert_eq!(yara[0]["subject"]["pid"], 14);
+    assert_eq!(yara[0]["story"], "process-14");
+    assert_eq!(yara[0]["severity"], "high");
+    assert_eq!(yara[0]["why"], "the YARA rule Miner_Pool matches: talks to a mining pool");
+    let ids: Vec<&Value> =
+        yara[0]["attack"].as_array().expect("a list").iter().map(|one| &one["technique"]).collect();
+    assert_eq!(ids, ["T1071", "T1496.001"]);
+    let of_file = yara.iter().any(|finding| finding["subject"]["path"] == "/tmp/.cache/kworkerd");
+    assert!(of_file, "{yara:?}");
+    let bad = document["warnings"].as_array().expect("warnings").iter().any(|one| one["code"] == "bad-rule");
+    assert!(bad, "{}", document["warnings"]);
+    // Nothing matches in what has nothing of the kind.
+    let clean = on(&words, fixture("webserver-podman")).status(3).json();
+    let ids: Vec<&str> =
+        clean["findings"].as_array().expect("findings").iter().filter_map(|one| one["id"].as_str()).collect();
+    assert!(!ids.iter().any(|id| id.starts_with("YARA-")), "{ids:?}");
+    on("triage --yara /nonexistent", fixture("shop-podman")).status(2);
+}
+
+#[test]
 fn ordinary_web_servers_have_nothing_to_look_at() {
     for archive in
         ["webserver-podman", "webserver-podman-as-written", "webserver-crio", "webserver-containerd"]
@@ -140,7 +198,7 @@ fn what_is_known_is_counted_and_not_shown() {
     let other = on(&words, fixture("shop-crio")).status(0).json();
     let left: Vec<&Value> =
         other["findings"].as_array().expect("findings").iter().map(|finding| &finding["id"]).collect();
-    assert_eq!(left, ["SECCOMP-OFF"]);
+    assert_eq!(left, ["SA-TOKEN-FOREIGN", "SECCOMP-OFF"]);
     let lines = scratch.put("known.txt", "# looked at\nEXE-MEMFD\nPRELOAD-ENV:/tmp/.cache/kworkerd\n");
     let words = format!("triage -o json --baseline {}", lines.display());
     let found = on(&words, &archive).status(0).json();
@@ -159,6 +217,7 @@ logsource: {product: linux, category: process_creation}
 detection:
   selection: {Image|endswith: /dash, CommandLine|contains: ' -i'}
   condition: selection
+tags: [attack.execution, attack.t1059.004]
 ";
     let scratch = Scratch::new();
     scratch.put("rule.yml", RULE);
@@ -174,6 +233,10 @@ detection:
     assert_eq!(sigma.len(), 1);
     assert_eq!(sigma[0]["subject"]["pid"], 24);
     assert_eq!(sigma[0]["story"], "process-24");
+    assert_eq!(
+        sigma[0]["attack"],
+        serde_json::json!([{"technique": "T1059.004", "tactic": "execution", "version": "19"}])
+    );
     let unsupported = document["warnings"]
         .as_array()
         .expect("warnings")

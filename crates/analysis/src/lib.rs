@@ -19,6 +19,7 @@ pub mod anomaly;
 pub mod bpf;
 pub mod capability;
 mod case;
+mod certificate;
 pub mod cgroup;
 pub mod clues;
 pub mod compare;

@@ -39,6 +39,7 @@ mod threads;
 mod timeline;
 mod timers;
 pub mod triage;
+mod triage_yara;
 mod uts;
 mod verify;
 mod view;

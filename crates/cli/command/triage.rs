@@ -10,14 +10,14 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     finding::{
         self, AttackVersion, DETECTIONS, Detection, Facts, Finding, Ignore, NotExamined, Severity,
-        Suppressed, detection, sigma::Rules,
+        Suppressed, Technique, detection, sigma::Rules,
     },
     nested::sources,
 };
 use ckptfx_parser::Diagnostic;
 use clap::{Args, ValueEnum};
 
-use super::{Outcome, for_each_checkpoint, rootfs::open_member, warnings};
+use super::{Outcome, for_each_checkpoint, rootfs::open_member, triage_yara, warnings};
 use crate::{
     args::{Common, Format, ProcessFilter},
     render::{Collection, Dossier, Output, table},
@@ -37,6 +37,7 @@ Examples:
   ckptfx triage --sigma rules/linux/process_creation archive.tar
   ckptfx triage -o ecs --inventory archive.tar | gzip > events.ndjson.gz
   ckptfx triage -o sarif archive.tar --out-file triage.sarif
+  ckptfx triage --yara rules/ archive.tar
   ckptfx triage --explain TEXT-PATCHED";
 
 /// What `triage` takes.
@@ -62,6 +63,10 @@ pub struct TriageArgs {
     /// Hold the Sigma rules of a directory (or one file) against the processes, too.
     #[arg(long, value_name = "DIR")]
     pub sigma: Vec<PathBuf>,
+    /// Hold YARA rules (a file, or a directory of *.yar and *.yara) against memory, queues and files, too; may be
+    /// repeated. Severity and technique are those of the rule's meta section.
+    #[arg(long, value_name = "RULES")]
+    pub yara: Vec<PathBuf>,
     /// Version of MITRE ATT&CK that techniques are named after.
     #[arg(long, value_enum, default_value_t = Attack::V19, value_name = "VERSION")]
     pub attack: Attack,
@@ -160,13 +165,19 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
     }
     let known = known(args)?;
     let rules = sigma_rules(&args.sigma, common)?;
+    let yara = triage_yara::Rules::read(&args.yara)?;
     let least = args.min_severity.map(Severity::from);
     let mut met = false;
     let outcome = for_each_checkpoint(&args.archives, common, "triage", COLLECTION, |case, output, bars| {
         args.filter.check(case)?;
         let sources = sources(case, &|member, diagnostics| open_member(member, common, bars, diagnostics));
         let facts = Facts::read(case, &sources).context("cannot put pages of the parent dump together")?;
-        let mut findings = rules.run(&facts, finding::rank(&facts, args.attack.into()));
+        let version = args.attack.into();
+        let mut findings = rules.run(&facts, finding::rank(&facts, version), version);
+        if let Some(yara) = &yara {
+            let matches = yara.run(case, &sources)?;
+            findings = finding::yara::add(&facts, &matches, findings, version);
+        }
         for (rule, why) in &rules.unsupported {
             case.diagnostics.push(Diagnostic::note("unsupported-rule", rule.clone(), why.clone()));
         }
@@ -376,7 +387,7 @@ fn write_finding(finding: &Finding, output: &mut Output) -> Result<()> {
     if let Some(caveat) = &finding.caveat {
         writeln!(output, "                but: {}", show(caveat.as_bytes()))?;
     }
-    let techniques: Vec<&str> = finding.attack.iter().map(|technique| technique.technique).collect();
+    let techniques: Vec<&str> = finding.attack.iter().map(|technique| technique.technique.as_ref()).collect();
     let attack =
         if techniques.is_empty() { String::new() } else { format!("ATT&CK {}", techniques.join(" ")) };
     let more = finding.more.as_ref().map(|more| format!("ckptfx {} ARCHIVE", show(more.as_bytes())));
@@ -391,7 +402,8 @@ fn write_finding(finding: &Finding, output: &mut Output) -> Result<()> {
 fn attack(detection: &Detection) -> String {
     let names = |version: AttackVersion| -> Vec<String> {
         let techniques = detection.techniques(version);
-        techniques.iter().map(|technique| format!("{} ({})", technique.technique, technique.tactic)).collect()
+        let tactic = |technique: &Technique| technique.tactic.as_deref().unwrap_or("-").to_owned();
+        techniques.iter().map(|one| format!("{} ({})", one.technique, tactic(one))).collect()
     };
     let [new, old] = [AttackVersion::V19, AttackVersion::V18].map(names);
     match (new.is_empty(), new == old) {
@@ -425,11 +437,8 @@ fn explain(id: &str) -> Result<Outcome> {
 fn list_rules(common: &Common) -> Result<Outcome> {
     let mut plain = table::Plain::new(&["ID", "SEVERITY", "CONFIDENCE", "ATT&CK", "TITLE"]);
     for detection in DETECTIONS {
-        let techniques: Vec<&str> = detection
-            .techniques(AttackVersion::default())
-            .iter()
-            .map(|technique| technique.technique)
-            .collect();
+        let techniques = detection.techniques(AttackVersion::default());
+        let techniques: Vec<&str> = techniques.iter().map(|technique| technique.technique.as_ref()).collect();
         plain.row([
             detection.id.to_owned(),
             detection.severity.name().to_owned(),

@@ -27,6 +27,11 @@ pub fn not_examined(case: &mut Case<'_>, facts: &Facts<'_>) -> Vec<NotExamined> 
         let (what, why) = sentence.split_once(": ").unwrap_or((&sentence, "the archive does not have it"));
         say(true, what.to_owned(), why);
     }
+    say(
+        facts.container.namespace.is_some(),
+        "the file of the service account's token".to_owned(),
+        "it is a mount of the node; only what processes had read of it is here",
+    );
     let pages = facts.mappings.iter().filter(|mapping| mapping.criu_page.is_some()).count();
     say(
         pages > 0,

@@ -6,15 +6,12 @@ use ckptfx_parser::text::escape_invalid;
 use super::{
     Confidence, Facts, Hit, Severity,
     facts::about,
-    known::{basename, is_below, is_hidden, is_system, is_temporary},
+    known::{basename, is_below, is_hidden, is_runtime_memfd, is_system, is_temporary},
 };
 use crate::{
     file::{OpenFile, Role},
     process::Process,
 };
-
-/// Memfds from which container runtimes run themselves.
-const RUNTIME_MEMFDS: [&[u8]; 3] = [b"memfd:runc_cloned:", b"memfd:crun_cloned:", b"memfd:youki"];
 
 /// The executable of a process as an open file.
 fn exe_of<'f>(facts: &'f Facts<'_>, process: &Process) -> Option<&'f OpenFile> {
@@ -66,7 +63,7 @@ pub fn memfd(facts: &Facts<'_>) -> Vec<Hit> {
             let hit = Hit::new(about(process), "the program is in memory only: it never was a file")
                 .fact("executable", "files.img", name.as_slice())
                 .more(format!("recover --pid {}", process.pid));
-            let is_runtime = RUNTIME_MEMFDS.iter().any(|known| name.starts_with(known));
+            let is_runtime = is_runtime_memfd(name);
             Some(if is_runtime {
                 hit.harmless(Severity::Info, "container runtimes run from a memfd to protect their own file")
             } else {
@@ -219,10 +216,7 @@ pub fn descriptor(facts: &Facts<'_>) -> Vec<Hit> {
         )
         .fact("path given to execve", "stack", execfn.clone())
         .more(format!("ps --pid {}", process.pid));
-        let is_runtime = process
-            .exe
-            .as_ref()
-            .is_some_and(|exe| RUNTIME_MEMFDS.iter().any(|known| exe.0.starts_with(known)));
+        let is_runtime = process.exe.as_ref().is_some_and(|exe| is_runtime_memfd(&exe.0));
         Some(if is_runtime {
             hit.harmless(Severity::Info, "container runtimes run from a memfd to protect their own file")
         } else {

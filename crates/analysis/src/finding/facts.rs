@@ -102,7 +102,7 @@ impl<'c> Facts<'c> {
             changes,
             mounts: mount::mounts(case, &all),
             credentials: credential::credentials(case, false, &all),
-            memory: memory::search(case, &dropped)?,
+            memory: memory::search(case, sources)?,
             dropped,
         })
     }

@@ -14,6 +14,11 @@ pub const PACKAGE_DATABASES: [&[u8]; 6] = [
     b"/usr/lib/sysimage/rpm",
     b"/var/lib/pacman",
 ];
+/// Memfds from which container runtimes run themselves.
+const RUNTIME_MEMFDS: [&[u8]; 3] = [b"memfd:runc_cloned:", b"memfd:crun_cloned:", b"memfd:youki"];
+/// Programs that send what they are given, or fetch it.
+const TRANSFER: [&[u8]; 9] =
+    [b"curl", b"wget", b"nc", b"ncat", b"netcat", b"socat", b"telnet", b"ftp", b"rclone"];
 /// Directories of programs and libraries that packages install.
 const SYSTEM: [&[u8]; 9] = [
     b"/usr/bin",
@@ -119,6 +124,34 @@ pub fn is_web_server(process: &Process) -> bool {
 pub fn is_super_server(process: &Process) -> bool {
     let name = program(process);
     SUPER_SERVERS.contains(&name)
+}
+
+/// Whether a memfd is one from which a container runtime runs itself.
+pub fn is_runtime_memfd(name: &[u8]) -> bool {
+    RUNTIME_MEMFDS.iter().any(|known| name.starts_with(known))
+}
+
+/// Whether a process is a tool that sends or fetches what it is told to.
+pub fn is_transfer_tool(process: &Process) -> bool {
+    let program = program(process);
+    let name = if program == b"busybox" { words(process).next().map(basename) } else { None };
+    is_one_of(name.unwrap_or(program), &TRANSFER)
+}
+
+/// Whether a process is an interpreter, no shell, that was given its program as an argument or on standard input.
+pub fn is_one_liner(process: &Process) -> bool {
+    if is_shell(process) || !is_interpreter(process) {
+        return false;
+    }
+    let mut arguments = words(process).skip(1);
+    match arguments.find(|word| !matches!(*word, b"-u" | b"-B" | b"-s" | b"-S" | b"-I" | b"-E" | b"-W")) {
+        Some(word) => {
+            matches!(word, b"-" | b"-c" | b"-e" | b"-r" | b"--eval" | b"-p" | b"-ne" | b"-pe")
+                || (word.starts_with(b"-") && !word.starts_with(b"--") && word.ends_with(b"c"))
+        }
+        // Without a script it reads standard input; a name of its own choice has no arguments.
+        None => words(process).next().is_some_and(|word| is_one_of(basename(word), &INTERPRETERS)),
+    }
 }
 
 /// How a shell was told what to do.

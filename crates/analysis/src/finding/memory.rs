@@ -1,15 +1,16 @@
-//! Strings that are searched in all memory and in all files of the archive, in one pass.
+//! Strings and secrets that are searched in all memory, queues and files of the archive, in one pass.
 
-use std::{collections::BTreeMap, io, ops::ControlFlow};
+use std::{collections::BTreeMap, io};
 
-use ckptfx_scan::{Options, PatternKind, Plan, Region};
+use ckptfx_parser::Diagnostic;
+use ckptfx_scan::{Hit, Options, Region};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    Case, Text,
-    finding::DroppedFile,
-    search::{self, Source},
+    Case, Text, nested,
+    search::{self, SearchRegion, Source},
+    secret::{Confidence, Filter, Hunt, Rules, Secret},
 };
 
 /// Hits that are kept of one family in one process or file; more of the same prove nothing more.
@@ -89,76 +90,122 @@ pub struct MemorySignals {
     pub miner: Vec<StringHit>,
     /// Lines in the memory of any process that may be commands.
     pub commands: Vec<StringHit>,
+    /// Keys, tokens and passwords, masked.
+    pub secrets: Vec<Secret>,
     /// Bytes that were searched.
     pub searched_bytes: u64,
 }
 
-/// What is searched besides the files.
-const SEARCHED: [Source; 4] = [Source::Memory, Source::SharedMemory, Source::Memfd, Source::GhostFile];
+/// What is searched: all but logs and the engine's own files.
+const SEARCHED: [Source; 11] = [
+    Source::Memory,
+    Source::SharedMemory,
+    Source::Memfd,
+    Source::Pipe,
+    Source::SocketQueue,
+    Source::MessageQueue,
+    Source::Tty,
+    Source::GhostFile,
+    Source::Tmpfs,
+    Source::Rootfs,
+    Source::Volume,
+];
 
-/// Where a region of the search comes from.
-enum Place<'s, 'c> {
-    Memory(&'s search::SearchRegion<'c>),
-    File(&'s DroppedFile),
-}
-
-/// Searches captured memory and the files.
-pub(super) fn search(case: &mut Case<'_>, files: &[DroppedFile]) -> io::Result<MemorySignals> {
-    // The files of the archive are at hand already.
-    let memory = search::regions(case, &SEARCHED, &|_, _| None)?;
-    let case = &*case;
-    let mut places: Vec<Place<'_, '_>> = Vec::new();
-    let mut regions: Vec<Region<'_>> = Vec::new();
-    for region in &memory {
-        places.push(Place::Memory(region));
-        regions.push(Region::new(region.base(), region.bytes()));
-    }
-    for file in files {
-        for (offset, bytes) in file.contents.pieces() {
-            places.push(Place::File(file));
-            regions.push(Region::new(offset, bytes));
+/// The bytes that findings rest on.
+///
+/// # Errors
+/// When pieces cannot be put together in anonymous storage.
+pub fn searched<'a>(
+    case: &mut Case<'a>,
+    file_systems: &[nested::Source],
+) -> io::Result<Vec<SearchRegion<'a>>> {
+    let before = case.diagnostics.len();
+    let regions = search::regions_with(case, &SEARCHED, file_systems);
+    // Queues and deleted files are read for their facts as well: what is wrong with them is said once.
+    let said = case.diagnostics.split_off(before);
+    for diagnostic in said {
+        if !case.diagnostics.contains(&diagnostic) {
+            case.diagnostics.push(diagnostic);
         }
     }
-    let patterns = STRINGS.iter().map(|(_, text)| PatternKind::Literal(text.as_bytes().to_vec()));
-    let plan = Plan::builder().patterns(patterns).ignore_case(true).build().map_err(io::Error::other)?;
-    let mut signals = MemorySignals::default();
-    let mut seen: BTreeMap<(&str, Option<u32>, Option<Text>), usize> = BTreeMap::new();
-    let summary = plan.scan(&regions, &Options::default(), &mut |hit| {
-        let (Some(place), Some(region), Some((family, literal))) =
-            (places.get(hit.region), regions.get(hit.region), STRINGS.get(hit.pattern))
-        else {
-            return ControlFlow::Continue(());
-        };
+    regions
+}
+
+/// Searches captured memory, queues and files for strings and secrets, in one pass.
+pub(super) fn search(case: &mut Case<'_>, file_systems: &[nested::Source]) -> io::Result<MemorySignals> {
+    let found = searched(case, file_systems)?;
+    let regions: Vec<Region<'_>> = found.iter().map(|it| Region::new(it.base(), it.bytes())).collect();
+    let strings: Vec<String> = STRINGS.iter().map(|(_, text)| any_case(text)).collect();
+    let rules = Rules::load_beside(&[], &[], &strings).map_err(io::Error::other)?;
+    let mut strings = Strings::default();
+    let hunt = Hunt { rules: &rules, least: Confidence::Low, show: false };
+    let everywhere = Filter { prefers: &|_, _, _| true, accepts: &|_| true };
+    let mut take = |hit: &Hit| {
+        if let (Some(owner), Some(region)) = (found.get(hit.region), regions.get(hit.region)) {
+            strings.take(case, owner, region, hit);
+        }
+    };
+    let secrets = hunt.run_beside(case, &found, &regions, &Options::default(), &everywhere, &mut take);
+    if secrets.overflow {
+        let message = "there are more secrets than are held; those behind that place are not judged";
+        case.diagnostics.push(Diagnostic::loss("too-many-findings", "triage", message));
+    }
+    let Strings { miner, commands, .. } = strings;
+    let searched_bytes = secrets.summary.bytes_scanned;
+    Ok(MemorySignals { miner, commands, secrets: secrets.secrets, searched_bytes })
+}
+
+/// An expression for a string in any case of ASCII letters.
+fn any_case(text: &str) -> String {
+    let mut expression = String::from("(?i)");
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            expression.push(char::from(byte));
+        } else {
+            expression.push_str(&format!(r"\x{byte:02x}"));
+        }
+    }
+    expression
+}
+
+/// Strings that were found, and how many of each family of each owner.
+#[derive(Default)]
+struct Strings {
+    miner: Vec<StringHit>,
+    commands: Vec<StringHit>,
+    seen: BTreeMap<(&'static str, Option<u32>, Option<Text>), usize>,
+}
+
+impl Strings {
+    fn take(&mut self, case: &Case<'_>, owner: &SearchRegion<'_>, region: &Region<'_>, hit: &Hit) {
+        let Some((family, literal)) = STRINGS.get(hit.pattern).copied() else { return };
+        let is_file = matches!(owner.source, Source::Tmpfs | Source::Rootfs | Source::Volume);
+        if matches!(owner.source, Source::Pipe | Source::SocketQueue | Source::MessageQueue | Source::Tty) {
+            // Detections of queues read them themselves.
+            return;
+        }
         let address = region.address(hit.offset);
-        let (pids, path) = match place {
-            Place::Memory(found) => {
-                let place = found.place(case, address, &|_, _, _| true);
-                let first = place.task.map(|task| task.process.pid);
-                let name = place.facts().map(|facts| facts.path).filter(|path| !path.0.is_empty());
-                (first.into_iter().chain(place.shared_with).collect(), name)
-            }
-            Place::File(file) => (Vec::new(), Some(file.path.clone())),
-        };
-        let pids: Vec<u32> = pids;
+        let place = owner.place(case, address, &|_, _, _| true);
+        let path = place.facts().map(|facts| facts.path).filter(|path| !path.0.is_empty());
+        let first = place.task.map(|task| task.process.pid).filter(|_| !is_file);
+        let others = if is_file { Vec::new() } else { place.shared_with };
+        let pids: Vec<u32> = first.into_iter().chain(others).collect();
         let owner = pids.first().copied();
-        let count = seen.entry((family, owner, path.clone().filter(|_| owner.is_none()))).or_default();
+        let count = self.seen.entry((family, owner, path.clone().filter(|_| owner.is_none()))).or_default();
         // Lines that may be commands are judged one by one.
-        *count += 1;
-        let most = if *family == COMMAND { MAX_HITS * 16 } else { MAX_HITS };
+        *count = count.saturating_add(1);
+        let most = if family == COMMAND { MAX_HITS * 16 } else { MAX_HITS };
         if *count > most {
-            return ControlFlow::Continue(());
+            return;
         }
         let text = Text(line(region.bytes, hit.offset, hit.length).to_vec());
         let found = StringHit { family, literal, pids, path, address: format!("{address:#x}"), text };
-        if *family == COMMAND {
-            signals.commands.push(found)
+        if family == COMMAND {
+            self.commands.push(found);
         } else {
-            signals.miner.push(found)
+            self.miner.push(found);
         }
-        ControlFlow::Continue(())
-    });
-    signals.searched_bytes = summary.bytes_scanned;
-    Ok(signals)
+    }
 }
 
 /// The printable text around a place, up to the end of its line.

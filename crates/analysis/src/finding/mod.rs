@@ -9,6 +9,7 @@ mod coverage;
 mod executable;
 mod facts;
 mod history;
+mod holder;
 mod injection;
 mod known;
 mod logs;
@@ -21,10 +22,12 @@ mod persistence_rules;
 mod preload;
 mod queues;
 mod rank;
+mod secrets;
 mod shell;
 pub mod sigma;
 mod suppress;
 mod table;
+pub mod yara;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -33,7 +36,7 @@ pub use self::{
     attack::{AttackVersion, Technique},
     coverage::{NotExamined, not_examined},
     facts::{DroppedFile, Facts},
-    memory::{MemorySignals, StringHit},
+    memory::{MemorySignals, StringHit, searched},
     rank::{rank, stories},
     suppress::{Ignore, Suppressed, suppress},
     table::{DETECTIONS, Detection, detection},
@@ -82,7 +85,8 @@ pub struct Subject {
 /// What was found, why it matters and what proves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
-    /// Stable name of the detection, such as `EXE-DELETED`; `SIGMA-…` for rules that were given with --sigma.
+    /// Stable name of the detection, such as `EXE-DELETED`; `SIGMA-…` and `YARA-…` for rules that
+    /// were given with --sigma and --yara.
     pub id: String,
     /// What it is, in a few words.
     pub title: String,

@@ -30,7 +30,8 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty())
 }
 
-fn hit(facts: &Facts<'_>, queue: &Queue, why: String, shown: &[u8]) -> Hit {
+/// A finding about a queue, with the part of it that proves it.
+pub(super) fn hit(facts: &Facts<'_>, queue: &Queue, why: String, shown: &[u8]) -> Hit {
     let pids = |pids: &[u32]| pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let direction = queue.direction.map_or("", Direction::name);
     Hit::new(subject(facts, queue), why)
@@ -93,29 +94,6 @@ pub fn archives(facts: &Facts<'_>) -> Vec<Hit> {
         if matches!(kind, "gzip" | "zstd" | "xz" | "bzip2" | "zip" | "7z" | "rar" | "elf" | "tar") {
             let why = format!("what waits to be read begins like a file of type {kind}");
             hits.push(hit(facts, queue, why, kind.as_bytes()));
-        }
-    }
-    hits
-}
-
-/// Keys, tokens and passwords on their way.
-pub fn secrets(facts: &Facts<'_>) -> Vec<Hit> {
-    const SECRETS: [(&[u8], &str); 7] = [
-        (b"PRIVATE KEY-----", "a private key"),
-        (b"AKIA", "an access key of a cloud"),
-        (b"eyJhbGciOi", "a signed token"),
-        (b"root:$", "password hashes"),
-        (b"\"private_key\"", "a private key"),
-        (b"aws_secret_access_key", "an access key of a cloud"),
-        (b"ghp_", "an access token"),
-    ];
-    let mut hits = Vec::new();
-    for queue in &facts.queues {
-        let bytes = payload(queue);
-        let is_there = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-        if let Some((_, what)) = SECRETS.iter().find(|(needle, _)| is_there(needle)) {
-            // The value itself is not repeated here.
-            hits.push(hit(facts, queue, format!("what waits to be read has {what}"), what.as_bytes()));
         }
     }
     hits

@@ -87,7 +87,7 @@ fn base(severity: Severity, confidence: Confidence) -> u32 {
 }
 
 /// What findings of a subject are told with.
-fn story_of(facts: &Facts<'_>, subject: &Subject) -> String {
+pub(super) fn story_of(facts: &Facts<'_>, subject: &Subject) -> String {
     if let Some(pid) = subject.pid {
         return format!("process-{pid}");
     }

@@ -6,7 +6,7 @@ use super::{
     Severity::{self, Critical, High, Info, Low, Medium},
     attack::{AttackVersion, Reference, Technique, technique},
     container_risk, executable, history, injection, logs, masquerade, miner, network, persistence, preload,
-    queues, shell,
+    queues, secrets, shell,
 };
 
 /// A detection: a pure function over the facts, and what is known about it.
@@ -330,9 +330,44 @@ pub const DETECTIONS: &[Detection] = &[
     detect("QUEUE-COMMAND", "Unread command", High, LIKELY, queues::commands)
         .attack(&[("T1059.004", "execution"), ("T1071", "command-and-control")])
         .harmless(&["administrators who work in the container"]),
-    detect("QUEUE-SECRET", "Unread secret", Medium, LIKELY, queues::secrets)
+    detect("QUEUE-SECRET", "Unread secret", Medium, LIKELY, secrets::queued)
         .attack(&[("T1552", "credential-access"), ("T1041", "exfiltration")])
         .harmless(&["services that hand secrets to each other"]),
+    detect("SA-TOKEN-FOREIGN", "Kubernetes token of somebody else", Critical, LIKELY, secrets::foreign_token)
+        .attack(&[
+            ("T1528", "credential-access"),
+            ("T1552.007", "credential-access"),
+            ("T1550.001", "lateral-movement"),
+        ])
+        .caveat("the signature is not verified: a token can be made up by whoever wants to be noticed")
+        .harmless(&["operators that are handed tokens of other service accounts", "tokens in test data"]),
+    detect(
+        "SA-TOKEN-UNEXPECTED",
+        "Kubernetes token in an unlikely process",
+        High,
+        LIKELY,
+        secrets::unexpected_token,
+    )
+    .attack(&[("T1528", "credential-access"), ("T1552.007", "credential-access")])
+    .harmless(&[
+        "operators and controllers keep the token of their pod: told as info",
+        "scripts that ask the API server with curl",
+    ]),
+    detect("PRIVATE-KEY-IN-MEMORY", "Private key in an unlikely process", High, LIKELY, secrets::private_key)
+        .attack(&[("T1552.004", "credential-access")])
+        .harmless(&[
+            "servers for the web and for remote logins keep their keys: told as info",
+            "scripts that install keys",
+        ]),
+    detect("CLOUD-KEY-IN-MEMORY", "Key of a cloud in an unlikely process", High, LIKELY, secrets::cloud_key)
+        .attack(&[("T1552", "credential-access"), ("T1078.004", "initial-access")])
+        .harmless(&[
+            "services that use a cloud: told as info",
+            "settings that every process of the container is given: told as info",
+        ]),
+    detect("SECRET-IN-ARGV", "Secret on a command line", Low, LIKELY, secrets::command_line)
+        .attack(&[("T1552", "credential-access"), ("T1057", "discovery")])
+        .harmless(&["tools that take a password no other way"]),
     detect("QUEUE-ARCHIVE", "Unread archive or program", Medium, VAGUE, queues::archives)
         .attack(&[("T1560.001", "collection"), ("T1041", "exfiltration")])
         .harmless(&["backups and downloads"]),

@@ -11,12 +11,20 @@ use ckptfx_testkit::{
 };
 
 use super::*;
+
+mod secrets;
+
 use crate::{Case, nested::sources};
 
 /// Writes a container as Podman does, reads it, and gives what is found.
 fn triage(container: &Container) -> Vec<Finding> {
+    read(&container.podman(PodmanVersion::V5).to_tar())
+}
+
+/// Reads an archive and gives what is found.
+fn read(tar: &[u8]) -> Vec<Finding> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(&container.podman(PodmanVersion::V5).to_tar()).unwrap();
+    file.write_all(tar).unwrap();
     let options = OpenOptions { parent: None, limits: ckptfx_parser::Limits::DEFAULT, progress: &Silent };
     let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
     let mut case = Case::read(&evidence.checkpoints[0]);

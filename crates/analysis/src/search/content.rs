@@ -85,7 +85,7 @@ pub(super) fn add_queues<'a>(case: &mut Case<'a>, wanted: &[Source], regions: &m
 }
 
 /// As `/proc/PID/fd` and `ss` call it.
-fn queue_name(queue: &Queue) -> Text {
+pub(crate) fn queue_name(queue: &Queue) -> Text {
     let ends = queue.local.as_ref().zip(queue.remote.as_ref());
     let direction = queue.direction.map(|direction| format!(" ({})", direction.name())).unwrap_or_default();
     match (&queue.path, ends, queue.id) {
@@ -126,6 +126,24 @@ pub(super) fn add_ghosts<'a>(case: &mut Case<'a>, regions: &mut Vec<SearchRegion
     Ok(())
 }
 
+/// What kind of thing a file of a tar is in.
+const fn source_of(origin: &Origin) -> Source {
+    match origin {
+        Origin::RootfsDiff => Source::Rootfs,
+        Origin::Volume(_) => Source::Volume,
+        Origin::DevShm | Origin::Tmpfs(_) => Source::Tmpfs,
+    }
+}
+
+/// Opens the tars of file systems. Only those asked for: one may be compressed, and large.
+pub(super) fn open_file_systems(
+    case: &mut Case<'_>,
+    wanted: &[Source],
+    open: &OpenNested<'_>,
+) -> Vec<nested::Source> {
+    nested::sources_of(case, &|origin| wanted.contains(&source_of(origin)), open)
+}
+
 /// Adds the files of the file systems that the archive has tars of.
 ///
 /// # Errors
@@ -133,18 +151,11 @@ pub(super) fn add_ghosts<'a>(case: &mut Case<'a>, regions: &mut Vec<SearchRegion
 pub(super) fn add_file_systems<'a>(
     case: &mut Case<'a>,
     wanted: &[Source],
-    open: &OpenNested<'_>,
+    file_systems: &[nested::Source],
     regions: &mut Vec<SearchRegion<'a>>,
 ) -> io::Result<()> {
     let by_path: BTreeMap<Vec<u8>, Vec<User>> = FileUse::read(case, &|_| true).by_path(case);
-    let source_of = |origin: &Origin| match origin {
-        Origin::RootfsDiff => Source::Rootfs,
-        Origin::Volume(_) => Source::Volume,
-        Origin::DevShm | Origin::Tmpfs(_) => Source::Tmpfs,
-    };
-    // Only those asked for are opened: a tar of a file system may be compressed, and large.
-    let is_wanted = |origin: &Origin| wanted.contains(&source_of(origin));
-    for opened in nested::sources_of(case, &is_wanted, open) {
+    for opened in file_systems.iter().filter(|opened| wanted.contains(&source_of(&opened.origin))) {
         let source = source_of(&opened.origin);
         for member in opened.members().filter(|member| member.kind == MemberKind::File) {
             let Some(contents) = opened.contents(member) else { continue };

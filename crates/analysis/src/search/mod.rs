@@ -12,11 +12,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::content::Item;
+pub(crate) use self::content::queue_name;
 pub use self::{
     coverage::{Coverage, Scanned, Stop, Unscanned},
     source::Source,
 };
-use crate::{Case, Text, case::Task, nested::OpenNested};
+use crate::{
+    Case, Text,
+    case::Task,
+    nested::{self, OpenNested},
+};
 
 /// A contiguous run of bytes that belongs to one process, one shared object, one queue or one file.
 #[derive(Debug)]
@@ -145,6 +150,19 @@ pub fn regions<'a>(
     wanted: &[Source],
     open: &OpenNested<'_>,
 ) -> io::Result<Vec<SearchRegion<'a>>> {
+    let file_systems = content::open_file_systems(case, wanted, open);
+    regions_with(case, wanted, &file_systems)
+}
+
+/// The same, with the tars inside the evidence opened already.
+///
+/// # Errors
+/// As [`regions`].
+pub fn regions_with<'a>(
+    case: &mut Case<'a>,
+    wanted: &[Source],
+    file_systems: &[nested::Source],
+) -> io::Result<Vec<SearchRegion<'a>>> {
     let wants = |sources: &[Source]| sources.iter().any(|source| wanted.contains(source));
     let mut regions = Vec::new();
     if wants(&[Source::Memory]) {
@@ -174,7 +192,7 @@ pub fn regions<'a>(
         content::add_ghosts(case, &mut regions)?;
     }
     if wants(&[Source::Tmpfs, Source::Rootfs, Source::Volume]) {
-        content::add_file_systems(case, wanted, open, &mut regions)?;
+        content::add_file_systems(case, wanted, file_systems, &mut regions)?;
     }
     if wants(&[Source::Log, Source::Metadata]) {
         content::add_members(case, wanted, &mut regions);

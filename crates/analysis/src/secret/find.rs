@@ -79,13 +79,33 @@ impl Hunt<'_> {
         options: &Options<'_>,
         wanted: &Filter<'_, 'a>,
     ) -> Found {
+        self.run_beside(case, regions, bytes, options, wanted, &mut |_| {})
+    }
+
+    /// The same, and gives the hits of the expressions that the rules were loaded with beside them, which are
+    /// numbered from 0. One pass finds both.
+    pub fn run_beside<'a>(
+        &self,
+        case: &Case<'a>,
+        regions: &[SearchRegion<'a>],
+        bytes: &[Region<'_>],
+        options: &Options<'_>,
+        wanted: &Filter<'_, 'a>,
+        beside: &mut dyn FnMut(&Hit),
+    ) -> Found {
+        let own = self.rules.rules().len();
+        let is_alone = self.rules.plan().len() == own;
         let context = Context::of(case);
         let mut findings = Vec::new();
         let mut overflow = false;
         let summary = self.rules.plan().scan(bytes, options, &mut |hit| {
+            if let Some(pattern) = hit.pattern.checked_sub(own) {
+                beside(&Hit { pattern, ..hit });
+                return ControlFlow::Continue(());
+            }
             if findings.len() >= MOST_FINDINGS {
                 overflow = true;
-                return ControlFlow::Break(());
+                return if is_alone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
             }
             findings.extend(self.confirm(&hit, bytes, &context));
             ControlFlow::Continue(())

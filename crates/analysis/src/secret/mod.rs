@@ -10,11 +10,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub(crate) use self::{check::base58check, find::tell};
 pub use self::{
     check::{Context, names as validators},
     find::{Filter, Found, Hunt},
     rule::{Confidence, Rule, RuleError, Rules},
+};
+pub(crate) use self::{
+    check::{LENIENT, base58check},
+    find::tell,
 };
 use crate::{
     Case, Text,

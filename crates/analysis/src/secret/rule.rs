@@ -128,6 +128,15 @@ impl Rules {
     /// # Errors
     /// When a rule is malformed.
     pub fn load(more: &[String], only: &[String]) -> Result<Self, RuleError> {
+        Self::load_beside(more, only, &[])
+    }
+
+    /// The same, with expressions that are searched for in the same pass and mean nothing to the rules; see
+    /// [`Hunt::run_beside`](super::Hunt::run_beside).
+    ///
+    /// # Errors
+    /// When a rule or expression is malformed.
+    pub fn load_beside(more: &[String], only: &[String], beside: &[String]) -> Result<Self, RuleError> {
         let mut raw = Vec::new();
         for text in std::iter::once(BUILT_IN).chain(more.iter().map(String::as_str)) {
             raw.extend(toml::from_str::<RawFile>(text)?.rule);
@@ -143,7 +152,8 @@ impl Rules {
         }
         raw.retain(|rule| only.is_empty() || only.contains(&rule.id));
         let rules = raw.into_iter().map(Rule::new).collect::<Result<Vec<_>, _>>()?;
-        let patterns = rules.iter().map(|rule| PatternKind::Regex(rule.regex.clone()));
+        let expressions = rules.iter().map(|rule| &rule.regex).chain(beside);
+        let patterns = expressions.map(|regex| PatternKind::Regex(regex.clone()));
         let plan =
             Plan::builder().patterns(patterns).gated(true).build().map_err(|error: PatternError| {
                 let id = rules.get(error.index).map(|rule| rule.id.clone()).unwrap_or_default();

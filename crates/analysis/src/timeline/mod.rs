@@ -4,6 +4,7 @@
 //! sorts. A new source of times is a new function there and, if need be, a new [`Kind`].
 
 mod container;
+mod credentials;
 mod files;
 mod logs;
 mod typed;
@@ -47,11 +48,19 @@ pub enum Kind {
     DumpLogEntry,
     /// Somebody typed a command.
     CommandTyped,
+    /// A JSON Web Token was issued.
+    TokenIssued,
+    /// A JSON Web Token expires.
+    TokenExpires,
+    /// A certificate becomes valid.
+    CertificateValid,
+    /// A certificate expires.
+    CertificateExpires,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::NodeBooted,
         Self::ContainerCreated,
         Self::ContainerStarted,
@@ -66,6 +75,22 @@ impl Kind {
         Self::LogEntry,
         Self::DumpLogEntry,
         Self::CommandTyped,
+        Self::TokenIssued,
+        Self::TokenExpires,
+        Self::CertificateValid,
+        Self::CertificateExpires,
+    ];
+
+    /// Those of tokens and certificates.
+    pub const CREDENTIALS: [Self; 4] =
+        [Self::TokenIssued, Self::TokenExpires, Self::CertificateValid, Self::CertificateExpires];
+    /// Those that the tars inside the archive tell.
+    pub const OF_FILES: [Self; 5] = [
+        Self::FileModified,
+        Self::TokenIssued,
+        Self::TokenExpires,
+        Self::CertificateValid,
+        Self::CertificateExpires,
     ];
 
     /// The word for it.
@@ -85,6 +110,10 @@ impl Kind {
             Self::LogEntry => "log-entry",
             Self::DumpLogEntry => "dump-log-entry",
             Self::CommandTyped => "command-typed",
+            Self::TokenIssued => "token-issued",
+            Self::TokenExpires => "token-expires",
+            Self::CertificateValid => "certificate-valid",
+            Self::CertificateExpires => "certificate-expires",
         }
     }
 
@@ -104,6 +133,10 @@ impl Kind {
             Self::LogEntry => "Log Entry Time",
             Self::DumpLogEntry => "Dump Log Entry Time",
             Self::CommandTyped => "Shell Command Time",
+            Self::TokenIssued => "Token Issued",
+            Self::TokenExpires => "Token Expires",
+            Self::CertificateValid => "Certificate Valid From",
+            Self::CertificateExpires => "Certificate Expires",
         }
     }
 
@@ -130,6 +163,12 @@ impl Kind {
             Self::CommandTyped => {
                 "clock of the container when the line was entered; the process can change its memory"
             }
+            Self::TokenIssued => "by the clock of whoever issued the token; its signature is not verified",
+            Self::TokenExpires => "end of what the token was issued for; its signature is not verified",
+            Self::CertificateValid => {
+                "often the time of issue, or somewhat before it; the signature is not verified"
+            }
+            Self::CertificateExpires => "end of its validity; the signature is not verified",
         }
     }
 }
@@ -266,6 +305,9 @@ pub fn events(case: &mut Case<'_>, wish: &Wish<'_>) -> std::io::Result<Vec<Event
     if wish.wants(&[Kind::CommandTyped]) {
         typed::commands(case, wish.wanted, &mut list)?;
     }
+    if wish.wants(&Kind::CREDENTIALS) {
+        credentials::times(case, wish, &mut list)?;
+    }
     case.diagnostics.append(&mut diagnostics);
     list.retain(|event| wish.kinds.contains(&event.kind));
     // What has one time stays in the order of its source: lines of a log, commands of a shell.
@@ -283,7 +325,9 @@ fn note_order(case: &mut Case<'_>, list: &[Event]) {
     let end = list.iter().filter(|event| event.kind == Kind::LastImageWritten).map(|event| event.time).max();
     let end = end.map_or(checkpointed, |end| end.max(checkpointed));
     let Ok(limit) = end.checked_add(jiff::SignedDuration::from_mins(1)) else { return };
-    let later = list.iter().filter(|event| event.time > limit).count();
+    // What expires usually does so later.
+    let is_past = |event: &&Event| !matches!(event.kind, Kind::TokenExpires | Kind::CertificateExpires);
+    let later = list.iter().filter(is_past).filter(|event| event.time > limit).count();
     if later > 0 {
         let message = format!(
             "{later} events are dated after the checkpoint: a clock was wrong, or the times were set"
@@ -330,6 +374,45 @@ mod tests {
         for kind in [Kind::FirstImageWritten, Kind::LastImageWritten] {
             assert_eq!(of(kind).time.as_second(), i64::try_from(ckptfx_testkit::TIME).unwrap());
         }
+    }
+
+    #[test]
+    fn tokens_and_certificates_are_dated_once_each() {
+        // {"alg":"HS256"} and {"sub":"somebody","iat":1717243000,"exp":1717246600}
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSIsImlhdCI6MTcxNzI0MzAwMCwiZXhwIjoxNzE3MjQ2NjAwfQ.c2ln";
+        let text = format!("{token}\0{token}\0{0}\0{0}", crate::certificate::tests::PEM);
+        let heap = |pid| Vma::heap(0x5555_0000_0000, 0x1000).bytes(0, format!("{text}{pid}"));
+        let process = |pid| Process::new(pid).memory(heap(pid));
+        let dump = || Checkpoint::new().process(process(1).child(process(2)));
+        let told: Vec<_> = all(dump())
+            .into_iter()
+            .filter(|event| Kind::CREDENTIALS.contains(&event.kind))
+            .map(|event| (event.time.to_string(), event.kind, event.subject.pid))
+            .collect();
+        let is = |time: &str, kind| (time.to_owned(), kind, Some(1));
+        assert_eq!(
+            told,
+            [
+                is("2024-06-01T11:56:40Z", Kind::TokenIssued),
+                is("2024-06-01T12:56:40Z", Kind::TokenExpires),
+                is("2026-11-24T04:45:12Z", Kind::CertificateValid),
+                is("2027-11-24T04:45:12Z", Kind::CertificateExpires),
+            ]
+        );
+        // Who asks for one process is told where it has them.
+        with_case(dump(), |case| {
+            let wanted = |task: &Task<'_>| task.process.pid == 2;
+            let wish = Wish { sources: &[], kinds: &Kind::CREDENTIALS, wanted: &wanted, filtered: true };
+            let list = events(case, &wish).unwrap();
+            assert_eq!(list.len(), 4);
+            assert!(list.iter().all(|event| event.subject.pid == Some(2)));
+            let text =
+                Text::from("certificate of O=Example, CN=shop.example by O=Example, CN=shop.example expires");
+            assert_eq!(list[3].message, text);
+            assert_eq!(list[3].source, Text::from("memory of process 2"));
+            let token = list[0].message.escaped().into_owned();
+            assert!(token.starts_with("JSON Web Token of somebody was issued (fingerprint "), "{token}");
+        });
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn write_story(story: &[Finding], report: &Report<'_>, out: &mut dyn Write) -> R
         if let Some(caveat) = &finding.caveat {
             writeln!(out, "  - but: {}", span(caveat))?;
         }
-        let attack: Vec<&str> = finding.attack.iter().map(|technique| technique.technique).collect();
+        let attack: Vec<&str> = finding.attack.iter().map(|technique| technique.technique.as_ref()).collect();
         if !attack.is_empty() {
             writeln!(out, "  - ATT&CK {}", attack.join(", "))?;
         }

@@ -60,7 +60,7 @@ pub fn run(args: &TimelineArgs, common: &Common) -> Result<Outcome> {
     };
     for_each_checkpoint(&args.archives, common, VIEW.name, VIEW.collection, |case, output, bars| {
         args.filter.check(case)?;
-        let sources = if kinds.contains(&Kind::FileModified) {
+        let sources = if Kind::OF_FILES.iter().any(|kind| kinds.contains(kind)) {
             sources(case, &|member, diagnostics| open_member(member, common, bars, diagnostics))
         } else {
             Vec::new()

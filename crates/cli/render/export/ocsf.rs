@@ -477,12 +477,12 @@ fn attack_object(technique: &Technique) -> Value {
         record.set("tactic.uid", id);
         record.set("tactic.name", name);
     }
-    let parent = attack::parent(technique.technique);
+    let parent = attack::parent(&technique.technique);
     record.set("technique.uid", parent);
     record.put("technique.name", attack::name(parent));
     if parent != technique.technique {
-        record.set("sub_technique.uid", technique.technique);
-        record.put("sub_technique.name", attack::name(technique.technique));
+        record.set("sub_technique.uid", technique.technique.as_ref());
+        record.put("sub_technique.name", attack::name(&technique.technique));
     }
     record.finish()
 }

@@ -133,7 +133,7 @@ fn rule(detection: &Detection, version: AttackVersion) -> Value {
 }
 
 fn relationships(rule: &mut Record, techniques: &[Technique]) {
-    let known = techniques.iter().filter(|technique| attack::name(technique.technique).is_some());
+    let known = techniques.iter().filter(|technique| attack::name(&technique.technique).is_some());
     rule.list(
         "relationships",
         known.map(|technique| {
@@ -147,16 +147,16 @@ fn relationships(rule: &mut Record, techniques: &[Technique]) {
 
 /// The techniques of all detections.
 fn taxonomy(version: AttackVersion) -> Value {
-    let mut techniques: Vec<&str> = DETECTIONS
+    let mut techniques: Vec<String> = DETECTIONS
         .iter()
         .flat_map(|detection| detection.techniques(version))
-        .map(|technique| technique.technique)
+        .map(|technique| technique.technique.into_owned())
         .collect();
     techniques.sort_unstable();
     techniques.dedup();
     let taxa: Vec<Value> = techniques
         .into_iter()
-        .map(|id| json!({"id": id, "name": attack::name(id), "helpUri": attack::reference(id)}))
+        .map(|id| json!({"id": id, "name": attack::name(&id), "helpUri": attack::reference(&id)}))
         .collect();
     json!({"name": TAXONOMY, "version": version.name(), "organization": "MITRE", "isComprehensive": false, "taxa": taxa})
 }

@@ -7,7 +7,9 @@ mod condition;
 mod rule;
 mod value;
 
-use super::{Confidence, Evidence, Facts, Finding, Severity, facts::about, known, rank};
+use super::{
+    AttackVersion, Confidence, Evidence, Facts, Finding, Severity, attack, facts::about, known, rank,
+};
 use crate::{Text, process::Process};
 
 pub use self::rule::Rule;
@@ -48,12 +50,12 @@ impl Rules {
     }
 
     /// Adds what the rules find to the findings.
-    pub fn run(&self, facts: &Facts<'_>, mut findings: Vec<Finding>) -> Vec<Finding> {
+    pub fn run(&self, facts: &Facts<'_>, mut findings: Vec<Finding>, version: AttackVersion) -> Vec<Finding> {
         for rule in &self.rules {
             for process in facts.living() {
                 let fields = Fields { facts, process };
                 if rule.matches(&fields) {
-                    rank::add(&mut findings, finding(rule, &fields));
+                    rank::add(&mut findings, finding(rule, &fields, version));
                 }
             }
         }
@@ -103,7 +105,7 @@ impl Fields<'_> {
     }
 }
 
-fn finding(rule: &Rule, fields: &Fields<'_>) -> Finding {
+fn finding(rule: &Rule, fields: &Fields<'_>, version: AttackVersion) -> Finding {
     let process = fields.process;
     let fact =
         |what: &'static str, r#where: String, value: Vec<u8>| Evidence { what, r#where, value: Text(value) };
@@ -118,7 +120,7 @@ fn finding(rule: &Rule, fields: &Fields<'_>) -> Finding {
         title: rule.title.clone(),
         severity: rule.severity,
         confidence: if known::is_interpreter(process) { Confidence::Medium } else { Confidence::High },
-        attack: Vec::new(),
+        attack: attack::named(rule.tags.iter().map(String::as_str), version),
         subject: about(process),
         evidence,
         why: format!("the Sigma rule \"{}\" matches the process", rule.title),

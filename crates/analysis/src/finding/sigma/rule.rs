@@ -20,6 +20,8 @@ pub struct Rule {
     pub severity: Severity,
     /// Harmless causes that it names.
     pub false_positives: Option<String>,
+    /// Its tags, such as `attack.t1059.004`.
+    pub tags: Vec<String>,
     selections: Vec<(String, Vec<Group>)>,
     names: Vec<String>,
     conditions: Vec<Condition>,
@@ -74,12 +76,14 @@ impl Rule {
             .get("falsepositives")
             .and_then(Value::as_array)
             .map(|list| list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "));
+        let tags = document.get("tags").and_then(Value::as_array).into_iter().flatten();
         let is_word = |text: &String| !text.is_empty() && !text.eq_ignore_ascii_case("unknown");
         Ok(Some(Self {
             id: text(document, "id").unwrap_or(&title).to_owned(),
             severity: text(document, "level").and_then(severity).unwrap_or(Severity::Medium),
             false_positives: false_positives.filter(is_word),
             title,
+            tags: tags.filter_map(Value::as_str).map(str::to_owned).collect(),
             selections,
             names,
             conditions,

@@ -26,7 +26,7 @@ fn run(rules: &str, command: &[&str]) -> Vec<String> {
     let process = Process::new(5).cmdline(command.iter().copied());
     with_case(Checkpoint::new().process(process), |case| {
         let facts = Facts::read(case, &[]).unwrap();
-        let found = read.run(&facts, Vec::new());
+        let found = read.run(&facts, Vec::new(), AttackVersion::V19);
         found
             .iter()
             .map(|finding| format!("{} {:?} {}", finding.id, finding.severity, finding.score))
@@ -40,6 +40,21 @@ fn a_rule_matches_what_it_describes_only() {
     assert_eq!(found, ["SIGMA-00000000-0000-0000-0000-000000000001 High 70"]);
     assert!(run(RULE, &["sh", "-c", "curl http://localhost:80/"]).is_empty());
     assert!(run(RULE, &["sh", "-c", "curl"]).is_empty());
+}
+
+#[test]
+fn tags_name_techniques() {
+    let mut rules = Rules::default();
+    rules.add("rule.yml", &format!("{RULE}tags: [attack.execution, attack.t1059.004, cve.2021-44228]\n"));
+    let process = Process::new(5).cmdline(["sh", "-c", "curl http://198.51.100.7/"]);
+    with_case(Checkpoint::new().process(process), |case| {
+        let facts = Facts::read(case, &[]).unwrap();
+        let found = rules.run(&facts, Vec::new(), AttackVersion::V19);
+        let attack = &found[0].attack;
+        assert_eq!(attack.len(), 1);
+        assert_eq!(attack[0].technique, "T1059.004");
+        assert_eq!(attack[0].tactic.as_deref(), Some("execution"));
+    });
 }
 
 #[test]

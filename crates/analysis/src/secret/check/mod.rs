@@ -11,8 +11,8 @@ use std::ops::Range;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-pub(crate) use self::checksum::base58check;
 pub(super) use self::text::entropy;
+pub(crate) use self::{checksum::base58check, key::LENIENT};
 use super::rule::Confidence;
 
 /// A match of a rule, in the whole region that holds it: a validator may read on behind the match.

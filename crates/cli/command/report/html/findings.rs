@@ -58,7 +58,7 @@ fn one(finding: &Finding) -> Markup {
             @if let Some(caveat) = &finding.caveat { p.caveat { strong { "But: " } (show(caveat.as_bytes())) } }
             p.foot {
                 @for technique in &finding.attack {
-                    span.tag { (technique.technique) " " (technique.tactic) }
+                    span.tag { (technique.technique.as_ref()) " " (technique.tactic.as_deref().unwrap_or_default()) }
                     " "
                 }
                 @if let Some(more) = &finding.more { code { "ckptfx " (show(more.as_bytes())) " ARCHIVE" } }

@@ -133,9 +133,9 @@ fn threat(record: &mut Record, finding: &Finding) {
             once(&mut tactics, id);
             once(&mut tactic_names, name);
         }
-        once(&mut techniques, attack::parent(technique.technique));
+        once(&mut techniques, attack::parent(&technique.technique));
         if technique.technique.contains('.') {
-            once(&mut parts, technique.technique);
+            once(&mut parts, &technique.technique);
         }
     }
     if techniques.is_empty() {

@@ -165,22 +165,25 @@ impl<'d> Maker<'d> {
 
         for technique in &finding.attack {
             // The same in every bundle, so that its time is the same, too.
+            let (number, tactic) = (technique.technique.as_ref(), technique.tactic.as_deref());
             let uuid =
-                id::constant(&["attack-pattern", technique.technique, technique.tactic, technique.version]);
+                id::constant(&["attack-pattern", number, tactic.unwrap_or_default(), technique.version]);
             let mut pattern = self.object("attack-pattern", uuid, NO_TIME);
-            pattern.set("name", attack::name(technique.technique).unwrap_or(technique.technique));
+            pattern.set("name", attack::name(number).unwrap_or(number));
             pattern.set(
                 "external_references",
                 json!([{
                     "source_name": "mitre-attack",
-                    "external_id": technique.technique,
-                    "url": attack::reference(technique.technique)
+                    "external_id": number,
+                    "url": attack::reference(number)
                 }]),
             );
-            pattern.set(
-                "kill_chain_phases",
-                json!([{"kill_chain_name": "mitre-attack", "phase_name": technique.tactic}]),
-            );
+            if let Some(tactic) = tactic {
+                pattern.set(
+                    "kill_chain_phases",
+                    json!([{"kill_chain_name": "mitre-attack", "phase_name": tactic}]),
+                );
+            }
             let pattern = pattern.finish();
             let id = pattern["id"].as_str().unwrap_or_default().to_owned();
             let parts: Vec<&[u8]> = parts.iter().copied().chain([id.as_bytes()]).collect();

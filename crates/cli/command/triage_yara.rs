@@ -1,0 +1,83 @@
+//! YARA rules of `triage`: compiled once, held against everything that findings rest on.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use ckptfx_analysis::{
+    Case, finding, nested,
+    yara::{self, Match},
+};
+use ckptfx_parser::Diagnostic;
+use ckptfx_scan::yara::{Compiled, End, Options, RuleSet, Unit};
+
+/// Places of each string that are kept of a match.
+const MAX_PLACES: usize = 4;
+
+/// Rules, and what is to be said of those that cannot be used.
+pub struct Rules {
+    rules: RuleSet,
+    notices: Vec<Diagnostic>,
+}
+
+impl Rules {
+    /// Compiles the rules of files and directories; none if no path is given.
+    pub fn read(paths: &[PathBuf]) -> Result<Option<Self>> {
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        let files = ckptfx_scan::yara::collect(paths)?;
+        let Compiled { rules, rejected } = ckptfx_scan::yara::compile(&files, &[]);
+        if rules.rules().is_empty() {
+            let reasons = rejected.iter().map(|one| format!("\n  {}:{}", one.file, one.reason));
+            bail!("there is no YARA rule to search with{}", reasons.collect::<String>());
+        }
+        let notices = rejected.into_iter().map(|one| {
+            let message = match one.rule {
+                Some(rule) => format!("{}: the rule {rule} is not used", one.reason),
+                None => format!("{}: what stands there is not used", one.reason),
+            };
+            Diagnostic::loss("bad-rule", one.file, message)
+        });
+        let mut notices: Vec<Diagnostic> = notices.collect();
+        notices.extend(rules.module_notes().iter().map(|note| {
+            let message = format!("the module {}: {}", note.module, note.message);
+            Diagnostic::note("module-over-memory", note.module, message)
+        }));
+        Ok(Some(Self { rules, notices }))
+    }
+
+    /// Holds the rules against a checkpoint.
+    pub fn run(&self, case: &mut Case<'_>, file_systems: &[nested::Source]) -> Result<Vec<Match>> {
+        case.diagnostics.extend(self.notices.iter().cloned());
+        let regions =
+            finding::searched(case, file_systems).context("cannot put scattered pieces together")?;
+        let groups = yara::groups(&regions);
+        let units: Vec<Unit<'_>> = groups.iter().map(|group| group.unit(case, &regions, None)).collect();
+        let options = Options { most_places: MAX_PLACES, ..Options::default() };
+        let results = self.rules.scan(&units, &options);
+        let mut matches = Vec::new();
+        let mut notices = Vec::new();
+        for (group, result) in groups.iter().zip(&results) {
+            let name = group.name(case, &regions);
+            let failed = match &result.end {
+                End::Complete => None,
+                End::Stopped => Some("the scan was stopped before its end; no rule was decided".to_owned()),
+                End::Failed(reason) => Some(format!("the rule engine failed: {reason}")),
+            };
+            notices.extend(failed.map(|message| Diagnostic::loss("not-scanned", name.as_str(), message)));
+            if result.left_out > 0 {
+                let message =
+                    format!("{} regions have addresses that this machine cannot count to", result.left_out);
+                notices.push(Diagnostic::loss("not-scanned", name.as_str(), message));
+            }
+            for found in &result.matches {
+                if let Some(rule) = self.rules.rules().get(found.rule) {
+                    matches.extend(group.record(case, &regions, rule, found, &|_| true));
+                }
+            }
+        }
+        drop(units);
+        case.diagnostics.extend(notices);
+        Ok(matches)
+    }
+}
