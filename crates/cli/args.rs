@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod capture;
 mod diff;
 mod graph;
 mod report;
@@ -12,13 +13,13 @@ use std::path::PathBuf;
 use ckptfx_parser::Limits;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::{
+    capture::*, diff::DiffArgs, graph::GraphArgs, report::ReportArgs, scan::FleetArgs,
+    timeline::TimelineArgs, verify::VerifyArgs,
+};
 use self::{
     diff::DIFF_HELP, graph::GRAPH_HELP, report::REPORT_HELP, scan::SCAN_HELP, timeline::TIMELINE_HELP,
     verify::VERIFY_HELP,
-};
-pub use self::{
-    diff::DiffArgs, graph::GraphArgs, report::ReportArgs, scan::FleetArgs, timeline::TimelineArgs,
-    verify::VerifyArgs,
 };
 use crate::{
     command::{
@@ -127,6 +128,12 @@ pub enum Format {
     Jsonl,
     /// Comma-separated values with a header.
     Csv,
+    /// A directory with an OCI layout: `image` only.
+    #[value(skip)]
+    OciDir,
+    /// A tar of an OCI layout: `image` only.
+    #[value(skip)]
+    OciArchive,
     /// Lines for mactime (`timeline` only).
     Bodyfile,
     /// JSON lines for Timesketch (`timeline` only).
@@ -350,6 +357,16 @@ pub enum Command {
     /// Show host and domain name of each UTS namespace
     #[command(after_help = "Examples:\n  ckptfx uts archive.tar")]
     Uts(ViewArgs),
+    /// Take a checkpoint of a running container and seal it
+    #[cfg(feature = "capture")]
+    #[command(after_help = CAPTURE_HELP)]
+    Capture(Box<CaptureArgs>),
+    /// Say in plain words why a checkpoint failed, and what to do
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(ExplainArgs),
+    /// Make an OCI image that CRI-O, containerd or Podman restores
+    #[command(after_help = IMAGE_HELP)]
+    Image(ImageArgs),
     /// Show what differs between checkpoints
     #[command(after_help = DIFF_HELP)]
     Diff(DiffArgs),

@@ -1,5 +1,7 @@
 //! One file per command.
 
+#[cfg(feature = "capture")]
+mod capture;
 mod cgroups;
 mod core;
 mod creds;
@@ -7,11 +9,13 @@ mod decode;
 mod diff;
 mod dump;
 mod env;
+mod explain;
 mod files;
 mod generate;
 mod graph;
 mod grep_mem;
 mod history;
+mod image;
 mod info;
 pub mod iocs;
 mod ipc;
@@ -139,6 +143,10 @@ pub fn run(cli: Cli, name: &str) -> Result<Outcome> {
         Command::Verify(args) => verify::run(&args, &common),
         Command::Scan(args) => scan::run(&args, &common),
         Command::Uts(args) => uts::run(&args, &common),
+        #[cfg(feature = "capture")]
+        Command::Capture(args) => capture::run(*args, &common),
+        Command::Explain(args) => explain::run(&args, &common),
+        Command::Image(args) => image::run(&args, &common),
         Command::Secrets(args) => secrets::run(&args, &common),
         Command::Iocs(args) => iocs::run(&args, &common),
         Command::Diff(args) => diff::run(&args, &common),

@@ -11,7 +11,7 @@ use ckptfx_analysis::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, diff, dump, grep_mem, list, scan, strings, verify};
+use super::{Outcome, decode, diff, dump, explain, grep_mem, image, list, scan, strings, verify};
 use crate::args::SchemaArgs;
 
 /// Adds one record type to the generator's definitions and gives a reference to it.
@@ -19,6 +19,10 @@ type Record = fn(&mut SchemaGenerator) -> Schema;
 
 /// Command, collection and record of each result.
 const RESULTS: &[(&str, &str, Record)] = &[
+    #[cfg(feature = "capture")]
+    ("capture", "captures", of::<super::capture::Record>),
+    #[cfg(feature = "capture")]
+    ("capture", "checks", of::<super::capture::CheckRecord>),
     ("cgroups", "cgroups", of::<cgroup::Cgroup>),
     ("core", "segments", of::<elf_core::SegmentFacts>),
     ("creds", "credentials", of::<credential::Credentials>),
@@ -26,8 +30,10 @@ const RESULTS: &[(&str, &str, Record)] = &[
     ("diff", "changes", of::<compare::Change>),
     ("dump", "pieces", of::<dump::Piece>),
     ("env", "variables", of::<environment::Variable>),
+    ("explain", "explanations", of::<explain::Record>),
     ("files", "files", of::<file::OpenFile>),
     ("grep-mem", "matches", of::<grep_mem::Match<'static>>),
+    ("image", "images", of::<image::Record>),
     ("graph", "edges", of::<graph::Edge>),
     ("graph", "nodes", of::<graph::Node>),
     ("history", "commands", of::<history::TypedCommand>),
@@ -85,7 +91,7 @@ const RESULTS: &[(&str, &str, Record)] = &[
 ];
 
 /// Commands whose result is about no single checkpoint.
-const NO_CHECKPOINT: &[&str] = &["list", "scan", "verify"];
+const NO_CHECKPOINT: &[&str] = &["capture", "explain", "list", "scan", "verify"];
 
 /// Commands that say what they covered.
 const SCANS: &[&str] = &["grep-mem", "iocs", "secrets", "strings", "yara"];
@@ -136,7 +142,7 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
     let mut properties = Map::new();
     properties.insert("schema".to_owned(), json!({"const": title}));
     properties.insert("tool".to_owned(), reference::<report::Tool>(&mut generator));
-    // An image by itself is of no checkpoint.
+    // An image by itself is of no checkpoint, and a failure made none.
     if !NO_CHECKPOINT.contains(&command) {
         properties.insert("evidence".to_owned(), reference::<report::EvidenceHead>(&mut generator));
         properties.insert("container".to_owned(), reference::<report::ContainerHead>(&mut generator));

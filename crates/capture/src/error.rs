@@ -1,0 +1,90 @@
+//! Why a capture failed, told in plain words where they are known.
+
+use std::{io, path::Path};
+
+use crate::explain::{self, Explanation};
+
+/// Longest text of a server that is repeated in a message, in bytes.
+const MAX_QUOTE: usize = 600;
+
+/// Why a capture failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A server said no.
+    #[error("{}", refusal(.step, .status, .body))]
+    Refused {
+        /// What was tried.
+        step: String,
+        /// HTTP status or gRPC code.
+        status: String,
+        /// What the server said.
+        body: Vec<u8>,
+    },
+    /// There was no answer.
+    #[error("{}", refusal(.step, "no answer", .reason.as_bytes()))]
+    Connection {
+        /// What was tried.
+        step: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// What was asked for cannot be done.
+    #[error("{0}")]
+    Usage(String),
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The archive did not arrive whole.
+    #[error("{0}")]
+    Transfer(String),
+    /// The user ended it.
+    #[error("interrupted; {0}")]
+    Interrupted(String),
+}
+
+impl Error {
+    /// A failure of a file.
+    pub fn file(path: &Path, source: io::Error) -> Self {
+        Self::File { path: path.display().to_string(), source }
+    }
+
+    /// A failure of the connection with all that is known of its causes.
+    pub fn connection(step: impl Into<String>, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut reason = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Many errors repeat their cause.
+            if !reason.contains(&text) {
+                reason = format!("{reason}: {text}");
+            }
+            cause = error.source();
+        }
+        Self::Connection { step: step.into(), reason }
+    }
+
+    /// What is known of the cause.
+    pub fn explanations(&self) -> Vec<Explanation> {
+        match self {
+            Self::Refused { body, .. } => explain::explain(body),
+            Self::Connection { reason, .. } => explain::explain(reason.as_bytes()),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn refusal(step: &str, status: &str, body: &[u8]) -> String {
+    let said = String::from_utf8_lossy(body.get(..body.len().min(MAX_QUOTE)).unwrap_or_default());
+    let said = said.trim();
+    let known = explain::explain(body);
+    let Some(first) = known.first() else {
+        return format!("{step}: {status}: {said}");
+    };
+    let fix = first.fix.as_ref().map(|fix| format!(" {fix}")).unwrap_or_default();
+    format!("{step}: {status}: {}{fix} [{}] It said: {said}", first.why, first.code)
+}

@@ -1,0 +1,39 @@
+//! From a running container to a sealed archive, and from an archive to an image that restores.
+//!
+//! What is below needs no network: the explanation of failures ([`explain`]), manifests ([`manifest`]) and
+//! images ([`image`]). With the feature `network` the crate also triggers checkpoints and brings them home; it
+//! is the only one of the workspace that opens a socket.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
+
+#[cfg(feature = "network")]
+pub mod captured;
+#[cfg(feature = "network")]
+pub mod cri;
+#[cfg(feature = "network")]
+pub mod error;
+pub mod explain;
+pub mod image;
+#[cfg(feature = "network")]
+pub mod kubernetes;
+pub mod manifest;
+#[cfg(feature = "network")]
+pub mod podman;
+#[cfg(feature = "network")]
+pub mod seal;
+#[cfg(feature = "network")]
+pub mod session;
+#[cfg(feature = "network")]
+pub mod stop;

@@ -1,0 +1,249 @@
+//! A capture from beginning to end: which way, which containers, how often, and what came of each.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
+
+use crate::{
+    captured::{Captured, Link, Place},
+    cri::Runtime,
+    error::Error,
+    kubernetes::{
+        self,
+        access::{Access, Cluster, Direct},
+        preflight::{self, Check, State},
+        target::{self, Target, Wanted},
+    },
+    manifest::Operator,
+    podman, seal,
+    stop::Stop,
+};
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Request {
+    /// How, and of which containers.
+    pub way: Way,
+    /// Where archives and manifests go.
+    pub directory: PathBuf,
+    /// Who asks.
+    pub operator: Operator,
+    /// Checkpoints one after another; none for one.
+    pub schedule: Option<Schedule>,
+}
+
+/// A chain of checkpoints.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    /// Time from one to the next.
+    pub every: Duration,
+    /// How many.
+    pub count: u32,
+}
+
+/// A way to a checkpoint.
+#[derive(Debug)]
+pub enum Way {
+    /// Through Kubernetes.
+    Kubernetes {
+        /// Whom to speak to.
+        reach: Reach,
+        /// Namespace; that of the context without one.
+        namespace: Option<String>,
+        /// Which containers.
+        wanted: Vec<Wanted>,
+        /// How.
+        plan: kubernetes::Plan,
+        /// What to check before.
+        preflight: Preflight,
+    },
+    /// Over a runtime's socket.
+    Cri {
+        /// The socket; a usual one without.
+        socket: Option<PathBuf>,
+        /// Containers or pods.
+        names: Vec<String>,
+        /// Whether they are pods.
+        is_pod: bool,
+        /// Time for one checkpoint.
+        timeout: Duration,
+    },
+    /// Over Podman's socket.
+    Podman {
+        /// How.
+        plan: podman::Plan,
+        /// Containers.
+        names: Vec<String>,
+    },
+}
+
+/// Whom to speak to.
+#[derive(Debug)]
+pub enum Reach {
+    /// The API server.
+    Cluster(Cluster),
+    /// One kubelet.
+    Kubelet(Direct),
+}
+
+/// What to check before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preflight {
+    /// Check, and go on when nothing is missing.
+    Check,
+    /// Check and do nothing else.
+    Only,
+    /// Do not check.
+    Skip,
+}
+
+/// What happens.
+#[derive(Debug)]
+pub enum Event {
+    /// A node was checked.
+    Checked(String, Vec<Check>),
+    /// A checkpoint is sealed.
+    Captured(Box<Captured>),
+    /// A container could not be captured.
+    Failed(String, Error),
+}
+
+/// Does what was asked for, and tells what happens.
+///
+/// # Errors
+/// When it could not even begin: no connection, no such container, something is missing.
+pub async fn run(request: &Request, stop: &Stop, tell: &mut dyn FnMut(Event)) -> Result<(), Error> {
+    // Nobody wants to learn after a long checkpoint that there is no place for it.
+    seal::Incoming::new(&request.directory)?;
+    let rounds = request.schedule.map_or(1, |schedule| schedule.count);
+    let mut links: BTreeMap<String, Link> = BTreeMap::new();
+    for round in 1..=rounds {
+        let begun = tokio::time::Instant::now();
+        let checked = if round == 1 { None } else { Some(Preflight::Skip) };
+        let done = one_round(request, checked, &mut links, stop, tell).await;
+        match done {
+            // Later rounds may find the container again.
+            Err(error) if round > 1 => tell(Event::Failed(format!("round {round}"), error)),
+            other => other?,
+        }
+        if let Some(schedule) = request.schedule.filter(|_| round < rounds) {
+            tokio::select! {
+                () = stop.requested() => {}
+                () = tokio::time::sleep_until(begun + schedule.every) => {}
+            }
+        }
+        if stop.is_requested() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn one_round(
+    request: &Request,
+    preflight_instead: Option<Preflight>,
+    links: &mut BTreeMap<String, Link>,
+    stop: &Stop,
+    tell: &mut dyn FnMut(Event),
+) -> Result<(), Error> {
+    let place = |name: &str, links: &BTreeMap<String, Link>| Place {
+        directory: &request.directory,
+        operator: &request.operator,
+        chain: request.schedule.map(|_| links.get(name).cloned()),
+    };
+    match &request.way {
+        Way::Kubernetes { reach, namespace, wanted, plan, preflight } => {
+            let access = match reach {
+                Reach::Cluster(cluster) => Access::cluster(cluster).await?,
+                Reach::Kubelet(direct) => Access::kubelet(direct)?,
+            };
+            let namespace = namespace.as_deref().unwrap_or(&access.namespace);
+            let targets = target::find(&access, namespace, wanted).await?;
+            let wish = preflight_instead.unwrap_or(*preflight);
+            if wish != Preflight::Skip {
+                let missing = check(&access, &targets, plan, tell).await;
+                if wish == Preflight::Only {
+                    return Ok(());
+                }
+                if !missing.is_empty() {
+                    return Err(Error::Usage(format!(
+                        "nothing was asked of the workload, since this is missing: {}. --no-preflight tries all the same",
+                        missing.join("; ")
+                    )));
+                }
+            }
+            let places: Vec<Place<'_>> = targets.iter().map(|target| place(&target.name(), links)).collect();
+            let results = kubernetes::capture_all(&access, &targets, plan, &places, stop).await;
+            for (target, result) in targets.iter().zip(results) {
+                finish(target.name(), result, links, tell);
+            }
+        }
+        Way::Cri { socket, names, is_pod, timeout } => {
+            let mut runtime = Runtime::connect(socket.as_deref()).await?;
+            for name in names {
+                let containers = runtime.find(name, *is_pod).await?;
+                for container in containers {
+                    let id = container.id.clone();
+                    let result = runtime.capture(&container, *timeout, &place(&id, links), stop).await;
+                    finish(id, result, links, tell);
+                    if stop.is_requested() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Way::Podman { plan, names } => {
+            for name in names {
+                let result = podman::capture(plan, name, &place(name, links), stop).await;
+                finish(name.clone(), result, links, tell);
+                if stop.is_requested() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells how a container's capture ended, and what the next of its chain refers to.
+fn finish(
+    name: String,
+    result: Result<Captured, Error>,
+    links: &mut BTreeMap<String, Link>,
+    tell: &mut dyn FnMut(Event),
+) {
+    match result {
+        Ok(captured) => {
+            links.insert(name, captured.link.clone());
+            tell(Event::Captured(Box::new(captured)));
+        }
+        Err(error) => tell(Event::Failed(name, error)),
+    }
+}
+
+/// Checks each node once; gives what is missing.
+async fn check(
+    access: &Access,
+    targets: &[Target],
+    plan: &kubernetes::Plan,
+    tell: &mut dyn FnMut(Event),
+) -> Vec<String> {
+    let nodes: BTreeSet<&str> = targets.iter().filter_map(|target| target.node.as_deref()).collect();
+    let fetch = plan.fetch.as_ref().map(|fetch| fetch.namespace.as_str());
+    let mut missing = Vec::new();
+    for node in nodes {
+        let checks = preflight::check(access, node, fetch).await;
+        let lacking = checks.iter().filter(|check| check.state == State::Missing);
+        missing.extend(lacking.map(|check| match &check.fix {
+            Some(fix) => format!("{}. {fix}", check.message),
+            None => check.message.clone(),
+        }));
+        if !checks.is_empty() {
+            tell(Event::Checked(node.to_owned(), checks));
+        }
+    }
+    missing.dedup();
+    missing
+}

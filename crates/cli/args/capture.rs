@@ -1,0 +1,224 @@
+//! What can be said about taking checkpoints and making images of them.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum as _};
+
+use super::Format;
+
+/// Examples of `explain`.
+pub const EXPLAIN_HELP: &str = "\
+CRIU's log, a runtime's error and the answers of kubelets and API servers are held against a table of what is
+known. A log of a dump that finished says so; its errors are probes of the kernel that CRIU can do without.
+A process that somebody was already tracing is marked as a finding: it belongs in the report.
+
+Exit status 1: nothing in it is known; the first error is then shown as it stands.
+
+Examples:
+  ckptfx explain dump.log
+  ckptfx explain --message '404 page not found'
+  kubectl describe pod shop | ckptfx explain -
+  ckptfx logs --criu archive.tar | ckptfx explain -o json -";
+
+/// What `explain` takes.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// CRIU's log or any text that holds the error, or - for standard input.
+    #[arg(required_unless_present = "message", conflicts_with = "message", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The error itself.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub message: Option<String>,
+}
+
+/// Examples of `image`.
+pub const IMAGE_HELP: &str = "\
+The image has the archive's own files in one layer and the annotations by which CRI-O, containerd and Podman
+know a checkpoint. What each of them will refuse, and what it needs on the node, is shown; without --out
+nothing is written. The same archive gives the same image, bit by bit.
+
+Examples:
+  ckptfx image archive.tar
+  ckptfx image archive.tar -o oci-archive --out shop.oci.tar --name registry.local/forensics/shop:1
+  ckptfx image archive.tar -o oci-dir --out shop-oci --pod-manifest restore.yaml
+  ckptfx image archive.tar -o json | jq '.images[].engines'";
+
+/// What `image` takes.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// The archive, a directory, or - for standard input.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// Form of the image with --out (oci-dir, oci-archive), or of the report (table, json, jsonl, csv).
+    #[arg(short, long, value_parser = parse_image_output, default_value = "table", value_name = "FORM")]
+    pub output: Format,
+    /// Where to write the image; nothing may be there yet.
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Name of the image.
+    #[arg(long, value_name = "REPOSITORY:TAG")]
+    pub name: Option<String>,
+    /// Write the manifest of a pod that restores the image.
+    #[arg(long, value_name = "FILE")]
+    pub pod_manifest: Option<PathBuf>,
+}
+
+/// The report's formats are those of every command; the image has two of its own.
+fn parse_image_output(text: &str) -> Result<Format, String> {
+    match text {
+        "oci-dir" => Ok(Format::OciDir),
+        "oci-archive" => Ok(Format::OciArchive),
+        other => Format::from_str(other, false),
+    }
+}
+
+/// Examples of `capture`.
+#[cfg(feature = "capture")]
+pub const CAPTURE_HELP: &str = "\
+The container goes on running; whether it does is checked afterwards. Each archive is written with mode 0600
+under a new name, and a manifest beside it (NAME.manifest.json) records its SHA-256, times, node, image and
+every answer. Without --fetch a checkpoint that Kubernetes takes stays on its node, and the manifest says where.
+
+Through the API server the caller needs create on nodes/proxy, with --kubelet on nodes/checkpoint; docs/capture
+has roles for both. --cri and --podman need root on the node.
+
+Exit status: 0 all captured; 1 --preflight found something missing; 2 nothing captured; 3 some were not captured,
+or a container was not running afterwards.
+
+Examples:
+  ckptfx capture -n shop web-7d9f/app --fetch --dir evidence --operator 'A. Analyst' --case 2026-17
+  ckptfx capture -n shop -l app=web --preflight
+  ckptfx capture --kubelet https://node-1:10250 --cert me.crt --key me.key --ca kubelet-ca.crt -n shop web-7d9f
+  ckptfx capture --cri web --dir /var/lib/evidence
+  ckptfx capture --podman web --every 5m --count 12";
+
+/// What `capture` takes.
+#[cfg(feature = "capture")]
+#[derive(Debug, Args)]
+pub struct CaptureArgs {
+    /// POD or POD/CONTAINER; with --cri and --podman the name or id of a container.
+    #[arg(value_name = "NAME", required_unless_present_any = ["selector", "deployment"])]
+    pub names: Vec<String>,
+    /// Namespace of the pods; that of the context by default.
+    #[arg(short, long, value_name = "NAMESPACE", conflicts_with_all = ["cri", "podman"])]
+    pub namespace: Option<String>,
+    /// All running containers of the pods with these labels.
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with_all = ["cri", "podman"])]
+    pub selector: Option<String>,
+    /// All running containers of the pods of a deployment.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["cri", "podman"])]
+    pub deployment: Option<String>,
+    /// Directory for archives and manifests.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Seconds that a checkpoint may take; a kubelet allows at least its own limit of two minutes.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub timeout: Option<u64>,
+    /// Checkpoints at a time.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub jobs: u8,
+    /// Only check whether a checkpoint would be possible.
+    #[arg(long, conflicts_with_all = ["cri", "podman", "no_preflight"])]
+    pub preflight: bool,
+    /// Try even when something is known to be missing.
+    #[arg(long, conflicts_with_all = ["cri", "podman"])]
+    pub no_preflight: bool,
+    /// Take a chain of checkpoints, one after each such time: 30s, 5m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "count")]
+    pub every: Option<Duration>,
+    /// Number of checkpoints of the chain.
+    #[arg(long, value_name = "N", requires = "every", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: Option<u32>,
+    /// Who takes the checkpoint, for the manifest.
+    #[arg(long, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// For which case, for the manifest.
+    #[arg(long, value_name = "CASE")]
+    pub case: Option<String>,
+    #[command(flatten)]
+    pub reach: ReachArgs,
+    #[command(flatten)]
+    pub fetch: FetchArgs,
+}
+
+/// Whom `capture` speaks to.
+#[cfg(feature = "capture")]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Whom to ask")]
+pub struct ReachArgs {
+    /// Kubeconfig; without one $KUBECONFIG, ~/.kube/config, or the pod this runs in.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kubelet", "cri", "podman"])]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["kubelet", "cri", "podman"])]
+    pub context: Option<String>,
+    /// Go straight to a kubelet: https://NODE:10250.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["cri", "podman", "selector", "deployment"])]
+    pub kubelet: Option<String>,
+    /// Authority that signed the kubelet's certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "kubelet")]
+    pub ca: Option<PathBuf>,
+    /// Client certificate for the kubelet (PEM).
+    #[arg(long, value_name = "FILE", requires_all = ["kubelet", "key"])]
+    pub cert: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(long, value_name = "FILE", requires_all = ["kubelet", "cert"])]
+    pub key: Option<PathBuf>,
+    /// File with a bearer token for the kubelet.
+    #[arg(long, value_name = "FILE", requires = "kubelet")]
+    pub token_file: Option<PathBuf>,
+    /// Name in the kubelet's certificate, where it is not that of the URL.
+    #[arg(long, value_name = "NAME", requires = "kubelet")]
+    pub server_name: Option<String>,
+    /// Take any certificate of the kubelet: whoever is in between can then read and change everything.
+    #[arg(long, requires = "kubelet")]
+    pub insecure: bool,
+    /// Speak to containerd or CRI-O on this node.
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, conflicts_with = "podman")]
+    pub cri: Option<Option<PathBuf>>,
+    /// With --cri: names are pods, and all their running containers are meant.
+    #[arg(long, requires = "cri")]
+    pub pod: bool,
+    /// Speak to Podman on this node.
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true)]
+    pub podman: Option<Option<PathBuf>>,
+}
+
+/// How `capture` brings an archive home.
+#[cfg(feature = "capture")]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bringing archives home")]
+pub struct FetchArgs {
+    /// Copy archives from their nodes through a short-lived pod that is removed in every case.
+    #[arg(long, conflicts_with_all = ["kubelet", "cri", "podman"])]
+    pub fetch: bool,
+    /// Image of that pod; it needs sh, sleep, tail, wc and sha256sum.
+    #[arg(long, value_name = "IMAGE", requires = "fetch", default_value = "busybox:1.37")]
+    pub fetch_image: String,
+    /// Namespace of that pod; its Pod Security level must be privileged.
+    #[arg(long, value_name = "NAMESPACE", requires = "fetch", default_value = "default")]
+    pub fetch_namespace: String,
+    /// Run that pod privileged, as nodes with SELinux need it.
+    #[arg(long, requires = "fetch")]
+    pub fetch_privileged: bool,
+    /// Put a .keep file beside the archive on the node, which retention operators honour.
+    #[arg(long, requires = "fetch")]
+    pub keep: bool,
+    /// Delete the archive on the node when the hashes of both sides agree.
+    #[arg(long, requires = "fetch", conflicts_with = "keep")]
+    pub delete_remote: bool,
+}
+
+/// `30s`, `5m` or `1h`.
+#[cfg(feature = "capture")]
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let units = [('s', 1), ('m', 60), ('h', 3600)];
+    let parsed = units.iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.strip_suffix(*unit)?.parse().ok()?;
+        number.checked_mul(*seconds)
+    });
+    parsed
+        .filter(|seconds| (1..=7 * 86400).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| "a time is a number with s, m or h, and at most a week".to_owned())
+}

@@ -1,0 +1,337 @@
+//! `ckptfx capture`: takes checkpoints of running containers, and seals them.
+
+use std::{io::Write as _, path::PathBuf, time::Duration};
+
+use anyhow::{Result, bail};
+use ckptfx_analysis::{Text, report::DocumentHead};
+use ckptfx_capture::{
+    captured::Captured,
+    error::Error,
+    kubernetes::{
+        Plan,
+        access::{Cluster, Direct},
+        fetch,
+        preflight::State,
+        target::Wanted,
+    },
+    manifest::Operator,
+    podman,
+    session::{self, Event, Preflight, Reach, Request, Schedule, Way},
+    stop,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Outcome, view};
+use crate::{
+    args::{CaptureArgs, Common},
+    render::{Collection, Output, table},
+    untrusted::show,
+};
+
+/// Time for a checkpoint on the node itself, where nobody else sets a limit.
+const LOCAL_TIMEOUT: u64 = 600;
+
+const CAPTURES: Collection = Collection {
+    name: "captures",
+    columns: &[
+        "namespace",
+        "pod",
+        "container",
+        "container_id",
+        "node",
+        "via",
+        "archive",
+        "bytes",
+        "sha256",
+        "node_path",
+        "manifest",
+        "chain_index",
+        "running_after",
+        "state_after",
+        "error",
+    ],
+};
+const CHECKS: Collection =
+    Collection { name: "checks", columns: &["node", "code", "state", "message", "fix"] };
+
+/// A container that was captured, or was not.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(super) struct Record {
+    /// Kubernetes namespace.
+    namespace: Option<Text>,
+    /// Pod.
+    pod: Option<Text>,
+    /// Container; for one that failed the words by which it was asked for.
+    container: Option<Text>,
+    /// Full container id.
+    container_id: Option<Text>,
+    /// Kubernetes node.
+    node: Option<Text>,
+    /// `api-server`, `kubelet`, `cri` or `podman`; null when nothing was captured.
+    via: Option<Text>,
+    /// Path of the archive; null when it is on the node only.
+    archive: Option<Text>,
+    /// Its size in bytes.
+    bytes: Option<u64>,
+    /// Its SHA-256.
+    sha256: Option<String>,
+    /// Path of the archive on the node; null when it never was a file there.
+    node_path: Option<Text>,
+    /// Path of the manifest.
+    manifest: Option<Text>,
+    /// Place in a chain, from 1.
+    chain_index: Option<u32>,
+    /// Whether the same container ran afterwards; null when nothing tells.
+    running_after: Option<bool>,
+    /// Its state then, in the words of whom was asked.
+    state_after: Option<Text>,
+    /// What a reader must know.
+    notes: Vec<Text>,
+    /// Why it was not captured, in plain words; null when it was.
+    error: Option<Text>,
+    /// Names of the causes, as `explain` has them.
+    causes: Vec<&'static str>,
+    /// Whether the failure says something about the workload itself.
+    finding: bool,
+}
+
+/// Something that was checked on a node.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct CheckRecord {
+    /// The node.
+    node: Text,
+    /// Stable kebab-case name.
+    code: &'static str,
+    /// `ok`, `missing` or `unknown`.
+    state: &'static str,
+    /// What was found, in a plain sentence.
+    message: Text,
+    /// What to do about it.
+    fix: Option<Text>,
+}
+
+impl From<Captured> for Record {
+    fn from(captured: Captured) -> Self {
+        let manifest = captured.manifest;
+        let text = |text: Option<String>| text.map(|text| text.as_str().into());
+        let path = |path: PathBuf| path.to_string_lossy().as_ref().into();
+        let after = manifest.after;
+        Self {
+            namespace: text(manifest.subject.namespace),
+            pod: text(manifest.subject.pod),
+            container: text(manifest.subject.container),
+            container_id: text(manifest.subject.container_id),
+            node: text(manifest.source.node),
+            via: text(Some(manifest.source.via)),
+            archive: captured.path.map(path),
+            bytes: manifest.archive.bytes,
+            sha256: manifest.archive.sha256,
+            node_path: text(manifest.archive.node_path),
+            manifest: Some(path(captured.manifest_path)),
+            chain_index: manifest.chain.map(|chain| chain.index),
+            running_after: after.as_ref().and_then(|after| after.running),
+            state_after: text(after.map(|after| after.state)),
+            notes: manifest.notes.iter().map(|note| note.as_str().into()).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Record {
+    fn failed(name: &str, error: &Error) -> Self {
+        let known = error.explanations();
+        Self {
+            container: Some(name.into()),
+            error: Some(error.to_string().as_str().into()),
+            causes: known.iter().map(|explanation| explanation.code).collect(),
+            finding: known.iter().any(|explanation| explanation.finding),
+            ..Self::default()
+        }
+    }
+}
+
+pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
+    let preflight_only = args.preflight;
+    let request = request(args)?;
+    let (mut captures, mut checks) = (Vec::new(), Vec::new());
+    let ended = stop::block_on(|stop| {
+        let (request, captures, checks) = (&request, &mut captures, &mut checks);
+        async move {
+            let mut tell = |event| note(event, common.quiet, captures, checks);
+            session::run(request, &stop, &mut tell).await
+        }
+    })?;
+    if let Err(error) = ended
+        && captures.is_empty()
+    {
+        bail!("{error}");
+    }
+    let failed = captures.iter().filter(|record| record.error.is_some()).count();
+    if failed > 0 && failed == captures.len() {
+        bail!("nothing was captured");
+    }
+    let mut output = Output::new(common, if preflight_only { CHECKS } else { CAPTURES }, false)?;
+    output.begin_document(&DocumentHead::new("capture"))?;
+    if output.is_table() {
+        if preflight_only {
+            write_checks(&checks, &mut output)?;
+        } else {
+            write_captures(&captures, &mut output)?;
+        }
+    } else if preflight_only {
+        checks.iter().try_for_each(|record| output.record(record))?;
+        output.next_list(CAPTURES.name)?;
+    } else {
+        captures.iter().try_for_each(|record| output.record(record))?;
+        if output.is_document() {
+            output.next_list(CHECKS.name)?;
+            checks.iter().try_for_each(|record| output.record(record))?;
+        }
+    }
+    output.end(&[])?;
+    output.finish()?;
+    Ok(if preflight_only && checks.iter().any(|check| check.state == State::Missing.name()) {
+        Outcome::NothingMatched
+    } else if failed > 0 || captures.iter().any(|record| record.running_after == Some(false)) {
+        Outcome::Partly
+    } else {
+        Outcome::Done
+    })
+}
+
+/// Keeps what happened for the result, and says at once what somebody must know.
+fn note(event: Event, quiet: bool, captures: &mut Vec<Record>, checks: &mut Vec<CheckRecord>) {
+    match event {
+        Event::Checked(node, found) => checks.extend(found.into_iter().map(|check| CheckRecord {
+            node: node.as_str().into(),
+            code: check.code,
+            state: check.state.name(),
+            message: check.message.as_str().into(),
+            fix: check.fix.map(|fix| fix.as_str().into()),
+        })),
+        Event::Captured(captured) => {
+            let record = Record::from(*captured);
+            let name = view::text(record.container.as_ref());
+            for text in record.notes.iter().filter(|_| !quiet) {
+                eprintln!("ckptfx: note: {name}: {}", show(&text.0));
+            }
+            if record.running_after == Some(false) {
+                let state = view::text(record.state_after.as_ref());
+                eprintln!(
+                    "ckptfx: warning: {name} is not running after the checkpoint: {state} [not-running-after]"
+                );
+            }
+            captures.push(record);
+        }
+        Event::Failed(name, error) => {
+            let record = Record::failed(&name, &error);
+            let finding = if record.finding { " [finding: this belongs in the report]" } else { "" };
+            eprintln!("ckptfx: {}: {}{finding}", show(name.as_bytes()), show(error.to_string().as_bytes()));
+            captures.push(record);
+        }
+    }
+}
+
+/// From what was typed to what is to be done.
+fn request(args: CaptureArgs) -> Result<Request> {
+    let local = Duration::from_secs(args.timeout.unwrap_or(LOCAL_TIMEOUT));
+    let reach = args.reach;
+    let way = if let Some(socket) = reach.cri {
+        Way::Cri { socket, names: args.names, is_pod: reach.pod, timeout: local }
+    } else if let Some(socket) = reach.podman {
+        let socket = socket.unwrap_or_else(|| podman::SOCKET.into());
+        Way::Podman { plan: podman::Plan { socket, timeout: local }, names: args.names }
+    } else {
+        let mut wanted: Vec<Wanted> = args
+            .names
+            .iter()
+            .map(|name| match name.split_once('/') {
+                Some((pod, container)) => {
+                    Wanted::Pod { pod: pod.to_owned(), container: Some(container.to_owned()) }
+                }
+                None => Wanted::Pod { pod: name.clone(), container: None },
+            })
+            .collect();
+        wanted.extend(args.selector.map(Wanted::Selector));
+        wanted.extend(args.deployment.map(Wanted::Deployment));
+        let fetch = args.fetch.fetch.then(|| fetch::Options {
+            image: args.fetch.fetch_image,
+            namespace: args.fetch.fetch_namespace,
+            privileged: args.fetch.fetch_privileged,
+            keep: args.fetch.keep,
+            delete: args.fetch.delete_remote,
+        });
+        let namespace = args.namespace;
+        Way::Kubernetes {
+            reach: match reach.kubelet {
+                Some(url) => Reach::Kubelet(Direct {
+                    url,
+                    ca: reach.ca,
+                    certificate: reach.cert.zip(reach.key),
+                    token_file: reach.token_file,
+                    server_name: reach.server_name,
+                    insecure: reach.insecure,
+                }),
+                None => Reach::Cluster(Cluster { kubeconfig: reach.kubeconfig, context: reach.context }),
+            },
+            namespace,
+            wanted,
+            plan: Plan { timeout: args.timeout, fetch, jobs: args.jobs.into() },
+            preflight: match (args.preflight, args.no_preflight) {
+                (true, _) => Preflight::Only,
+                (_, true) => Preflight::Skip,
+                _ => Preflight::Check,
+            },
+        }
+    };
+    Ok(Request {
+        way,
+        directory: args.dir,
+        operator: Operator { name: args.operator, case: args.case },
+        schedule: args.every.zip(args.count).map(|(every, count)| Schedule { every, count }),
+    })
+}
+
+fn write_captures(records: &[Record], output: &mut Output) -> Result<()> {
+    for record in records {
+        let parts = [&record.namespace, &record.pod, &record.container];
+        let name: Vec<String> = parts.into_iter().flatten().map(|part| show(&part.0)).collect();
+        writeln!(output, "{}", name.join("/"))?;
+        if let Some(error) = &record.error {
+            writeln!(output, "  not captured: {}", show(&error.0))?;
+            continue;
+        }
+        match (&record.archive, &record.node_path) {
+            (Some(archive), _) => {
+                let size = record.bytes.map(table::size).unwrap_or_default();
+                writeln!(output, "  archive   {} ({size})", show(&archive.0))?;
+            }
+            (None, Some(path)) => {
+                writeln!(
+                    output,
+                    "  archive   on {} only: {}",
+                    view::text(record.node.as_ref()),
+                    show(&path.0)
+                )?;
+            }
+            (None, None) => {}
+        }
+        if let Some(sha256) = &record.sha256 {
+            writeln!(output, "  sha256    {sha256}")?;
+        }
+        writeln!(output, "  manifest  {}", view::text(record.manifest.as_ref()))?;
+        writeln!(output, "  workload  {}", view::text(record.state_after.as_ref()))?;
+    }
+    Ok(())
+}
+
+fn write_checks(records: &[CheckRecord], output: &mut Output) -> Result<()> {
+    for record in records {
+        writeln!(output, "{:7}  {}: {}", record.state, show(&record.node.0), show(&record.message.0))?;
+        if let Some(fix) = &record.fix {
+            writeln!(output, "         {}", show(&fix.0))?;
+        }
+    }
+    Ok(())
+}

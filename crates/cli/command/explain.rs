@@ -1,0 +1,151 @@
+//! `ckptfx explain`: why a checkpoint failed, in plain words.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write as _},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result};
+use ckptfx_analysis::{Text, report::DocumentHead};
+use ckptfx_capture::explain::{self, Explanation, MAX_INPUT};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Outcome;
+use crate::{
+    args::{Common, ExplainArgs},
+    render::{Collection, Output},
+    untrusted::show,
+};
+
+const COLLECTION: Collection = Collection {
+    name: "explanations",
+    columns: &["code", "stage", "why", "fix", "finding", "retry", "line", "matched"],
+};
+
+/// Longest line of a sentence in the table.
+const WIDTH: usize = 100;
+
+/// A line of the input that is understood, or the first error when none is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Record {
+    /// Stable kebab-case name of the cause; `unknown` for an error that the table does not have.
+    code: &'static str,
+    /// Which program said it: `connection`, `api-server`, `kubelet`, `runtime` or `criu`.
+    stage: &'static str,
+    /// What happened, in a plain sentence.
+    why: Text,
+    /// What to do; null when nothing needs to be done, or nothing is known.
+    fix: Option<Text>,
+    /// Whether it says something about the workload itself, as a process that was already being traced does.
+    finding: bool,
+    /// Whether the same request may succeed without any change.
+    retry: bool,
+    /// Number of the line in the input, from 1.
+    line: usize,
+    /// The line.
+    matched: Text,
+}
+
+impl From<Explanation> for Record {
+    fn from(explanation: Explanation) -> Self {
+        Self {
+            code: explanation.code,
+            stage: explanation.stage.name(),
+            why: explanation.why.as_str().into(),
+            fix: explanation.fix.map(|fix| fix.as_str().into()),
+            finding: explanation.finding,
+            retry: explanation.retry,
+            line: explanation.line,
+            matched: explanation.matched.into(),
+        }
+    }
+}
+
+pub fn run(args: &ExplainArgs, common: &Common) -> Result<Outcome> {
+    let input = match (&args.message, &args.file) {
+        (Some(message), _) => message.clone().into_bytes(),
+        (None, Some(path)) => read(path)?,
+        (None, None) => Vec::new(),
+    };
+    let mut records: Vec<Record> = explain::explain(&input).into_iter().map(Into::into).collect();
+    let known = !records.is_empty();
+    if let (false, Some((line, matched))) = (known, explain::first_error(&input)) {
+        records.push(Record {
+            code: "unknown",
+            stage: explain::Stage::Criu.name(),
+            why: "CRIU stopped, and its first error is none that is known here.".into(),
+            fix: None,
+            finding: false,
+            retry: false,
+            line,
+            matched: matched.into(),
+        });
+    }
+    let mut output = Output::new(common, COLLECTION, false)?;
+    output.begin_document(&DocumentHead::new("explain"))?;
+    if output.is_table() {
+        write_table(&records, &mut output)?;
+    }
+    records.iter().try_for_each(|record| output.record(record))?;
+    output.end(&[])?;
+    output.finish()?;
+    if !known && !common.quiet {
+        eprintln!("ckptfx: note: nothing in this is known");
+    }
+    Ok(if known { Outcome::Done } else { Outcome::NothingMatched })
+}
+
+/// The end of a file, as far as it is looked at.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let limit = MAX_INPUT as u64;
+    let mut input = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().lock().take(limit).read_to_end(&mut input).context("cannot read standard input")?;
+        return Ok(input);
+    }
+    let at = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(at)?;
+    let size = file.metadata().with_context(at)?.len();
+    if let Some(skipped) = size.checked_sub(limit) {
+        io::Seek::seek(&mut file, io::SeekFrom::Start(skipped)).with_context(at)?;
+    }
+    file.take(limit).read_to_end(&mut input).with_context(at)?;
+    Ok(input)
+}
+
+/// Sentences do not fit columns: one paragraph for each explanation.
+fn write_table(records: &[Record], output: &mut Output) -> Result<()> {
+    for (index, record) in records.iter().enumerate() {
+        let blank = if index == 0 { "" } else { "\n" };
+        let finding = if record.finding { "  FINDING" } else { "" };
+        let retry = if record.retry { "  may pass by itself" } else { "" };
+        writeln!(output, "{blank}{} ({}, line {}){finding}{retry}", record.code, record.stage, record.line)?;
+        paragraph(output, "why", &record.why)?;
+        if let Some(fix) = &record.fix {
+            paragraph(output, "fix", fix)?;
+        }
+        writeln!(output, "  said: {}", show(&record.matched.0))?;
+    }
+    Ok(())
+}
+
+fn paragraph(output: &mut Output, title: &str, sentence: &Text) -> Result<()> {
+    let mut line = format!("  {title}: ");
+    let mut is_empty = true;
+    for word in show(&sentence.0).split(' ') {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            writeln!(output, "{line}")?;
+            line = " ".repeat(title.len() + 4);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    writeln!(output, "{line}")?;
+    Ok(())
+}
