@@ -3,6 +3,7 @@
 mod args;
 mod command;
 mod evidence;
+mod named;
 mod progress;
 mod render;
 mod scanning;

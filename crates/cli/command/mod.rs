@@ -63,6 +63,7 @@ use ckptfx_parser::{Checkpoint, Diagnostic, Reports, Severity};
 use crate::{
     args::{Cli, Command, Common, ProcessFilter},
     evidence::{self, Opened},
+    named::Named,
     progress::Bars,
     render::{Collection, Output},
     untrusted::show,
@@ -169,16 +170,19 @@ fn for_each_checkpoint(
     evidence::refuse_to_overwrite(archives, common)?;
     let bars = Bars::new(common.quiet);
     let mut outcome = Outcome::Done;
-    let opened: Option<Opened> = match archives {
-        [] => bail!("an archive is needed; see ckptfx {name} --help"),
+    if archives.is_empty() {
+        bail!("an archive is needed; see ckptfx {name} --help");
+    }
+    let mut named = Named::find(archives, common)?;
+    let paths = named.paths.clone();
+    let mut first: Option<Opened> = match paths.as_slice() {
         [only] => Some(evidence::open(only, common, &bars)?),
         _ => None,
     };
     let several =
-        archives.len() > 1 || opened.as_ref().is_some_and(|opened| opened.evidence.checkpoints.len() > 1);
+        paths.len() > 1 || first.as_ref().is_some_and(|opened| opened.evidence.checkpoints.len() > 1);
     let mut output = Output::new(common, collection, several)?;
-    let mut first = opened;
-    for path in archives {
+    for path in &paths {
         let opened = match first.take() {
             Some(opened) => Ok(opened),
             None => evidence::open(path, common, &bars),
@@ -186,12 +190,12 @@ fn for_each_checkpoint(
         let opened = match opened {
             Ok(opened) => opened,
             // One unreadable archive of several costs itself only.
-            Err(error) if several => {
-                eprintln!("ckptfx: {}", show(format!("{error:#}").as_bytes()));
-                outcome = outcome.max(Outcome::Partly);
+            Err(error) => {
+                if named.unreadable(path, error, common)? {
+                    outcome = outcome.max(Outcome::Partly);
+                }
                 continue;
             }
-            Err(error) => return Err(error),
         };
         for checkpoint in &opened.evidence.checkpoints {
             let started = std::time::Instant::now();
@@ -226,6 +230,7 @@ fn for_each_checkpoint(
             }
         }
     }
+    named.finish(common)?;
     output.finish()?;
     Ok(outcome)
 }

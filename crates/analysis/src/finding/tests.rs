@@ -12,6 +12,7 @@ use ckptfx_testkit::{
 
 use super::*;
 
+mod conduct;
 mod secrets;
 
 use crate::{Case, nested::sources};
