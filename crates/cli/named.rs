@@ -20,7 +20,7 @@ const MARKS: [&str; 7] =
 
 /// What the user named.
 pub struct Named {
-    /// What may be evidence, each once, in the order of the command line and of names in directories.
+    /// What may be evidence, in the order of the command line and of names in directories.
     pub paths: Vec<PathBuf>,
     /// What must be evidence, since it was named itself; the rest lies in a directory.
     given: BTreeSet<PathBuf>,
@@ -41,12 +41,13 @@ impl Named {
                 None => given.push(word.clone()),
             }
         }
-        let mut seen = BTreeSet::new();
         let mut paths = Vec::new();
         for path in &given {
-            let found =
-                if is_container_of_others(path, common) { below(path, 0)? } else { vec![path.clone()] };
-            paths.extend(found.into_iter().filter(|path| seen.insert(path.clone())));
+            if is_container_of_others(path, common) {
+                paths.extend(below(path, 0)?);
+            } else {
+                paths.push(path.clone());
+            }
         }
         Ok(Self { paths, given: given.into_iter().collect(), others: Vec::new() })
     }

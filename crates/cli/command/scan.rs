@@ -211,6 +211,9 @@ enum Read {
 
 pub fn run(args: &FleetArgs, common: &Common) -> Result<Outcome> {
     let mut named = Named::find(&args.paths, common)?;
+    // What is twice there would share everything with itself.
+    named.paths.sort();
+    named.paths.dedup();
     evidence::refuse_to_overwrite(&named.paths, common)?;
     // Archives and what is in them are worked on by one pool of threads; the order of the results is that of the paths.
     let read: Vec<Read> = named.paths.par_iter().map(|path| examine(path, common)).collect();

@@ -167,7 +167,9 @@ pub fn forked_copy(facts: &Facts<'_>) -> Vec<Hit> {
     others(facts)
         .filter(|(conduct, _)| conduct.flags.is_some_and(|flags| flags & FORKED_WITHOUT_EXEC != 0))
         .filter_map(|(_, process)| {
-            let parent = facts.parent(process)?;
+            // One whose parent ended has another now, whose copy it is not.
+            let parent =
+                facts.parent(process).filter(|parent| parent.exe.is_some() && parent.exe == process.exe)?;
             let own = process.comm.as_ref().filter(|comm| Some(*comm) != parent.comm.as_ref())?;
             facts.sockets_of(process.pid).find(|socket| matches!(socket.family, Some("inet" | "inet6")))?;
             Some(

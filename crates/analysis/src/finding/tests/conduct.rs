@@ -40,16 +40,19 @@ fn memory_that_others_are_not_to_see() {
 
 #[test]
 fn a_copy_under_another_name() {
-    let copy = |comm: &str, flags: u32| {
-        let child = service(2, "/usr/bin/server")
+    let copy_of = |exe: &str, comm: &str, flags: u32| {
+        let child = service(2, exe)
             .comm(comm)
             .fd(5, File::tcp("10.0.0.2:41000", "203.0.113.9:443"))
             .with(|process| process.flags = flags);
         severity(&of_child(child), "FORKED-COPY", Some(2))
     };
+    let copy = |comm: &str, flags: u32| copy_of("/usr/bin/server", comm, flags);
     assert_eq!(copy("other", 0x40_0040), Some(Severity::Low));
     assert_eq!(copy("server", 0x40_0040), None);
     assert_eq!(copy("other", 0x40_0000), None);
+    // A daemon whose parent ended: the first process took it.
+    assert_eq!(copy_of("/usr/sbin/daemon", "daemon", 0x40_0040), None);
 }
 
 #[test]
