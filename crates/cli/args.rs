@@ -128,11 +128,9 @@ pub enum Format {
     Jsonl,
     /// Comma-separated values with a header.
     Csv,
-    /// A directory with an OCI layout: `image` only.
-    #[value(skip)]
+    /// A directory with an OCI layout (`image` only).
     OciDir,
-    /// A tar of an OCI layout: `image` only.
-    #[value(skip)]
+    /// A tar of an OCI layout (`image` only).
     OciArchive,
     /// Lines for mactime (`timeline` only).
     Bodyfile,
@@ -187,6 +185,7 @@ impl Command {
             Format::Jsonl | Format::Csv => !matches!(self, Self::Report(_)),
             Format::Table | Format::Json => true,
             Format::Bodyfile | Format::Timesketch => matches!(self, Self::Timeline(_)),
+            Format::OciDir | Format::OciArchive => matches!(self, Self::Image(_)),
             Format::Dot | Format::Mermaid => matches!(self, Self::Graph(_)),
             Format::Html | Format::Markdown => matches!(self, Self::Report(_)),
             Format::Ecs | Format::Ocsf | Format::Sarif | Format::Stix => {

@@ -32,6 +32,8 @@ pub mod manifest;
 #[cfg(feature = "network")]
 pub mod podman;
 #[cfg(feature = "network")]
+pub mod push;
+#[cfg(feature = "network")]
 pub mod seal;
 #[cfg(feature = "network")]
 pub mod session;

@@ -104,7 +104,7 @@ pub enum Preflight {
 pub enum Event {
     /// A node was checked.
     Checked(String, Vec<Check>),
-    /// A checkpoint is sealed.
+    /// A checkpoint is sealed, whether its archive came home or not.
     Captured(Box<Captured>),
     /// A container could not be captured.
     Failed(String, Error),

@@ -167,8 +167,7 @@ impl Output {
         self.records += 1;
         let out = &mut self.target;
         match self.format {
-            // An image's form is none of the report, which is then a table.
-            Format::Table | Format::OciDir | Format::OciArchive => {}
+            Format::Table => {}
             Format::Json => json::record(out, record, first)?,
             Format::Jsonl => json::line(out, &self.head, record)?,
             Format::Csv => csv::row(out, &self.head, &to_value(record)?, self.collection.columns)?,

@@ -152,16 +152,17 @@ impl Runtime {
         let mut exchanges = Vec::new();
         let taken = tokio::select! {
             biased;
-            () = stop.requested() => {
-                // The runtime goes on writing; its file must not disappear below it unnoticed.
-                let left = scratch.keep();
-                Err(Error::Interrupted(format!("the runtime may still be writing to {}", left.display())))
-            }
+            // Without its directory the runtime has nowhere to write to, so that nothing is left behind.
+            () = stop.insisted() => Err(Error::Interrupted(format!(
+                "the container {} may be left paused: look at it on this node",
+                container.id
+            ))),
             taken = self.checkpoint(&request, timeout, &mut exchanges) => taken,
         };
-        taken?;
         let answered = Timestamp::now();
+        // However that ended: does the workload run?
         let after = self.after(&container.id).await;
+        taken.map_err(|error| error.with_workload(after.as_ref().ok()))?;
         let kept = seal::adopt(&location, place.directory, &stem)?;
         let mut notes = Vec::new();
         let after =
