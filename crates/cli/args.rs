@@ -400,7 +400,7 @@ pub struct InfoArgs {
 }
 
 /// Which processes are meant.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ProcessFilter {
     /// Only these processes (comma-separated pids as seen in the container).
     #[arg(long, value_delimiter = ',', value_name = "PID")]

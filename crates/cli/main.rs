@@ -6,6 +6,7 @@ mod evidence;
 mod progress;
 mod render;
 mod scanning;
+mod sealed;
 mod sysroot;
 mod untrusted;
 

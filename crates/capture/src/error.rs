@@ -89,6 +89,16 @@ impl Error {
         }
     }
 
+    /// What was said, without what is known of it.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Refused { step, status, body } => format!("{step}: {status}: {}", quote(body)),
+            Self::Connection { step, reason } => format!("{step}: {reason}"),
+            Self::Harmed { error, .. } => error.said(),
+            other => other.to_string(),
+        }
+    }
+
     /// What is known of the cause.
     pub fn explanations(&self) -> Vec<Explanation> {
         match self {
@@ -100,9 +110,14 @@ impl Error {
     }
 }
 
-fn refusal(step: &str, status: &str, body: &[u8]) -> String {
+/// The beginning of what a server said, in one line.
+fn quote(body: &[u8]) -> String {
     let said = String::from_utf8_lossy(body.get(..body.len().min(MAX_QUOTE)).unwrap_or_default());
-    let said = said.trim();
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn refusal(step: &str, status: &str, body: &[u8]) -> String {
+    let said = quote(body);
     let known = explain::explain(body);
     let Some(first) = known.first() else {
         return format!("{step}: {status}: {said}");

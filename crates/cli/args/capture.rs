@@ -16,7 +16,7 @@ Examples:
   ckptfx explain dump.log
   ckptfx explain --message '404 page not found'
   kubectl describe pod shop | ckptfx explain -
-  ckptfx logs --criu archive.tar | ckptfx explain -o json -";
+  ckptfx logs --source dump archive.tar | ckptfx explain -o json -";
 
 /// What `explain` takes.
 #[derive(Debug, Args)]

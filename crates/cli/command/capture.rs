@@ -190,10 +190,9 @@ pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
             );
         }
     })?;
-    if let Err(error) = ended
-        && captures.is_empty()
-    {
-        bail!("{error}");
+    if let Err(error) = ended {
+        tell(None, &error);
+        captures.push(Record::failed("", &error));
     }
     let failed = captures.iter().filter(|record| record.error.is_some()).count();
     let is_recorded = |record: &Record| record.manifest.is_some();
@@ -203,7 +202,7 @@ pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
     let mut triaged = Outcome::Done;
     if with_triage {
         for record in &mut captures {
-            triaged = triaged.max(triage(record, common)?);
+            triaged = triaged.max(triage(record, common));
         }
     }
     let mut output = Output::new(common, if preflight_only { CHECKS } else { CAPTURES }, false)?;
@@ -227,7 +226,7 @@ pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
     output.end(&[])?;
     output.finish()?;
     if with_triage && common.output == Format::Table {
-        let archives: Vec<PathBuf> = captures.iter().filter_map(Record::archive).collect();
+        let archives: Vec<PathBuf> = captures.iter().filter(|record| record.triage.is_some()).filter_map(Record::archive).collect();
         if !archives.is_empty() {
             println!();
             triage::run(&TriageArgs { archives, ..TriageArgs::default() }, &Common { quiet: true, ..common.clone() })?;
@@ -242,14 +241,22 @@ pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
     })
 }
 
-/// Runs triage on a sealed archive; the findings go to a file beside it.
-fn triage(record: &mut Record, common: &Common) -> Result<Outcome> {
-    let Some(archive) = record.archive() else { return Ok(Outcome::Done) };
+/// Runs triage on a sealed archive; the findings go to a file beside it. What goes wrong with it costs nothing of
+/// the capture.
+fn triage(record: &mut Record, common: &Common) -> Outcome {
+    let Some(archive) = record.archive() else { return Outcome::Done };
     let path = archive.with_extension("triage.json");
     let common = Common { output: Format::Json, out_file: Some(path.clone()), ..common.clone() };
-    let outcome = triage::run(&TriageArgs { archives: vec![archive], ..TriageArgs::default() }, &common)?;
-    record.triage = Some(path.to_string_lossy().as_ref().into());
-    Ok(outcome)
+    match triage::run(&TriageArgs { archives: vec![archive], ..TriageArgs::default() }, &common) {
+        Ok(outcome) => {
+            record.triage = Some(path.to_string_lossy().as_ref().into());
+            outcome
+        }
+        Err(error) => {
+            eprintln!("ckptfx: triage: {}", show(format!("{error:#}").as_bytes()));
+            Outcome::Partly
+        }
+    }
 }
 
 /// Keeps what happened for the result, and says at once what somebody must know.
@@ -263,13 +270,13 @@ fn note(event: Event, quiet: bool, captures: &mut Vec<Record>, checks: &mut Vec<
             fix: check.fix.map(|fix| fix.as_str().into()),
         })),
         Event::Captured(captured) => {
+            if let Some(error) = &captured.failure {
+                tell(captured.manifest.subject.container.as_deref(), error);
+            }
             let record = Record::from(*captured);
             let name = view::text(record.container.as_ref());
             for text in record.notes.iter().filter(|_| !quiet) {
                 eprintln!("ckptfx: note: {name}: {}", show(&text.0));
-            }
-            if let Some(error) = &record.error {
-                eprintln!("ckptfx: {name}: {}", show(&error.0));
             }
             if record.running_after == Some(false) {
                 let state = view::text(record.state_after.as_ref());
@@ -280,10 +287,28 @@ fn note(event: Event, quiet: bool, captures: &mut Vec<Record>, checks: &mut Vec<
             captures.push(record);
         }
         Event::Failed(name, error) => {
-            let record = Record::failed(&name, &error);
-            let finding = if record.finding { " [finding: this belongs in the report]" } else { "" };
-            eprintln!("ckptfx: {}: {}{finding}", show(name.as_bytes()), show(error.to_string().as_bytes()));
-            captures.push(record);
+            tell(Some(&name), &error);
+            captures.push(Record::failed(&name, &error));
+        }
+    }
+}
+
+/// Says why something failed: first what it means, where that is known, then what to do, then the words themselves.
+fn tell(name: Option<&str>, error: &Error) {
+    let name = name.map(|name| format!("{}: ", show(name.as_bytes()))).unwrap_or_default();
+    let known = error.explanations();
+    match known.first() {
+        None => eprintln!("ckptfx: {name}{}", show(error.to_string().as_bytes())),
+        Some(known) => {
+            let finding = if known.finding { " FINDING: this belongs in the report." } else { "" };
+            eprintln!("ckptfx: {name}{} [{}]{finding}", show(known.why.as_bytes()), known.code);
+            if let Some(fix) = &known.fix {
+                eprintln!("  fix:  {}", show(fix.as_bytes()));
+            }
+            eprintln!("  said: {}", show(error.said().as_bytes()));
+            if let Error::Harmed { state, .. } = error {
+                eprintln!("  after that the container was not running: {}", show(state.as_bytes()));
+            }
         }
     }
 }

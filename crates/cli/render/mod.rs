@@ -219,6 +219,7 @@ impl Output {
         const MIN_HOLE: u64 = 1 << 16;
         let mut left = length;
         if let Target::File { file, .. } = &mut self.target
+            && file.get_ref().can_have_holes()
             && let Some(hole) = left.checked_sub(1).filter(|hole| *hole >= MIN_HOLE)
         {
             // The last zero is written, so that the file is long enough.

@@ -1,0 +1,225 @@
+#!/usr/bin/env bash
+# Drives a real containerd and a real Podman with `ckptfx capture`: takes checkpoints of running containers, reads
+# them with `ps`, looks whether the workloads go on, and restores images that `ckptfx image` made.
+#
+#   tests/lab.sh PATH-OF-CKPTFX DIRECTORY
+#
+# DIRECTORY holds the root of a Debian that has containerd, Podman and a CRIU that knows this kernel; where it is
+# empty or missing, it is made with debootstrap (about 1 GiB, some minutes). The engines run in namespaces of
+# their own (mounts, network, processes), and end with the script. Where that is not possible the script says why
+# and ends well.
+set -euo pipefail
+
+packages="busybox-static ca-certificates conmon containerd criu iptables jq netavark nftables podman procps
+python3-grpcio runc skopeo"
+
+skip() { echo "skipped: $*"; exit 0; }
+step() { printf '\n== %s\n' "$*"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+outside() {
+    local ckptfx=$1 lab=$2
+    [ "$(uname -s)" = Linux ] || skip "this is no Linux"
+    [ "$(id -u)" = 0 ] || skip "root is needed for containers"
+    unshare -mnp --fork true 2>/dev/null || skip "namespaces cannot be made here"
+    ckptfx=$(realpath "$ckptfx")
+    mkdir -p "$lab"
+    lab=$(realpath "$lab")
+    if [ ! -e "$lab/etc/debian_version" ]; then
+        command -v debootstrap >/dev/null || skip "debootstrap is not installed, and $lab has no Debian"
+        step "Making a Debian in $lab"
+        debootstrap --variant=minbase sid "$lab" >/dev/null
+        # shellcheck disable=SC2086 # one word a package
+        chroot "$lab" sh -c "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+            --no-install-recommends $(echo $packages)" >/dev/null
+    fi
+    for program in containerd criu podman runc skopeo busybox python3; do
+        chroot "$lab" sh -c "command -v $program" >/dev/null || skip "$program is not in $lab"
+    done
+    chroot "$lab" python3 -c 'import grpc' 2>/dev/null || skip "python3-grpcio is not in $lab"
+
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+    cp "$ckptfx" "$scratch/ckptfx"
+    cp "$0" "$scratch/lab.sh"
+    cp "$(dirname "$0")/lab_pod.py" "$scratch/lab_pod.py"
+    LAB=$lab OUT=$scratch unshare -mnp --fork --kill-child --propagation private bash -c '
+        set -e
+        mount --bind "$LAB" "$LAB"
+        cd "$LAB"
+        mount -t proc proc proc
+        mount -t sysfs sysfs sys
+        mount -t tmpfs tmpfs sys/fs/cgroup
+        for c in cpu cpuacct cpuset memory devices freezer blkio pids; do
+            mkdir -p sys/fs/cgroup/$c
+            mount -t cgroup -o $c cgroup sys/fs/cgroup/$c || rmdir sys/fs/cgroup/$c
+        done 2>/dev/null
+        if [ -z "$(ls sys/fs/cgroup)" ]; then
+            umount sys/fs/cgroup
+            mount -t cgroup2 cgroup2 sys/fs/cgroup
+        else
+            mkdir sys/fs/cgroup/systemd
+            mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd
+        fi
+        mount -t tmpfs tmpfs dev
+        for d in null zero full random urandom tty; do touch dev/$d; mount --bind /dev/$d dev/$d; done
+        mkdir dev/pts dev/shm
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+        ln -s pts/ptmx dev/ptmx
+        ln -s /proc/self/fd dev/fd
+        mount -t tmpfs tmpfs dev/shm
+        mount -t tmpfs tmpfs run
+        mount -t tmpfs tmpfs tmp
+        for d in var/lib/containers var/lib/containerd host; do mkdir -p $d; done
+        for d in var/lib/containers var/lib/containerd; do mount -t tmpfs tmpfs $d; done
+        mount --bind "$OUT" host
+        mkdir -p .old
+        pivot_root . .old
+        cd /
+        umount -l /.old
+        exec bash /host/lab.sh --inside'
+}
+
+inside() {
+    export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root XDG_RUNTIME_DIR=/run
+    ip link set lo up 2>/dev/null || true
+    ckptfx=/host/ckptfx
+    configure
+    images
+    containerd_lab
+    podman_lab
+    echo
+    echo "lab: containerd and Podman were captured, read and restored"
+}
+
+configure() {
+    mkdir -p /etc/containers /etc/criu /etc/containerd
+    echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
+    printf '[engine]\ncgroup_manager="cgroupfs"\nevents_logger="file"\nruntime="runc"\n' >/etc/containers/containers.conf
+    printf 'tcp-established\nfile-locks\nghost-limit 67108864\n' >/etc/criu/runc.conf
+    cat >/etc/containerd/config.toml <<'TOML'
+version = 3
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = 'registry.local/pause:1'
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true
+TOML
+}
+
+# A shell that counts, so that anybody can see whether it goes on, and keeps a secret.
+workload='n=0; while :; do n=$((n+1)); echo "count $n"; sleep 1; done'
+
+images() {
+    step "Images"
+    local root=/tmp/root
+    mkdir -p $root/bin $root/tmp $root/proc $root/sys $root/dev $root/etc
+    cp "$(command -v busybox)" $root/bin/busybox
+    for name in sh sleep echo; do ln $root/bin/busybox $root/bin/$name; done
+    tar -C $root -c . >/tmp/root.tar
+    podman import -q -c "CMD [\"/bin/sleep\",\"2147483647\"]" /tmp/root.tar registry.local/pause:1
+    podman import -q -c 'CMD ["/bin/sleep","2147483647"]' -c 'ENV PASSWORD=hunter2' /tmp/root.tar registry.local/web:1
+    podman save -q -o /tmp/pause.tar registry.local/pause:1
+    podman save -q -o /tmp/web.tar registry.local/web:1
+}
+
+# The highest count in a log, which grows while the workload runs.
+count() { grep -o 'count [0-9]*' "$1" | tail -n 1 | cut -d' ' -f2; }
+
+goes_on() {
+    local before after
+    before=$(count "$1")
+    sleep 3
+    after=$(count "$1")
+    [ "$after" -gt "$before" ] || fail "the workload stands still at $before"
+    echo "goes on: $before, then $after"
+}
+
+# What every archive must stand: processes, the secret in memory, and the seal.
+read_archive() {
+    local directory=$1 archive
+    for archive in "$directory"/*.tar; do
+        [ "$(stat -c %a "$archive")" = 600 ] || fail "$archive is not private"
+        $ckptfx ps "$archive"
+        $ckptfx ps -o json "$archive" | jq -e '.processes[0].cmdline[0] == "/bin/sh" and .processes[0].pid == 1' >/dev/null
+        $ckptfx env "$archive" | grep -q 'PASSWORD=hunter2'
+        $ckptfx verify "${archive%.tar}.manifest.json"
+    done
+}
+
+containerd_lab() {
+    step "containerd: a pod"
+    containerd >/tmp/containerd.log 2>&1 &
+    local engine=$! socket=/run/containerd/containerd.sock
+    for _ in $(seq 100); do [ -S $socket ] && ctr version >/dev/null 2>&1 && break; sleep 0.2; done
+    ctr -n k8s.io images import /tmp/pause.tar >/dev/null
+    ctr -n k8s.io images import /tmp/web.tar >/dev/null
+    local sandbox log=/tmp/pods/web_app.log
+    mkdir -p /tmp/pods
+    sandbox=$(python3 /host/lab_pod.py sandbox web)
+    python3 /host/lab_pod.py container "$sandbox" web app registry.local/web:1 "$workload" >/dev/null
+    sleep 2
+
+    step "containerd: capture"
+    mkdir -m 700 /tmp/cri
+    $ckptfx capture --cri $socket web/app --dir /tmp/cri --triage
+    goes_on $log
+    [ "$(ls /tmp/cri | wc -l)" = 3 ] || fail "something is left over: $(ls /tmp/cri)"
+    read_archive /tmp/cri
+    jq -e '.after.running and .source.via == "cri" and .subject.pod == "web"' /tmp/cri/*.manifest.json >/dev/null
+    if $ckptfx capture --cri nobody --dir /tmp/cri; then fail "a container that is not there was captured"; fi
+
+    step "containerd: restore from an image"
+    $ckptfx image /tmp/cri/*.tar -o oci-archive --out /tmp/cri.oci.tar --name registry.local/web-checkpoint:1
+    skopeo inspect --raw oci-archive:/tmp/cri.oci.tar | jq -e '.annotations["org.criu.checkpoint.container.name"] == "app"' >/dev/null
+    ctr -n k8s.io images import /tmp/cri.oci.tar
+    local taken
+    taken=$(count $log)
+    if python3 /host/lab_pod.py container "$sandbox" web restored registry.local/web-checkpoint:1 "$workload" >/tmp/restore.out 2>&1; then
+        sleep 3
+        # It goes on from where the checkpoint was taken, not from one.
+        local restored
+        restored=$(count /tmp/pods/web_restored.log)
+        echo "restored: counts $restored; the other is at $taken"
+        [ "$restored" -gt 1 ] || fail "the restored workload began anew"
+    else
+        cat /tmp/restore.out
+        fail "containerd does not restore the image"
+    fi
+    kill $engine
+    wait $engine || true
+}
+
+podman_lab() {
+    step "Podman: a container"
+    podman run -d -q --network=none --name web --log-driver=k8s-file --log-opt path=/tmp/podman.log registry.local/web:1 \
+        /bin/sh -c "$workload" >/dev/null
+    podman system service --time=0 unix:///run/podman/podman.sock >/tmp/podman-service.log 2>&1 &
+    local engine=$!
+    for _ in $(seq 100); do [ -S /run/podman/podman.sock ] && break; sleep 0.2; done
+
+    step "Podman: a chain"
+    mkdir -m 700 /tmp/chain
+    $ckptfx capture --podman web --every 3s --count 2 --dir /tmp/chain
+    goes_on /tmp/podman.log
+    [ "$(podman inspect web --format '{{.State.Status}}')" = running ]
+    read_archive /tmp/chain
+    $ckptfx diff --kind process,memory /tmp/chain
+
+    step "Podman: restore from an image"
+    local archive
+    archive=$(ls /tmp/chain/*.tar | tail -n 1)
+    $ckptfx image "$archive" -o oci-archive --out /tmp/podman.oci.tar --name localhost/checkpoint/web:1
+    podman load -q -i /tmp/podman.oci.tar
+    podman rm -f web >/dev/null
+    podman container restore localhost/checkpoint/web:1
+    goes_on /tmp/podman.log
+    podman rm -fa >/dev/null
+    kill $engine
+    wait $engine || true
+}
+
+case "${1:-}" in
+    --inside) inside ;;
+    "") echo "usage: tests/lab.sh PATH-OF-CKPTFX DIRECTORY" >&2; exit 2 ;;
+    *) outside "$1" "${2:?name a directory for the lab}" ;;
+esac
