@@ -224,7 +224,11 @@ fn a_chain_that_was_tampered_with_is_told() {
     assert_eq!((&differences[0]["what"], &differences[0]["problem"]), (&"manifest".into(), &"sha256".into()));
     fs::remove_file(&manifests[1]).expect("removed");
     let ended = on("diff", out.0.path()).status(3);
-    assert!(ended.stderr.contains("[chain-broken]") && ended.stderr.contains("is not there"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("[chain-broken]") && ended.stderr.contains("is not there"),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(on("verify -o json", &manifests[2]).status(1).json()["differences"][0]["problem"], "missing");
 }
 

@@ -93,7 +93,8 @@ fn what_is_missing_is_told_before_anything_is_asked() {
 fn a_preflight_reads_well() {
     let (scratch, cluster) = (Scratch::new(), cluster([Made::Taken]));
     let config = cluster.serve(&scratch);
-    let words = ["capture", "-n", "shop", "web", "--preflight", "--fetch", "--fetch-namespace", "ckptfx-fetch"];
+    let words =
+        ["capture", "-n", "shop", "web", "--preflight", "--fetch", "--fetch-namespace", "ckptfx-fetch"];
     let ended = ckptfx(words.iter().copied().chain(["--kubeconfig", config.to_str().expect("plain")]));
     insta::assert_snapshot!("preflight", ended.status(0).text());
 }

@@ -1,12 +1,6 @@
 //! Checkpoints over the socket of containerd or CRI-O.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
 
@@ -50,8 +44,12 @@ fn a_container_is_captured_sealed_and_left_running() {
         assert_eq!(manifest["exchanges"][0]["status"], "OK");
         let seen = runtime.seen.lock();
         // The whole id goes out, with a deadline.
-        assert!(seen.iter().any(|line| line.starts_with("CheckpointContainer aaaa ") && !line.contains("without")));
-        let (ours, theirs) = (on("ps -o json", archive).json(), on("ps -o json", fixture("webserver-containerd")).json());
+        assert!(
+            seen.iter()
+                .any(|line| line.starts_with("CheckpointContainer aaaa ") && !line.contains("without"))
+        );
+        let (ours, theirs) =
+            (on("ps -o json", archive).json(), on("ps -o json", fixture("webserver-containerd")).json());
         assert_eq!(ours["processes"], theirs["processes"]);
     }
 }
@@ -88,11 +86,27 @@ fn every_refusal_of_a_runtime_is_told_in_plain_words() {
         ("too old", 12, "unknown method CheckpointContainer for service runtime.v1.RuntimeService"),
         ("containerd 1.7", 12, "method CheckpointContainer not implemented"),
         ("CRI-O off", 2, "checkpoint/restore support not available"),
-        ("no CRIU", 2, "CRIU binary not found or too old (<31600). Failed to checkpoint container \"aaaa\": x"),
+        (
+            "no CRIU",
+            2,
+            "CRIU binary not found or too old (<31600). Failed to checkpoint container \"aaaa\": x",
+        ),
         ("off", 2, "failed to checkpoint container \"aaaa\": criu support is disabled by configuration"),
-        ("gone", 5, "could not find container \"aaaa\": container with ID starting with aaaa not found: ID does not exist"),
-        ("ended", 2, "container \"aaaa\" is in CONTAINER_EXITED state. only CONTAINER_RUNNING containers can be checkpointed"),
-        ("failed", 2, "checkpointing container \"aaaa\" failed: criu failed: type NOTIFY errno 0 path= /run/x/criu-dump.log"),
+        (
+            "gone",
+            5,
+            "could not find container \"aaaa\": container with ID starting with aaaa not found: ID does not exist",
+        ),
+        (
+            "ended",
+            2,
+            "container \"aaaa\" is in CONTAINER_EXITED state. only CONTAINER_RUNNING containers can be checkpointed",
+        ),
+        (
+            "failed",
+            2,
+            "checkpointing container \"aaaa\" failed: criu failed: type NOTIFY errno 0 path= /run/x/criu-dump.log",
+        ),
         ("deadline", 4, "context deadline exceeded"),
         ("permission", 7, "permission denied"),
         ("something new", 2, "the moon is full – \u{1b}[31m"),
@@ -149,7 +163,12 @@ fn a_workload_that_is_gone_is_told_whether_the_checkpoint_worked_or_not() {
 #[test]
 fn what_is_not_one_container_is_told() {
     let runtime = Runtime::new([Made::Nothing]);
-    runtime.containers.lock().push(cri::Container { id: cri::id('d'), pod: "web-2", name: "app", running: true });
+    runtime.containers.lock().push(cri::Container {
+        id: cri::id('d'),
+        pod: "web-2",
+        name: "app",
+        running: true,
+    });
     let (ended, _) = capture(&runtime, &["app"]);
     let ended = ended.status(2);
     assert!(ended.stderr.contains("means 2 containers: shop/web-2/app"), "{}", ended.stderr);

@@ -34,14 +34,25 @@ impl Case {
         let (scratch, node, out) = (Scratch::new(), Scratch::new(), Scratch::new());
         let bytes = plain("webserver-containerd");
         let archive = on_node(node.0.path(), &bytes);
-        let cluster = Cluster { node: node.0.path().to_path_buf(), ..Cluster::new(Kubelet::new([Made::Taken])) };
+        let cluster =
+            Cluster { node: node.0.path().to_path_buf(), ..Cluster::new(Kubelet::new([Made::Taken])) };
         Self { scratch, node, out, cluster: change(cluster), archive, bytes }
     }
 
     fn command(&self, words: &[&str]) -> std::process::Command {
         let mut command = command();
         command
-            .args(["capture", "-o", "json", "-n", "shop", "web/app", "--fetch", "--fetch-namespace", "ckptfx-fetch"])
+            .args([
+                "capture",
+                "-o",
+                "json",
+                "-n",
+                "shop",
+                "web/app",
+                "--fetch",
+                "--fetch-namespace",
+                "ckptfx-fetch",
+            ])
             .arg("--kubeconfig")
             .arg(self.cluster.serve(&self.scratch))
             .arg("--dir")
@@ -72,7 +83,8 @@ impl Case {
 
     /// Files that came home, manifests apart from the rest.
     fn files(&self) -> (Vec<PathBuf>, Vec<Value>) {
-        let all = fs::read_dir(self.out.0.path()).expect("readable").map(|entry| entry.expect("an entry").path());
+        let all =
+            fs::read_dir(self.out.0.path()).expect("readable").map(|entry| entry.expect("an entry").path());
         let is_manifest = |path: &PathBuf| path.to_string_lossy().ends_with(".manifest.json");
         let (manifests, rest): (Vec<PathBuf>, Vec<PathBuf>) = all.partition(is_manifest);
         let read = |path: PathBuf| serde_json::from_slice(&fs::read(path).expect("readable")).expect("JSON");
@@ -103,7 +115,10 @@ fn an_archive_comes_home_with_its_hash() {
     assert_eq!((rest.len(), manifests.len()), (1, 1));
     let fetch = &manifests[0]["fetch"];
     assert_eq!(fetch["node_sha256"], record["sha256"]);
-    assert_eq!((&fetch["pod_removed"], &fetch["resumed"], &fetch["deleted_on_node"]), (&true.into(), &0.into(), &false.into()));
+    assert_eq!(
+        (&fetch["pod_removed"], &fetch["resumed"], &fetch["deleted_on_node"]),
+        (&true.into(), &0.into(), &false.into())
+    );
     assert!(case.cluster.pods.lock().is_empty());
     // Nothing was changed on the node.
     assert_eq!(fs::read_dir(case.node.0.path()).expect("readable").count(), 1);
@@ -204,10 +219,15 @@ fn a_pod_that_does_not_start_is_told_and_removed() {
 #[test]
 fn a_pod_that_is_refused_is_told() {
     let message = "pods \"x\" is forbidden: violates PodSecurity \"baseline:latest\": hostPath volumes";
-    let refused = Reply::json(403, json!({"kind": "Status", "message": message, "reason": "Forbidden", "code": 403}));
+    let refused =
+        Reply::json(403, json!({"kind": "Status", "message": message, "reason": "Forbidden", "code": 403}));
     let case = Case::new(|cluster| Cluster { create: Some(refused), ..cluster });
     let ended = case.run(&[]).status(3);
-    assert!(ended.stderr.contains("PodSecurity") && ended.stderr.contains("--fetch-namespace"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("PodSecurity") && ended.stderr.contains("--fetch-namespace"),
+        "{}",
+        ended.stderr
+    );
     case.nothing_left_behind();
     // Without an answer nobody knows whether the pod was made, so it is removed all the same.
     let case = Case::new(|cluster| Cluster { create: Some(Reply::Dropped), ..cluster });

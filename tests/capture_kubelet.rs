@@ -105,13 +105,23 @@ fn every_refusal_of_a_kubelet_is_told_in_plain_words() {
     let raw = |status, body: &str| Kubelet::new([Made::Other(Reply::text(status, body))]);
     let taken = || Kubelet::new([Made::Taken]);
     let cases = [
-        ("moved", Kubelet::new([Made::Other(Reply::Full(301, vec![("Location", "/checkpoint/".into())], Vec::new()))])),
+        (
+            "moved",
+            Kubelet::new([Made::Other(Reply::Full(
+                301,
+                vec![("Location", "/checkpoint/".into())],
+                Vec::new(),
+            ))]),
+        ),
         ("not allowed", Kubelet { allowed: false, ..taken() }),
         ("not allowed, before 1.32", Kubelet { allowed: false, old_words: true, ..taken() }),
         ("no attributes", raw(403, "Authorization error: could not determine attributes for request")),
         (
             "no review",
-            raw(500, "Authorization error (user=responder, verb=create, resource=nodes, subresource=checkpoint)"),
+            raw(
+                500,
+                "Authorization error (user=responder, verb=create, resource=nodes, subresource=checkpoint)",
+            ),
         ),
         ("gate off", Kubelet { gate: false, ..taken() }),
         ("path", raw(404, "404: Page Not Found")),
@@ -119,7 +129,10 @@ fn every_refusal_of_a_kubelet_is_told_in_plain_words() {
         ("no container", raw(404, "container app does not exist")),
         ("timeout", raw(404, "cannot parse value of timeout parameter")),
         ("method", raw(405, "405: Method Not Allowed")),
-        ("media type", raw(415, "415: Unsupported Media Type\n\nAvailable representations: application/json")),
+        (
+            "media type",
+            raw(415, "415: Unsupported Media Type\n\nAvailable representations: application/json"),
+        ),
         ("accept", raw(406, "406: Not Acceptable\n\nAvailable representations: application/json")),
         ("not created", failed("container app not found")),
         ("negative timeout", failed("CheckpointContainer requires the timeout value to be > 0")),
@@ -217,8 +230,8 @@ fn odd_answers_are_told_as_they_are() {
         (ok(""), "not understood"),
         (Reply::text(500, long), "xxx"),
         (Reply::text(500, b"\xff\xfe\x1b[31m".to_vec()), "500"),
-        (Reply::Dropped, "no answer"),
-        (Reply::Cut(b"{".to_vec(), 100), "no answer"),
+        (Reply::Dropped, "broke off"),
+        (Reply::Cut(b"{".to_vec(), 100), "broke off"),
     ] {
         let kubelet = Kubelet::new([Made::Other(reply)]);
         let node = node(&kubelet);

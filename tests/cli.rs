@@ -66,7 +66,8 @@ fn an_output_file_is_private_and_replaced_at_once() {
         .status(2);
     // What is no file, such as a device, is written to and stays what it is.
     let pipe = scratch.path("pipe");
-    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).expect("made");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .expect("made");
     let reader = std::thread::spawn({
         let pipe = pipe.clone();
         move || fs::read(pipe).expect("readable")

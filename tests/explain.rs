@@ -51,8 +51,12 @@ fn a_real_dump_that_worked_is_no_failure() {
     for name in ["shop-crio", "shop-containerd", "webserver-crio", "webserver-containerd"] {
         let log = on("logs --source dump", fixture(name)).status(0).stdout;
         let document = explain(&log, &["-o", "json"]).status(0).json();
-        let codes: Vec<&serde_json::Value> =
-            document["explanations"].as_array().expect("a list").iter().map(|record| &record["code"]).collect();
+        let codes: Vec<&serde_json::Value> = document["explanations"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|record| &record["code"])
+            .collect();
         assert_eq!(codes, ["dump-finished"], "{name}");
     }
 }

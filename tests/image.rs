@@ -29,9 +29,8 @@ fn engines(record: &Value) -> Vec<(&str, bool)> {
 
 #[test]
 fn each_engine_restores_its_own() {
-    for (archive, own) in
-        [("shop-crio", "cri-o"), ("shop-containerd", "containerd"), ("shop-podman", "podman")]
-    {
+    // The container of containerd was made of an image that was imported, which containerd does not find again.
+    for (archive, own) in [("shop-crio", "cri-o"), ("shop-containerd", "none"), ("shop-podman", "podman")] {
         let document = on("image -o json", fixture(archive)).status(0).json();
         let record = &document["images"][0];
         for (engine, restores) in engines(record) {
@@ -40,6 +39,8 @@ fn each_engine_restores_its_own() {
         assert_eq!(record["written"], Value::Null);
         assert_eq!(record["architecture"], "amd64");
     }
+    let text = on("image", fixture("shop-containerd")).status(0).text();
+    assert!(text.contains("imported and not pulled"), "{text}");
     insta::assert_snapshot!("crio", on("image", fixture("shop-crio")).status(0).text());
 }
 
@@ -95,8 +96,7 @@ fn a_pod_that_restores_it_is_described() {
 }
 
 #[test]
-fn a_place_must_be_named() {
-    on("image -o oci-dir", fixture("shop-crio")).status(2);
+fn forms_of_images_are_for_images() {
     on("image -o yaml", fixture("shop-crio")).status(2);
     on("ps -o oci-dir", fixture("shop-crio")).status(2);
 }
@@ -144,7 +144,8 @@ fn a_registry_gets_the_image_whole() {
     }
     assert_eq!(record["layer_digest"], manifest["layers"][0]["digest"]);
     // What is there is not sent again.
-    let sent = |registry: &Registry| registry.seen.lock().iter().filter(|line| line.contains("uploads")).count();
+    let sent =
+        |registry: &Registry| registry.seen.lock().iter().filter(|line| line.contains("uploads")).count();
     let before = sent(&registry);
     push(&target, &["--plain-http"]).status(0);
     assert_eq!(sent(&registry), before);

@@ -1,6 +1,7 @@
 """Makes pods and containers over the socket of containerd, for lab.sh. The messages are put together by hand.
 
     lab_pod.py sandbox POD
+    lab_pod.py pull IMAGE
     lab_pod.py container SANDBOX POD NAME IMAGE SHELL-COMMAND
 """
 
@@ -46,10 +47,10 @@ def sandbox(pod):
     return text(1, metadata) + text(3, LOGS) + pairs(6, labels) + text(8, linux)
 
 
-def call(method, message):
+def call(method, message, service="RuntimeService"):
     channel = grpc.insecure_channel("unix:///run/containerd/containerd.sock")
     same = lambda data: data
-    function = channel.unary_unary("/runtime.v1.RuntimeService/" + method, request_serializer=same, response_deserializer=same)
+    function = channel.unary_unary(f"/runtime.v1.{service}/{method}", request_serializer=same, response_deserializer=same)
     return function(message, timeout=100)
 
 
@@ -70,5 +71,7 @@ def container(sandbox_id, pod, name, image, command):
 
 if sys.argv[1] == "sandbox":
     print(first_text(call("RunPodSandbox", text(1, sandbox(sys.argv[2])))))
+elif sys.argv[1] == "pull":
+    call("PullImage", text(1, text(1, sys.argv[2])), "ImageService")
 else:
     print(container(*sys.argv[2:]))

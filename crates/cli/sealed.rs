@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_capture::manifest::{Chain, Manifest, SCHEMA, SUFFIX, sha256_hex};
+use ckptfx_capture::manifest::{Chain, Manifest, SCHEMA, SUFFIX};
 use ckptfx_parser::Diagnostic;
 
 use crate::{evidence, untrusted::show};
@@ -22,8 +22,6 @@ pub struct Sealed {
     pub path: PathBuf,
     /// What it says.
     pub manifest: Manifest,
-    /// SHA-256 of its bytes.
-    pub sha256: String,
 }
 
 /// The manifest before another in a chain.
@@ -67,7 +65,7 @@ impl Sealed {
         }
         let manifest = Manifest::from_bytes(&bytes)
             .with_context(|| format!("{} is no whole {SCHEMA}", path.display()))?;
-        Ok(Some(Self { path: path.to_path_buf(), manifest, sha256: sha256_hex(&bytes) }))
+        Ok(Some(Self { path: path.to_path_buf(), manifest }))
     }
 
     /// The archive that it seals: a file beside it, and nowhere else.
@@ -179,14 +177,18 @@ pub fn expand(paths: &[PathBuf], one_container: bool) -> Result<Vec<PathBuf>> {
         }
         sealed.retain(|one| !is_on_node(one));
         sealed.sort_by(|one, other| {
-            let key = |one: &Sealed| (one.manifest.chain.as_ref().map(|chain| chain.index), one.manifest.times.requested);
+            let key = |one: &Sealed| {
+                (one.manifest.chain.as_ref().map(|chain| chain.index), one.manifest.times.requested)
+            };
             one.container().cmp(&other.container()).then_with(|| key(one).cmp(&key(other)))
         });
         let mut containers: Vec<_> = sealed.iter().map(Sealed::container).collect();
         containers.dedup();
         if one_container && containers.len() > 1 {
-            let names: Vec<String> =
-                containers.iter().map(|parts| parts.iter().flatten().copied().collect::<Vec<_>>().join("/")).collect();
+            let names: Vec<String> = containers
+                .iter()
+                .map(|parts| parts.iter().flatten().copied().collect::<Vec<_>>().join("/"))
+                .collect();
             bail!(
                 "{} has checkpoints of {} containers ({}); name the manifests of one",
                 path.display(),

@@ -108,7 +108,8 @@ impl Cluster {
         if let Some(path) = request.path.strip_prefix("/api/v1/nodes/n1/proxy") {
             if path == "/configz" {
                 let configuration = self.configuration.as_ref();
-                return configuration.map_or_else(|| Reply::text(403, "Forbidden"), |value| Reply::json(200, value));
+                return configuration
+                    .map_or_else(|| Reply::text(403, "Forbidden"), |value| Reply::json(200, value));
             }
             // What the kubelet answers passes through; towards it the API server is known.
             return self.refusal.clone().unwrap_or_else(|| self.kubelet.answer(request, path, true));
@@ -173,9 +174,7 @@ impl Cluster {
 
     fn with_status(&self, pod: &Value) -> Value {
         let mut pod = pod.clone();
-        let status = |state: Value| {
-            json!({"name": "fetch", "ready": true, "restartCount": 0, "image": "x", "imageID": "x", "state": state})
-        };
+        let status = |state: Value| json!({"name": "fetch", "ready": true, "restartCount": 0, "image": "x", "imageID": "x", "state": state});
         pod["status"] = match self.pod_state {
             PodState::Runs => json!({"phase": "Running", "containerStatuses":
                 [status(json!({"running": {"startedAt": "2026-06-01T12:00:00Z"}}))]}),

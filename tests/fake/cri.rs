@@ -75,7 +75,8 @@ impl Runtime {
         listener.set_nonblocking(true).expect("set");
         let this = self.clone();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let _ = runtime.block_on(async move {
                 let listener = tokio::net::UnixListener::from_std(listener).expect("a listener");
                 loop {
@@ -101,8 +102,10 @@ impl Runtime {
         request: http::Request<h2::RecvStream>,
         mut respond: h2::server::SendResponse<Bytes>,
     ) {
-        let method = request.uri().path().strip_prefix("/runtime.v1.RuntimeService/").unwrap_or("?").to_owned();
-        let deadline = request.headers().get("grpc-timeout").map(|value| value.to_str().expect("ASCII").to_owned());
+        let method =
+            request.uri().path().strip_prefix("/runtime.v1.RuntimeService/").unwrap_or("?").to_owned();
+        let deadline =
+            request.headers().get("grpc-timeout").map(|value| value.to_str().expect("ASCII").to_owned());
         let mut body = request.into_body();
         let mut message = Vec::new();
         while let Some(Ok(data)) = body.data().await {
@@ -113,11 +116,17 @@ impl Runtime {
         let result = match method.as_str() {
             "Version" => {
                 self.seen.lock().push(method);
-                Ok([field(1, b"0.1.0"), field(2, b"containerd"), field(3, b"2.1.9"), field(4, b"v1")].concat())
+                Ok([field(1, b"0.1.0"), field(2, b"containerd"), field(3, b"2.1.9"), field(4, b"v1")]
+                    .concat())
             }
             "ListContainers" => {
                 self.seen.lock().push(method);
-                Ok(self.containers.lock().iter().flat_map(|container| field(1, &container.message())).collect())
+                Ok(self
+                    .containers
+                    .lock()
+                    .iter()
+                    .flat_map(|container| field(1, &container.message()))
+                    .collect())
             }
             "CheckpointContainer" => {
                 let location = text(&fields, 2);
@@ -163,7 +172,9 @@ impl Runtime {
 
 impl Container {
     fn message(&self) -> Vec<u8> {
-        let label = |key: &str, value: &str| field(8, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat());
+        let label = |key: &str, value: &str| {
+            field(8, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat())
+        };
         [
             field(1, self.id.as_bytes()),
             field(2, id('f').as_bytes()),

@@ -81,7 +81,8 @@ impl Reply {
 
     pub fn write(&self, stream: &mut dyn Write) {
         let head = |status: u16, headers: &[(&'static str, String)], length: usize| {
-            let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let headers: String =
+                headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n")
         };
         // The other side may have seen enough.
@@ -95,9 +96,9 @@ impl Reply {
                 Ok(())
             }
             Self::Dropped => Ok(()),
-            Self::Cut(body, claimed) => stream
-                .write_all(head(200, &[], *claimed).as_bytes())
-                .and_then(|()| stream.write_all(body)),
+            Self::Cut(body, claimed) => {
+                stream.write_all(head(200, &[], *claimed).as_bytes()).and_then(|()| stream.write_all(body))
+            }
         }
         .and_then(|()| stream.flush());
     }

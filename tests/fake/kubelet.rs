@@ -87,7 +87,10 @@ impl Kubelet {
         }
         let accept = request.header("accept").unwrap_or("*/*");
         if !accept.contains("*/*") && !accept.contains("application/json") {
-            return Reply::text(415, "415: Unsupported Media Type\n\nAvailable representations: application/json");
+            return Reply::text(
+                415,
+                "415: Unsupported Media Type\n\nAvailable representations: application/json",
+            );
         }
         if (*namespace, *pod) != ("shop", "web") {
             return Reply::text(404, "pod does not exist");
@@ -101,7 +104,9 @@ impl Kubelet {
         }
         match self.runtime.lock().next() {
             Made::Taken => Reply::json(200, format!(r#"{{"items":["{NODE_PATH}"]}}"#)),
-            Made::Failed(error) => Reply::text(500, format!("checkpointing of shop/web/{container} failed ({error})")),
+            Made::Failed(error) => {
+                Reply::text(500, format!("checkpointing of shop/web/{container} failed ({error})"))
+            }
             Made::Other(reply) => reply,
         }
     }
@@ -121,9 +126,9 @@ pub fn pod() -> serde_json::Value {
             "containerID": format!("containerd://id-of-{name}"), "state": state})
     };
     json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u-1"},
-        "spec": {"nodeName": "n1", "containers": [{"name": "app"}, {"name": "sidecar"}]},
-        "status": {"containerStatuses": [
-            status("app", json!({"running": {"startedAt": "2026-06-01T10:00:00Z"}})),
-            status("sidecar", json!({"terminated": {"exitCode": 0, "reason": "Completed"}})),
-        ]}})
+    "spec": {"nodeName": "n1", "containers": [{"name": "app"}, {"name": "sidecar"}]},
+    "status": {"containerStatuses": [
+        status("app", json!({"running": {"startedAt": "2026-06-01T10:00:00Z"}})),
+        status("sidecar", json!({"terminated": {"exitCode": 0, "reason": "Completed"}})),
+    ]}})
 }

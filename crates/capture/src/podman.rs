@@ -107,6 +107,13 @@ pub async fn capture(plan: &Plan, name: &str, place: &Place<'_>, stop: &Stop) ->
         node_path: None,
     };
     let mut notes = Vec::new();
+    if place.chain.as_ref().is_some_and(Option::is_some) {
+        notes.push(
+            "Podman packs again what an earlier checkpoint left in the container's directory: processes that are not in \
+             the tree are of that one"
+                .to_owned(),
+        );
+    }
     let after =
         after.map_err(|error| notes.push(format!("the workload could not be looked at: {error}"))).ok();
     let version = version.and_then(|version| version.version);

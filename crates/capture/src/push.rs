@@ -111,7 +111,9 @@ async fn send_all(image: &Image, registry: &Registry) -> Result<Pushed, Error> {
     let at = |error| failure(&step, error);
     client.auth(&reference, &auth, RegistryOperation::Push).await.map_err(at)?;
     let mut already_there = 0;
-    for (descriptor, bytes) in [(&image.config_descriptor, Some(&image.config)), (&image.layer_descriptor, None)] {
+    for (descriptor, bytes) in
+        [(&image.config_descriptor, Some(&image.config)), (&image.layer_descriptor, None)]
+    {
         if client.blob_exists(&reference, &descriptor.digest).await.map_err(at)? {
             already_there += 1;
             continue;
@@ -212,14 +214,17 @@ fn failure(step: &str, error: OciDistributionError) -> Error {
     };
     match error {
         OciDistributionError::UnauthorizedError { .. } => refused("401", "Unauthorized".to_owned()),
-        OciDistributionError::AuthenticationFailure(text) => {
-            refused("401", format!("Unauthorized: {text}"))
-        }
+        OciDistributionError::AuthenticationFailure(text) => refused("401", format!("Unauthorized: {text}")),
         OciDistributionError::ServerError { code, message, .. } => refused(&code.to_string(), message),
         OciDistributionError::RegistryError { envelope, .. } => {
             let said: Vec<String> = envelope.errors.iter().map(ToString::to_string).collect();
             refused("refused", said.join("; "))
         }
+        OciDistributionError::RequestError(error) => match error.status() {
+            Some(status) if status.as_u16() == 401 => refused("401", "Unauthorized".to_owned()),
+            Some(status) => refused(status.as_str(), error.to_string()),
+            None => Error::connection(step, &error),
+        },
         other => Error::connection(step, &other),
     }
 }
@@ -251,7 +256,8 @@ fn credentials(registry: &Registry, host: &str) -> Result<RegistryAuth, Error> {
     };
     let decoded = BASE64_STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let decoded = decoded.ok_or_else(|| wrong("the credentials are not in Base64"))?;
-    let (user, password) = decoded.split_once(':').ok_or_else(|| wrong("the credentials have no password"))?;
+    let (user, password) =
+        decoded.split_once(':').ok_or_else(|| wrong("the credentials have no password"))?;
     Ok(RegistryAuth::Basic(user.to_owned(), password.to_owned()))
 }
 
@@ -308,7 +314,9 @@ mod tests {
             RegistryAuth::Basic("user".to_owned(), "pass".to_owned())
         );
         assert_eq!(credentials(&known, "other.example").unwrap(), RegistryAuth::Anonymous);
-        for text in ["x", r#"{"auths":{"r.example":{"auth":"!"}}}"#, r#"{"auths":{"r.example":{}},"credsStore":"x"}"#] {
+        for text in
+            ["x", r#"{"auths":{"r.example":{"auth":"!"}}}"#, r#"{"auths":{"r.example":{}},"credsStore":"x"}"#]
+        {
             assert!(credentials(&file(text), "r.example").is_err(), "{text}");
         }
     }

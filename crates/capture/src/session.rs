@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     captured::{Captured, Link, Place},
-    cri::Runtime,
+    cri::{self, Runtime},
     error::Error,
     kubernetes::{
         self,
@@ -169,15 +169,15 @@ async fn one_round(
                 }
                 if !missing.is_empty() {
                     return Err(Error::Usage(format!(
-                        "nothing was asked of the workload, since this is missing: {}. --no-preflight tries all the same",
-                        missing.join("; ")
+                        "nothing was asked of the workload (--no-preflight tries all the same): {}",
+                        missing.join(" ")
                     )));
                 }
             }
             let places: Vec<Place<'_>> = targets.iter().map(|target| place(&target.name(), links)).collect();
             let results = kubernetes::capture_all(&access, &targets, plan, &places, stop).await;
             for (target, result) in targets.iter().zip(results) {
-                finish(target.name(), result, links, tell);
+                finish(target.name(), target.name(), result, links, tell);
             }
         }
         Way::Cri { socket, names, is_pod, timeout } => {
@@ -187,7 +187,7 @@ async fn one_round(
                 for container in containers {
                     let id = container.id.clone();
                     let result = runtime.capture(&container, *timeout, &place(&id, links), stop).await;
-                    finish(id, result, links, tell);
+                    finish(id, cri::name(&container), result, links, tell);
                     if stop.is_requested() {
                         return Ok(());
                     }
@@ -197,7 +197,7 @@ async fn one_round(
         Way::Podman { plan, names } => {
             for name in names {
                 let result = podman::capture(plan, name, &place(name, links), stop).await;
-                finish(name.clone(), result, links, tell);
+                finish(name.clone(), name.clone(), result, links, tell);
                 if stop.is_requested() {
                     return Ok(());
                 }
@@ -209,6 +209,7 @@ async fn one_round(
 
 /// Tells how a container's capture ended, and what the next of its chain refers to.
 fn finish(
+    key: String,
     name: String,
     result: Result<Captured, Error>,
     links: &mut BTreeMap<String, Link>,
@@ -216,7 +217,7 @@ fn finish(
 ) {
     match result {
         Ok(captured) => {
-            links.insert(name, captured.link.clone());
+            links.insert(key, captured.link.clone());
             tell(Event::Captured(Box::new(captured)));
         }
         Err(error) => tell(Event::Failed(name, error)),
@@ -238,7 +239,7 @@ async fn check(
         let lacking = checks.iter().filter(|check| check.state == State::Missing);
         missing.extend(lacking.map(|check| match &check.fix {
             Some(fix) => format!("{}. {fix}", check.message),
-            None => check.message.clone(),
+            None => format!("{}.", check.message),
         }));
         if !checks.is_empty() {
             tell(Event::Checked(node.to_owned(), checks));

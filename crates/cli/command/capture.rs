@@ -226,10 +226,14 @@ pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
     output.end(&[])?;
     output.finish()?;
     if with_triage && common.output == Format::Table {
-        let archives: Vec<PathBuf> = captures.iter().filter(|record| record.triage.is_some()).filter_map(Record::archive).collect();
+        let archives: Vec<PathBuf> =
+            captures.iter().filter(|record| record.triage.is_some()).filter_map(Record::archive).collect();
         if !archives.is_empty() {
             println!();
-            triage::run(&TriageArgs { archives, ..TriageArgs::default() }, &Common { quiet: true, ..common.clone() })?;
+            triage::run(
+                &TriageArgs { archives, ..TriageArgs::default() },
+                &Common { quiet: true, ..common.clone() },
+            )?;
         }
     }
     Ok(if preflight_only && checks.iter().any(|check| check.state == State::Missing.name()) {
@@ -297,19 +301,21 @@ fn note(event: Event, quiet: bool, captures: &mut Vec<Record>, checks: &mut Vec<
 fn tell(name: Option<&str>, error: &Error) {
     let name = name.map(|name| format!("{}: ", show(name.as_bytes()))).unwrap_or_default();
     let known = error.explanations();
-    match known.first() {
-        None => eprintln!("ckptfx: {name}{}", show(error.to_string().as_bytes())),
-        Some(known) => {
-            let finding = if known.finding { " FINDING: this belongs in the report." } else { "" };
-            eprintln!("ckptfx: {name}{} [{}]{finding}", show(known.why.as_bytes()), known.code);
-            if let Some(fix) = &known.fix {
-                eprintln!("  fix:  {}", show(fix.as_bytes()));
-            }
-            eprintln!("  said: {}", show(error.said().as_bytes()));
-            if let Error::Harmed { state, .. } = error {
-                eprintln!("  after that the container was not running: {}", show(state.as_bytes()));
-            }
+    if known.is_empty() {
+        eprintln!("ckptfx: {name}{}", show(error.to_string().as_bytes()));
+    }
+    for known in &known {
+        let finding = if known.finding { " FINDING: this belongs in the report." } else { "" };
+        eprintln!("ckptfx: {name}{} [{}]{finding}", show(known.why.as_bytes()), known.code);
+        if let Some(fix) = &known.fix {
+            eprintln!("  fix:  {}", show(fix.as_bytes()));
         }
+    }
+    if !known.is_empty() {
+        eprintln!("  said: {}", show(error.said().as_bytes()));
+    }
+    if let Error::Harmed { state, .. } = error {
+        eprintln!("  after that the container was not running: {}", show(state.as_bytes()));
     }
 }
 

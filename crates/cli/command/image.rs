@@ -137,8 +137,7 @@ pub fn run(args: &ImageArgs, common: &Common) -> Result<Outcome> {
     let target = None;
     let name = args.name.clone().or(target).unwrap_or_else(|| default_name(&origin));
     // Without a place the layer is still made, for its digest.
-    let beside =
-        place.as_ref().map_or_else(|| std::env::temp_dir().join("image"), |(_, path)| path.clone());
+    let beside = place.as_ref().map_or_else(|| std::env::temp_dir().join("image"), |(_, path)| path.clone());
     let image = Image::build(&entries, &origin, &beside)?;
     if let Some((form, path)) = &place {
         image::write(&image, &name, *form, path)?;

@@ -7,6 +7,7 @@ use ckptfx_analysis::{
     custody::{Difference, Recorded, compare},
     report::DocumentHead,
 };
+use ckptfx_capture::manifest::Manifest;
 use ckptfx_parser::Checkpoint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,17 +84,6 @@ struct ReportCustody {
     members: Vec<Recorded>,
 }
 
-#[derive(Deserialize)]
-struct Manifest {
-    archive: ManifestArchive,
-}
-
-#[derive(Deserialize)]
-struct ManifestArchive {
-    bytes: Option<u64>,
-    sha256: Option<String>,
-}
-
 impl Record {
     fn read(text: &[u8]) -> Result<Self> {
         let value: Value = serde_json::from_slice(text).context("it is no JSON")?;
@@ -145,8 +135,7 @@ pub fn run(args: &VerifyArgs, common: &Common) -> Result<Outcome> {
     let mut say = |problem, expected: Option<String>, actual: Option<String>| {
         differences.push(Difference { what: "archive", name: archive.clone(), problem, expected, actual });
     };
-    let metadata =
-        path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
+    let metadata = path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
     let sha256 = metadata.is_file().then(|| evidence::hash_file(&path)).transpose()?;
     let mut bytes = metadata.is_file().then_some(metadata.len());
     let mut compared = 0;
@@ -272,7 +261,9 @@ fn write_table(verified: &Verified, differences: &[Difference], output: &mut Out
         match verified.manifests {
             0 => {}
             1 => writeln!(output, "and the manifest before it in its chain is as it was sealed")?,
-            count => writeln!(output, "and the {count} manifests before it in its chain are as they were sealed")?,
+            count => {
+                writeln!(output, "and the {count} manifests before it in its chain are as they were sealed")?
+            }
         }
         return Ok(());
     }

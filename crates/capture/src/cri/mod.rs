@@ -1,6 +1,7 @@
 //! Checkpoints on the node itself, over the runtime's own socket. Neither Kubernetes' permissions nor its audit
 //! log are in the way.
 
+mod log;
 #[allow(missing_docs, reason = "the fields have the interface's own names")]
 pub mod message;
 
@@ -14,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use prost::Message;
 use tokio::net::UnixStream;
-use tonic::{Request, transport::Endpoint};
+use tonic::{Code, Request, transport::Endpoint};
 use tonic_prost::ProstCodec;
 
 use self::message::{
@@ -162,7 +163,7 @@ impl Runtime {
         let answered = Timestamp::now();
         // However that ended: does the workload run?
         let after = self.after(&container.id).await;
-        taken.map_err(|error| error.with_workload(after.as_ref().ok()))?;
+        taken.map_err(|error| log::with_cause(error, &container.id).with_workload(after.as_ref().ok()))?;
         let kept = seal::adopt(&location, place.directory, &stem)?;
         let mut notes = Vec::new();
         let after =
@@ -257,6 +258,10 @@ impl Runtime {
         let work = self.grpc.unary(request, path, codec);
         match tokio::time::timeout(limit.saturating_add(Duration::from_secs(5)), work).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
+            // This end of the connection keeps to the deadline, too.
+            Ok(Err(status)) if status.code() == Code::Cancelled && status.message() == "Timeout expired" => {
+                Err(deadline(step))
+            }
             Ok(Err(status)) => Err(Error::Refused {
                 step,
                 status: format!("{:?}", status.code()),
@@ -264,16 +269,19 @@ impl Runtime {
                 body: format!("rpc error: code = {:?} desc = {}", status.code(), status.message())
                     .into_bytes(),
             }),
-            Err(_) => Err(Error::Refused {
-                step,
-                status: "DeadlineExceeded".to_owned(),
-                body: b"rpc error: code = DeadlineExceeded desc = context deadline exceeded".to_vec(),
-            }),
+            Err(_) => Err(deadline(step)),
         }
     }
 }
 
-fn name(container: &Container) -> String {
+/// What a runtime says of a call that took too long.
+fn deadline(step: String) -> Error {
+    let body = b"rpc error: code = DeadlineExceeded desc = context deadline exceeded".to_vec();
+    Error::Refused { step, status: "DeadlineExceeded".to_owned(), body }
+}
+
+/// `namespace/pod/container`.
+pub fn name(container: &Container) -> String {
     let label = |key: &str| container.labels.get(&format!("io.kubernetes.{key}")).map_or("", String::as_str);
     let own = container.metadata.as_ref().map_or("", |metadata| metadata.name.as_str());
     format!("{}/{}/{own}", label("pod.namespace"), label("pod.name"))

@@ -177,6 +177,9 @@ impl Access {
                 let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
                 let body = body.map_err(|error| Error::connection(step.as_str(), error.as_ref()))?;
                 body.to_bytes().to_vec()
+            } else if let Some(place) = response.headers().get(header::LOCATION) {
+                // Not followed: the credentials would go along.
+                format!("redirected to {}", String::from_utf8_lossy(place.as_bytes())).into_bytes()
             } else {
                 beginning(response.into_body()).await
             };

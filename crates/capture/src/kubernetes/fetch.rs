@@ -87,8 +87,7 @@ pub async fn fetch(
     // The name is chosen here, so that the pod can be removed even if no answer to its creation came.
     let name = format!("ckptfx-fetch-{}", unique());
     let manifest = pod(&name, node, node_path, options)?;
-    let created =
-        access.send(Method::POST, &pods, Some(manifest.to_string().into_bytes()), CREATE).await;
+    let created = access.send(Method::POST, &pods, Some(manifest.to_string().into_bytes()), CREATE).await;
     if let Ok(answer) = &created {
         exchanges.push(Exchange { body: None, ..answer.exchange.clone() });
     }

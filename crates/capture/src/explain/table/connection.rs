@@ -82,6 +82,14 @@ pub const RULES: &[Rule] = &[
         fix: "Look on the node whether it is, and whether the container is paused, before trying again.",
     },
     Rule {
+        code: "redirected",
+        stage: Connection,
+        kind: Fix,
+        pattern: "redirected to {place}",
+        why: "The server sends the request on to {place}, which was not followed, since the credentials would go along.",
+        fix: "Check the address: a kubelet is https://NODE:10250 without a path, and a login page is no API server.",
+    },
+    Rule {
         code: "no-socket",
         stage: Connection,
         kind: Fix,
