@@ -62,7 +62,12 @@ outside() {
             mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd
         fi
         mount -t tmpfs tmpfs dev
-        for d in null zero full random urandom tty; do touch dev/$d; mount --bind /dev/$d dev/$d; done
+        mknod -m 666 dev/null c 1 3
+        mknod -m 666 dev/zero c 1 5
+        mknod -m 666 dev/full c 1 7
+        mknod -m 666 dev/random c 1 8
+        mknod -m 666 dev/urandom c 1 9
+        mknod -m 666 dev/tty c 5 0
         mkdir dev/pts dev/shm
         mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
         ln -s pts/ptmx dev/ptmx
@@ -217,7 +222,10 @@ podman_lab() {
     $ckptfx image "$archive" -o oci-archive --out /tmp/podman.oci.tar --name localhost/checkpoint/web:1
     podman load -q -i /tmp/podman.oci.tar
     podman rm -f -t 0 web >/dev/null
-    podman container restore localhost/checkpoint/web:1
+    podman container restore localhost/checkpoint/web:1 || {
+        find /var/lib/containers/storage -name restore.log -exec grep -E 'Error|Warn' {} +
+        fail "Podman does not restore the image"
+    }
     # What runs now counts on from the checkpoint: its log has no beginning.
     [ "$(podman logs web | head -n 1)" != "count 1" ] || fail "the restored workload began anew"
     goes_on podman logs web

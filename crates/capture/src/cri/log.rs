@@ -55,8 +55,13 @@ fn cause(path: &Path) -> Option<Vec<u8>> {
     file.seek(SeekFrom::Start(metadata.len().saturating_sub(MAX_LOG))).ok()?;
     let mut log = Vec::new();
     file.take(MAX_LOG).read_to_end(&mut log).ok()?;
-    let known: Vec<Vec<u8>> = explain(&log).into_iter().map(|known| known.matched).collect();
-    if known.is_empty() { first_error(&log).map(|(_, line)| line) } else { Some(known.join(&b"\n"[..])) }
+    let mut lines: Vec<Vec<u8>> = explain(&log).into_iter().map(|known| known.matched).collect();
+    // What only says that the dump failed is no cause; then the first error is what a person wants to see.
+    let is_cause = |line: &Vec<u8>| !line.ends_with(b"Dumping FAILED.");
+    if !lines.iter().any(is_cause) {
+        lines.splice(0..0, first_error(&log).map(|(_, line)| line));
+    }
+    Some(lines.join(&b"\n"[..])).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -82,6 +82,14 @@ pub const RULES: &[Rule] = &[
         fix: "Look on the node whether it is, and whether the container is paused, before trying again.",
     },
     Rule {
+        code: "connection-broken",
+        stage: Connection,
+        kind: Fix,
+        pattern: "end of file before message length reached",
+        why: "The connection broke off in the middle of the answer. A checkpoint may be on the node.",
+        fix: "Look on the node whether it is, and whether the container is paused, before trying again.",
+    },
+    Rule {
         code: "redirected",
         stage: Connection,
         kind: Fix,
