@@ -68,10 +68,12 @@ struct Permission {
 }
 
 const TRIGGER: [Permission; 1] = [Permission { verb: "create", resource: "nodes", subresource: "proxy" }];
-const FETCH: [Permission; 4] = [
+// Which of the two verbs a command in a pod takes depends on the version of the API server.
+const FETCH: [Permission; 5] = [
     Permission { verb: "create", resource: "pods", subresource: "" },
     Permission { verb: "get", resource: "pods", subresource: "" },
     Permission { verb: "create", resource: "pods", subresource: "exec" },
+    Permission { verb: "get", resource: "pods", subresource: "exec" },
     Permission { verb: "delete", resource: "pods", subresource: "" },
 ];
 
