@@ -109,9 +109,12 @@ fn podman_is_captured_sealed_and_left_running() {
         (on("ps -o json", &archive).json(), on("ps -o json", fixture("webserver-podman")).json());
     assert_eq!(ours["processes"], theirs["processes"]);
     assert_eq!(captures(out.0.path()).len(), 2);
-    let schema: Value =
-        serde_json::from_slice(&ckptfx(["schema", "capture"]).status(0).stdout).expect("JSON");
-    assert!(jsonschema::draft202012::new(&schema).expect("a schema").is_valid(&ended.json()));
+    for (name, document) in [("capture", &ended.json()), ("manifest", &manifest)] {
+        let schema = ckptfx(["schema", name]).status(0).json();
+        let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+        let errors: Vec<String> = validator.iter_errors(document).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+    }
 }
 
 #[test]

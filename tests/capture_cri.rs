@@ -41,6 +41,7 @@ fn a_container_is_captured_sealed_and_left_running() {
         let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
         assert_eq!(manifest["source"]["runtime"], "containerd://2.1.9");
         assert_eq!(manifest["subject"]["namespace"], "shop");
+        assert_eq!(manifest["subject"]["image_id"], "registry.local/web@sha256:34");
         assert_eq!(manifest["exchanges"][0]["status"], "OK");
         let seen = runtime.seen.lock();
         // The whole id goes out, with a deadline.

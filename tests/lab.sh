@@ -180,7 +180,8 @@ containerd_lab() {
     goes_on cat $log
     [ "$(ls /tmp/cri | wc -l)" = 3 ] || fail "something is left over: $(ls /tmp/cri)"
     read_archive /tmp/cri
-    jq -e '.after.running and .source.via == "cri" and .subject.pod == "web"' /tmp/cri/*.manifest.json >/dev/null
+    jq -e '.after.running and .source.via == "cri" and .subject.pod == "web"
+        and (.subject.image_id | contains("/web@sha256:"))' /tmp/cri/*.manifest.json >/dev/null
     if $ckptfx capture --cri nobody --dir /tmp/cri; then fail "a container that is not there was captured"; fi
 
     step "containerd: restore from a registry"

@@ -959,7 +959,7 @@ pub struct SbomArgs {
 /// What `schema` takes.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// The command whose result is meant.
+    /// The command whose result is meant; manifest for what capture writes beside an archive.
     #[arg(required_unless_present = "all", value_name = "COMMAND")]
     pub command: Option<String>,
     /// All of them.

@@ -128,6 +128,13 @@ impl Runtime {
                     .flat_map(|container| field(1, &container.message()))
                     .collect())
             }
+            "ContainerStatus" => {
+                self.seen.lock().push(method);
+                let status =
+                    [field(1, text(&fields, 1).as_bytes()), field(9, b"registry.local/web@sha256:34")]
+                        .concat();
+                Ok(field(1, &status))
+            }
             "CheckpointContainer" => {
                 let location = text(&fields, 2);
                 self.seen.lock().push(format!(

@@ -20,7 +20,8 @@ use tonic_prost::ProstCodec;
 
 use self::message::{
     CheckpointContainerRequest, CheckpointContainerResponse, Container, ContainerState,
-    ListContainersRequest, ListContainersResponse, VersionRequest, VersionResponse,
+    ContainerStatusRequest, ContainerStatusResponse, ListContainersRequest, ListContainersResponse,
+    VersionRequest, VersionResponse,
 };
 use crate::{
     captured::{Captured, Place},
@@ -95,7 +96,7 @@ impl Runtime {
         // Those that ended share names with those that replaced them.
         let chosen = if running.is_empty() && !is_pod { found } else { running };
         match chosen.as_slice() {
-            [] => Err(Error::Usage(format!("the runtime has no running container that {word} means"))),
+            [] => Err(Error::Usage(format!("no running container of the runtime is meant by {word:?}"))),
             [_] => Ok(chosen),
             _ if is_pod => Ok(chosen),
             several => Err(Error::Usage(format!(
@@ -132,6 +133,7 @@ impl Runtime {
             location: location.to_string_lossy().into_owned(),
             timeout: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         };
+        let digest = self.image_by_digest(&container.id).await;
         let requested = Timestamp::now();
         let label = |key: &str| container.labels.get(&format!("io.kubernetes.{key}")).cloned();
         let subject = Subject {
@@ -141,8 +143,9 @@ impl Runtime {
             container: container.metadata.as_ref().map(|metadata| metadata.name.clone()),
             container_id: Some(container.id.clone()),
             image: container.image.as_ref().map(|image| image.image.clone()),
-            image_id: [&container.image_ref, &container.image_id]
+            image_id: [digest.as_ref(), Some(&container.image_ref), Some(&container.image_id)]
                 .into_iter()
+                .flatten()
                 .find(|text| !text.is_empty())
                 .cloned(),
         };
@@ -225,6 +228,14 @@ impl Runtime {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         Ok(())
+    }
+
+    /// The image as `repository@sha256:…`, which only the status of a container tells; none when it does not.
+    async fn image_by_digest(&mut self, id: &str) -> Option<String> {
+        let request = ContainerStatusRequest { container_id: id.to_owned() };
+        let answer: Result<ContainerStatusResponse, Error> =
+            self.call("ContainerStatus", request, SHORT).await;
+        answer.ok()?.status.map(|status| status.image_ref)
     }
 
     async fn after(&mut self, id: &str) -> Result<After, Error> {
