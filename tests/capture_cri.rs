@@ -129,6 +129,19 @@ fn socket_of(text: &str) -> String {
 }
 
 #[test]
+fn a_preflight_looks_at_this_machine_and_asks_nothing() {
+    let runtime = Runtime::new([Made::Nothing]);
+    let (ended, out) = capture(&runtime, &["app", "--preflight"]);
+    let document = ended.status(0).json();
+    let checks = document["checks"].as_array().expect("a list");
+    let codes: Vec<&Value> = checks.iter().map(|check| &check["code"]).collect();
+    assert_eq!(codes, ["disk", "criu", "criu-options"]);
+    assert_eq!((&checks[0]["state"], &checks[0]["node"]), (&"ok".into(), &"this machine".into()));
+    assert!(!runtime.seen.lock().iter().any(|line| line.starts_with("CheckpointContainer")));
+    assert!(files(out.0.path()).is_empty());
+}
+
+#[test]
 fn two_checkpoints_in_each_others_way_are_tried_again() {
     let runtime = Runtime::new([
         Made::Error(2, "cannot pause a paused container"),

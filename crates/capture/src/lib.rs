@@ -28,6 +28,8 @@ pub mod explain;
 pub mod image;
 #[cfg(feature = "network")]
 pub mod kubernetes;
+#[cfg(feature = "network")]
+pub mod local;
 pub mod manifest;
 #[cfg(feature = "network")]
 pub mod podman;

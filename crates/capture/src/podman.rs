@@ -29,6 +29,8 @@ const API: &str = "/v4.0.0/libpod";
 /// Options of the checkpoint: without leaveRunning the container would be stopped; connections and locks are
 /// what a compromised container has.
 const OPTIONS: &str = "export=true&leaveRunning=true&tcpEstablished=true&fileLocks=true";
+/// Options of CRIU among them.
+pub const GIVEN: [&str; 2] = ["tcp-established", "file-locks"];
 /// Longest answer that is no archive.
 const MAX_ANSWER: usize = 4 << 20;
 /// Longest error that is read.

@@ -139,10 +139,10 @@ pub struct CaptureArgs {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,
     /// Only check whether a checkpoint would be possible.
-    #[arg(long, conflicts_with_all = ["cri", "podman", "no_preflight"])]
+    #[arg(long, conflicts_with = "no_preflight")]
     pub preflight: bool,
     /// Try even when something is known to be missing.
-    #[arg(long, conflicts_with_all = ["cri", "podman"])]
+    #[arg(long)]
     pub no_preflight: bool,
     /// Take a chain of checkpoints, one after each such time: 30s, 5m, 1h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "count")]

@@ -370,17 +370,17 @@ fn request(args: CaptureArgs) -> Result<Request> {
             namespace,
             wanted,
             plan: Plan { timeout: args.timeout, fetch, jobs: args.jobs.into() },
-            preflight: match (args.preflight, args.no_preflight) {
-                (true, _) => Preflight::Only,
-                (_, true) => Preflight::Skip,
-                _ => Preflight::Check,
-            },
         }
     };
     Ok(Request {
         way,
         directory: args.dir,
         operator: Operator { name: args.operator, case: args.case },
+        preflight: match (args.preflight, args.no_preflight) {
+            (true, _) => Preflight::Only,
+            (_, true) => Preflight::Skip,
+            _ => Preflight::Check,
+        },
         schedule: args.every.zip(args.count).map(|(every, count)| Schedule { every, count }),
     })
 }
