@@ -64,6 +64,17 @@ fn an_output_file_is_private_and_replaced_at_once() {
     assert_eq!(fs::read_dir(scratch.0.path()).expect("readable").count(), 1, "a file is left over");
     on(&format!("ps --out-file {}", scratch.path("no/such/file").display()), fixture("shop-podman"))
         .status(2);
+    // What is no file, such as a device, is written to and stays what it is.
+    let pipe = scratch.path("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .expect("made");
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).expect("readable")
+    });
+    on(&format!("ps -o json --out-file {}", pipe.display()), fixture("shop-podman")).status(0);
+    assert_eq!(reader.join().expect("read"), written);
+    assert!(!fs::metadata(&pipe).expect("there").is_file(), "a pipe was replaced by a file");
     // A dump that fails leaves no file.
     let raw = scratch.path("raw");
     on(&format!("dump --pid 14 --vma 0 --out-file {}", raw.display()), fixture("shop-podman")).status(2);

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_parser::evidence::{self, Evidence, Input, OpenOptions};
 use sha2::{Digest as _, Sha256};
 
-use crate::{args::Common, progress::Bars};
+use crate::{args::Common, progress::Bars, sealed::Sealed};
 
 /// Opened evidence with what was asked to be known about its file.
 pub struct Opened {
@@ -16,8 +16,19 @@ pub struct Opened {
     pub sha256: Option<String>,
 }
 
-/// Opens one archive.
+/// Opens one archive; in the place of a manifest the archive that it seals, which is held against the seal.
 pub fn open(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
+    refuse_to_overwrite(&[path], common)?;
+    if let Some(sealed) = Sealed::read(path)? {
+        let broken = sealed.check()?;
+        let mut opened = open_archive(&sealed.archive()?, common, bars)?;
+        opened.evidence.diagnostics.extend(broken);
+        return Ok(opened);
+    }
+    open_archive(path, common, bars)
+}
+
+fn open_archive(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
     refuse_to_overwrite(&[path], common)?;
     let input = if path == Path::new("-") { Input::Stdin } else { Input::Path(path.to_path_buf()) };
     let started = Instant::now();

@@ -7,6 +7,7 @@ mod named;
 mod progress;
 mod render;
 mod scanning;
+mod sealed;
 mod sysroot;
 mod untrusted;
 
