@@ -445,10 +445,15 @@ impl<'a> Reader<'a, '_> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use ckptfx_testkit::{Checkpoint, Process, Vma, incremental};
+    use ckptfx_testkit::{Checkpoint, Container, PodmanVersion, Process, Vma, incremental};
 
     use super::*;
-    use crate::{archive::Archive, checkpoint::tests::directory};
+    use crate::{
+        Limits,
+        archive::{Archive, index_tar},
+        checkpoint::tests::directory,
+        memory::captured_regions,
+    };
 
     const BASE: u64 = 0x7f00_0000_0000;
 
@@ -555,6 +560,45 @@ mod tests {
             [(0, 0x1000, 'P'), (0x1000, 0x1000, '1'), (0x2000, 0x1000, '2'), (0x3000, 0x5000, 'P')];
         assert_eq!(letters(runs), expected);
         assert!(codes.contains(&"missing-parent"));
+    }
+
+    #[test]
+    fn what_was_searched_already_has_no_bytes() {
+        let tar = Container::new(dump()).podman(PodmanVersion::V5).to_tar();
+        let mut archive = index_tar(&Bytes::from(tar), "x.tar", &Limits::DEFAULT);
+        let member = archive.find(b"checkpoint/pages-1.img").unwrap();
+        let start = member.offset.unwrap();
+        let (pages, first) = (start..start + member.size, archive.members()[0].offset.unwrap_or(0));
+        for wrong in [pages.start - 1..pages.end, pages.start..pages.end + 1, first..first + 1] {
+            assert!(!archive.set_holes(&[wrong]));
+        }
+        assert!(archive.set_holes(&[start + 0x800..start + 0x1800, start + 0x3800..start + 0x4000]));
+        let images = directory(archive, "checkpoint");
+        let pages = Pages::read(&images, "pagemap-1.img", 0x1000, &mut Vec::new());
+        let expected =
+            [(0, 0x800, 'a'), (0x800, 0x1000, 'S'), (0x1800, 0x800, 'a'), (0x4000, 0x1800, 'b'), (0x5800, 0x800, 'S')];
+        assert_eq!(shape(&pages), expected);
+        assert!(pages.lie_in_order());
+        let regions = captured_regions(&pages).unwrap();
+        let told: Vec<_> =
+            regions.iter().map(|it| (it.start - BASE, it.length, it.bytes().len(), it.goes_on)).collect();
+        assert_eq!(
+            told,
+            [
+                (0, 0x800, 0x800, false),
+                (0x800, 0x1000, 0, true),
+                (0x1800, 0x800, 0x800, true),
+                (0x4000, 0x1800, 0x1800, false),
+                (0x5800, 0x800, 0, true)
+            ]
+        );
+    }
+
+    #[test]
+    fn pages_of_a_parent_do_not_lie_in_order() {
+        let [first, second, _] = incremental();
+        let images = directory(archive(&[("a", &second), ("a/parent", &first)], |_, bytes| bytes), "a");
+        assert!(!Pages::read(&images, "pagemap-1.img", 0x1000, &mut Vec::new()).lie_in_order());
     }
 
     #[test]
