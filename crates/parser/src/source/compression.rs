@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read},
-    sync::mpsc::{channel, sync_channel},
+    sync::{Mutex, PoisonError, mpsc::sync_channel},
     thread,
 };
 
@@ -16,8 +16,8 @@ use crate::Limits;
 const BLOCK: usize = 256 << 10;
 /// So many bytes may come out of ever so few.
 const RATIO_FREE: u64 = 1 << 30;
-/// Blocks under way between the two.
-const BLOCKS_UNDER_WAY: usize = 8;
+/// Blocks that may wait for the other thread: where the machine is busy it gets its turn only every few milliseconds.
+const BLOCKS_UNDER_WAY: usize = 64;
 /// Below this many compressed bytes a second thread is not worth starting.
 const ONE_THREAD_BELOW: usize = 1 << 18;
 
@@ -99,21 +99,23 @@ impl Compression {
         progress: &dyn Progress,
         sink: &mut Sink<'_>,
     ) -> io::Result<Option<io::Error>> {
+        // The block that came back last is still in the cache.
+        let spare: Mutex<Vec<Vec<u8>>> = Mutex::default();
+        let spare = &spare;
         thread::scope(|scope| {
             let (sender, receiver) = sync_channel::<(Vec<u8>, u64)>(BLOCKS_UNDER_WAY);
-            let (give_back, given_back) = channel();
             let decoder = scope.spawn(move || {
                 self.decode(input, limit, &mut |block, produced| {
                     // The receiver hangs up only when the sink failed, which says so itself.
                     let goes_on = sender.send((block, produced)).is_ok();
-                    Ok(goes_on.then(|| given_back.try_recv().unwrap_or_default()))
+                    let spare = || spare.lock().ok()?.pop();
+                    Ok(goes_on.then(|| spare().unwrap_or_default()))
                 })
             });
             let mut taken = Ok(());
             for (block, produced) in receiver {
                 match sink(block) {
-                    // A decoder that is done wants no more blocks.
-                    Ok(block) => drop(give_back.send(block)),
+                    Ok(block) => spare.lock().unwrap_or_else(PoisonError::into_inner).push(block),
                     Err(error) => {
                         taken = Err(error);
                         break;
