@@ -488,21 +488,29 @@ fn coverage_says_what_was_searched_and_what_not() {
 #[track_caller]
 fn stored(ended: &Ended) -> u64 {
     let line = ended.stderr.lines().find(|line| line.starts_with("ckptfx: searched ")).expect("verbose");
-    line.split(" of ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a count").parse().expect("a number")
+    line.split(" of ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .expect("a count")
+        .parse()
+        .expect("a number")
 }
 
-/// What came out, apart from the form of the archive.
-fn outcome(ended: &Ended) -> (Option<i32>, String, Vec<String>) {
-    let mut text = String::from_utf8_lossy(&ended.stdout).into_owned();
-    if let Ok(mut document) = serde_json::from_str::<Value>(&text)
-        && document.get("evidence").is_some()
-    {
-        document["evidence"].take();
-        text = document.to_string();
-    }
-    let is_measured = |line: &str| ["opened", "searched"].iter().any(|word| line.starts_with(&format!("ckptfx: {word} ")));
+/// What came out, apart from the form and size of the archive.
+fn outcome(ended: &Ended) -> (Option<i32>, Vec<String>, Vec<String>) {
+    let without_form = |text: &str| {
+        let Ok(Value::Object(mut document)) = serde_json::from_str(text) else { return text.to_owned() };
+        document.remove("evidence");
+        Value::Object(document).to_string()
+    };
+    let text = String::from_utf8_lossy(&ended.stdout);
+    let is_one = serde_json::from_str::<Value>(&text).is_ok();
+    let parts: Vec<&str> = if is_one { vec![&text] } else { text.lines().collect() };
+    let parts = parts.into_iter().map(without_form).collect();
+    let is_measured =
+        |line: &str| ["opened", "searched"].iter().any(|word| line.starts_with(&format!("ckptfx: {word} ")));
     let told = ended.stderr.lines().filter(|line| !is_measured(line));
-    (ended.status, text, told.map(str::to_owned).collect())
+    (ended.status, parts, told.map(str::to_owned).collect())
 }
 
 /// Memory is searched while it is decompressed and mostly not stored: nobody may see that in the result.

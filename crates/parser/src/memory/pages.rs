@@ -575,8 +575,13 @@ mod tests {
         assert!(archive.set_holes(&[start + 0x800..start + 0x1800, start + 0x3800..start + 0x4000]));
         let images = directory(archive, "checkpoint");
         let pages = Pages::read(&images, "pagemap-1.img", 0x1000, &mut Vec::new());
-        let expected =
-            [(0, 0x800, 'a'), (0x800, 0x1000, 'S'), (0x1800, 0x800, 'a'), (0x4000, 0x1800, 'b'), (0x5800, 0x800, 'S')];
+        let expected = [
+            (0, 0x800, 'a'),
+            (0x800, 0x1000, 'S'),
+            (0x1800, 0x800, 'a'),
+            (0x4000, 0x1800, 'b'),
+            (0x5800, 0x800, 'S'),
+        ];
         assert_eq!(shape(&pages), expected);
         assert!(pages.lie_in_order());
         let regions = captured_regions(&pages).unwrap();
