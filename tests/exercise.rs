@@ -47,7 +47,7 @@ pub struct Outcome {
 
 /// Opens evidence and asks every question of it.
 pub fn evidence(bytes: Bytes) -> Outcome {
-    let options = OpenOptions { parent: None, limits: LIMITS, progress: &Silent };
+    let options = OpenOptions { parent: None, limits: LIMITS, progress: &Silent, sieve: None };
     let Ok(opened) = evidence::open(&Input::Bytes(bytes), &options) else { return Outcome::default() };
     let mut outcome = Outcome { opened: true, ..Outcome::default() };
     let mut diagnostics = opened.diagnostics.clone();

@@ -51,7 +51,10 @@ mod yara;
 
 pub use self::{rootfs::open_member, yara::YaraArgs};
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
@@ -161,10 +164,23 @@ pub fn run(cli: Cli, name: &str) -> Result<Outcome> {
 
 /// Opens each archive and gives its checkpoints to `work`, which writes records and may notice more.
 fn for_each_checkpoint(
-    archives: &[std::path::PathBuf],
+    archives: &[PathBuf],
     common: &Common,
     name: &str,
     collection: Collection,
+    work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
+) -> Result<Outcome> {
+    let open = |path: &Path, bars: &Bars| evidence::open(path, common, bars);
+    for_each_opened(archives, common, name, collection, &open, work)
+}
+
+/// The same with a way to open them.
+fn for_each_opened(
+    archives: &[PathBuf],
+    common: &Common,
+    name: &str,
+    collection: Collection,
+    open: &dyn Fn(&Path, &Bars) -> Result<Opened>,
     mut work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
 ) -> Result<Outcome> {
     evidence::refuse_to_overwrite(archives, common)?;
@@ -176,7 +192,7 @@ fn for_each_checkpoint(
     let mut named = Named::find(archives, common)?;
     let paths = named.paths.clone();
     let mut first: Option<Opened> = match paths.as_slice() {
-        [only] => Some(evidence::open(only, common, &bars)?),
+        [only] => Some(open(only, &bars)?),
         _ => None,
     };
     let several =
@@ -185,7 +201,7 @@ fn for_each_checkpoint(
     for path in &paths {
         let opened = match first.take() {
             Some(opened) => Ok(opened),
-            None => evidence::open(path, common, &bars),
+            None => open(path, &bars),
         };
         let opened = match opened {
             Ok(opened) => opened,

@@ -176,7 +176,7 @@ pub fn open_member(
 }
 
 fn open_base(path: &Path, case: &mut Case<'_>, common: &Common, bars: &Bars) -> Result<Base> {
-    let options = OpenOptions { parent: None, limits: common.limits(), progress: bars };
+    let options = OpenOptions { parent: None, limits: common.limits(), progress: bars, sieve: None };
     let march = case.tasks.iter().find_map(|task| March::try_from(task.core.as_ref()?.mtype?).ok());
     let architecture = march.and_then(go_architecture);
     let image = open_base_image(path, architecture, &options, &mut case.diagnostics)?;

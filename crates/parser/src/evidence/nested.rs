@@ -21,7 +21,7 @@ pub fn open_nested(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Archive> {
     let name = member.name().into_owned();
-    let options = OpenOptions { parent: None, limits: *limits, progress };
+    let options = OpenOptions { parent: None, limits: *limits, progress, sieve: None };
     let bytes = match decompress(member.bytes().clone(), &name, &options, diagnostics) {
         Ok((bytes, _)) => bytes,
         Err(error) => {
