@@ -186,6 +186,7 @@ impl Command {
         match format {
             Format::Jsonl | Format::Csv => !matches!(self, Self::Report(_)),
             Format::Table | Format::Json => true,
+            Format::OciDir | Format::OciArchive => matches!(self, Self::Image(_)),
             Format::Bodyfile | Format::Timesketch => matches!(self, Self::Timeline(_)),
             Format::Dot | Format::Mermaid => matches!(self, Self::Graph(_)),
             Format::Html | Format::Markdown => matches!(self, Self::Report(_)),
