@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ckptfx_analysis::{
-    Case, anomaly, cgroup, credential, elf_core, environment, file, finding, graph, history, ipc, limits, log,
-    mapping, mount, namespace, nested, network, queue, recover, rootfs, sbom,
+    Case, anomaly, cgroup, credential, elf_core, environment, file, finding, graph, history, ipc, limits,
+    log, mapping, mount, namespace, nested, network, queue, recover, rootfs, sbom,
     search::{self, Coverage, Source},
     signal, socket, statistics, summary, thread, timeline, timer, uts,
 };

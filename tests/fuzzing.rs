@@ -63,7 +63,9 @@ fn the_targets_are_those_of_cargo_fuzz() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
     let mut files: Vec<String> = std::fs::read_dir(directory)
         .expect("readable")
-        .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .map(|entry| {
+            entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned()
+        })
         .collect();
     let mut known = TARGETS.map(|target| target.name.to_owned()).to_vec();
     files.sort();

@@ -83,7 +83,9 @@ fn real_parts(endings: &[&str]) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
     for members in real() {
         let wanted = |member: &&Member| endings.iter().any(|end| member.path.ends_with(end.as_bytes()));
-        parts.extend(members.list.iter().filter(wanted).map(|member| damage::cut(&member.body.to_vec(), SEED)));
+        parts.extend(
+            members.list.iter().filter(wanted).map(|member| damage::cut(&member.body.to_vec(), SEED)),
+        );
     }
     parts
 }
@@ -168,7 +170,8 @@ pub fn compressed(bytes: &[u8]) {
 }
 
 fn compressed_seeds() -> Vec<Vec<u8>> {
-    let text: Vec<u8> = (0..2000_u32).flat_map(|number| format!("line {}\n", number % 97).into_bytes()).collect();
+    let text: Vec<u8> =
+        (0..2000_u32).flat_map(|number| format!("line {}\n", number % 97).into_bytes()).collect();
     let packers = [Outer::Gzip, Outer::Zstd, Outer::Xz, Outer::Bzip2, Outer::Lz4];
     let packed = packers.map(|packer| packer.pack(&text));
     // What stands before it all is the empty magic, in one thread and in two; two streams follow one another.
@@ -229,7 +232,8 @@ pub fn interpret(bytes: &[u8]) {
 
 fn interpret_seeds() -> Vec<Vec<u8>> {
     let content = |path: &String| SAMPLES[0].find(path).expect("a member").body.to_vec();
-    let seed = |(choice, path)| chosen(choice, &damage::cut(content(path).get(8..).unwrap_or_default(), SEED));
+    let seed =
+        |(choice, path)| chosen(choice, &damage::cut(content(path).get(8..).unwrap_or_default(), SEED));
     IMAGES.iter().enumerate().map(seed).collect()
 }
 
@@ -390,7 +394,8 @@ fn netlink_seeds() -> Vec<Vec<u8>> {
         out
     };
     let ip = attribute(0x8001, &[attribute(1, &[10, 0, 0, 1]), attribute(2, &[10, 0, 0, 2])].concat());
-    let ports = attribute(0x8002, &[attribute(1, &[6]), attribute(2, &[0, 80]), attribute(3, &[1, 0])].concat());
+    let ports =
+        attribute(0x8002, &[attribute(1, &[6]), attribute(2, &[0, 80]), attribute(3, &[1, 0])].concat());
     let body = [vec![2, 0, 0, 0], attribute(0x8001, &[ip, ports].concat())].concat();
     let mut message = u32::try_from(body.len() + 16).expect("short").to_le_bytes().to_vec();
     message.extend([0, 1, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
@@ -464,7 +469,8 @@ fn logs_seeds() -> Vec<Vec<u8>> {
         seeds.extend((0..LOGS.len()).map(|choice| chosen(choice, &part)));
     }
     seeds.push(chosen(1, b"2024-06-01T12:00:00Z stdout P a\n2024-06-01T12:00:00Z stdout F b\nno log\n"));
-    let failed = b"(00.000000) Version: 4.1 (gitid 0)\n(00.1) Error (criu/tty.c:1): tty: Found slave peer index 1\n\
+    let failed =
+        b"(00.000000) Version: 4.1 (gitid 0)\n(00.1) Error (criu/tty.c:1): tty: Found slave peer index 1\n\
                    (00.2) Error (criu/cr-dump.c:2098): Dumping FAILED.\n";
     seeds.push(chosen(0, failed));
     seeds
@@ -484,7 +490,8 @@ pub fn pattern(bytes: &[u8]) {
 }
 
 fn pattern_seeds() -> Vec<Vec<u8>> {
-    let patterns = ["(a*)*b", "[[:alpha:]]{3,9}x?", "(?i)pass(word|wd)=\\S+", "\\x00\\xff", "^a|b$", "(?s-u).{20}"];
+    let patterns =
+        ["(a*)*b", "[[:alpha:]]{3,9}x?", "(?i)pass(word|wd)=\\S+", "\\x00\\xff", "^a|b$", "(?s-u).{20}"];
     let seed = |pattern: &&str| {
         let head = [1, u8::try_from(pattern.len()).expect("short")];
         [&head, pattern.as_bytes(), b"aaaaaaaaaaaaab password=x a\0b\xff"].concat()
