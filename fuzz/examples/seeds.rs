@@ -1,4 +1,4 @@
-//! Writes the bytes that each fuzz target begins with to `fuzz/corpus/`: `cargo run --bin seeds`, in `fuzz/`.
+//! Writes the bytes that each fuzz target begins with to `fuzz/corpus/`: `cargo run --example seeds`, in `fuzz/`.
 
 use std::{fs, path::Path};
 
