@@ -10,89 +10,168 @@ use std::{
 
 use crate::support::{Scratch, command, finish, fixture, on, plain, program};
 
-/// One run of each kind of work: listing, searching, writing.
-const RUNS: [&[&str]; 9] = [
-    &["info", "--hash"],
-    &["ps", "--env", "-o", "json"],
-    &["files", "-o", "csv"],
-    &["sockets"],
-    &["net"],
-    &["rootfs", "--hash"],
-    &["recover", "--all", "-O", "out"],
-    &["grep-mem", "-c", "root"],
-    &["strings", "--count"],
+/// A run of every command that looks at evidence, in which it is `@`.
+const RUNS: [&str; 45] = [
+    "info --hash @",
+    "triage --yara rules -o json @",
+    "report -o html --show-secrets @",
+    "verify report.json @",
+    "scan @",
+    "ps --env -o json @",
+    "grep-mem -c root @",
+    "secrets @",
+    "iocs @",
+    "strings --count @",
+    "yara -r rules @",
+    "dump --pid 1 --vma stack --missing skip @ --out-file dump.out",
+    "decode @ core-1.img",
+    "list @",
+    "files -o csv @",
+    "sockets @",
+    "queues @",
+    "maps @",
+    "threads @",
+    "creds @",
+    "signals @",
+    "timers @",
+    "core --pid 1 @ --out-file core.out",
+    "mounts @",
+    "ns @",
+    "net @",
+    "ipc @",
+    "cgroups @",
+    "logs @",
+    "stats @",
+    "rootfs --hash @",
+    "recover --all -O out @",
+    "recover --shared-memory @",
+    "sbom -o json @",
+    "env @",
+    "limits @",
+    "uts @",
+    "explain container.log",
+    "image @",
+    "image --out image.tar -o oci-archive @",
+    "diff @ other.tar.zst",
+    "diff --strings other.tar.zst @",
+    "timeline -o bodyfile @",
+    "graph --may-trace -o dot @",
+    "history @",
 ];
+/// Commands without evidence, and the one that fetches it.
+const OTHER_COMMANDS: [&str; 4] = ["capture", "generate", "help", "schema"];
 
-/// Runs the program under strace and gives what it logged; none where there is no strace.
-fn traced(what: &str, arguments: &[&str], scratch: &Scratch) -> Option<String> {
-    let log = scratch.path("strace.log");
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-y", "-e", what, "-o"]).arg(&log).arg(program()).args(arguments);
-    let status = strace
-        .arg("evidence.tar.zst")
-        .current_dir(scratch.0.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    match status.ok().and_then(|status| status.code()) {
-        Some(0 | 1 | 3) => fs::read_to_string(log).ok(),
-        other => {
-            println!("skipped: strace cannot be run here ({other:?})");
-            None
-        }
-    }
-}
-
-#[test]
-fn evidence_is_opened_to_be_read_and_stays_as_it_is() {
-    let bytes = fs::read(fixture("scenarios/webshell")).expect("a fixture");
-    for arguments in RUNS {
-        let scratch = Scratch::new();
-        let path = scratch.put("evidence.tar.zst", &bytes);
-        let before = fs::metadata(&path).expect("there");
-        let Some(log) = traced("trace=%file", arguments, &scratch) else { return };
-        let opens: Vec<&str> = log.lines().filter(|line| line.contains("evidence.tar.zst")).collect();
-        assert!(opens.iter().any(|line| line.contains("openat(")), "{arguments:?}: it was not opened: {log}");
-        for line in opens
-            .iter()
-            .filter(|line| ["open(", "openat(", "openat2(", "creat("].iter().any(|call| line.contains(call)))
-        {
-            assert!(line.contains("O_RDONLY"), "{arguments:?}: {line}");
-        }
-        let changing = ["unlink", "rename", "chmod", "chown", "utime", "truncate", "link", "setxattr"];
-        for line in &opens {
-            // A process id stands before the call.
-            let call = line.split_whitespace().nth(1).unwrap_or_default();
-            assert!(!changing.iter().any(|name| call.starts_with(name)), "{arguments:?}: {line}");
-        }
-        let after = fs::metadata(&path).expect("there");
-        assert_eq!(fs::read(&path).expect("readable"), bytes);
-        let facts = |metadata: &fs::Metadata| {
-            (
-                metadata.mtime(),
-                metadata.mtime_nsec(),
-                metadata.ctime(),
-                metadata.ctime_nsec(),
-                metadata.mode(),
-            )
-        };
-        assert_eq!(facts(&after), facts(&before), "{arguments:?}");
-    }
-}
-
-#[test]
-fn nothing_goes_to_the_network() {
-    let bytes = fs::read(fixture("shop-crio")).expect("a fixture");
+/// Two archives, rules, a log, and a report of the first archive.
+fn desk() -> Scratch {
     let scratch = Scratch::new();
-    scratch.put("evidence.tar.zst", &bytes);
-    for arguments in RUNS {
-        let Some(log) = traced("trace=socket,connect,bind,sendto,sendmsg,listen", arguments, &scratch) else {
-            return;
-        };
-        // Threads of the program may be ended by signals that the log tells; calls are what counts.
-        let calls: Vec<&str> = log.lines().filter(|line| line.contains('(')).collect();
-        assert!(calls.is_empty(), "{arguments:?}: {calls:?}");
-        fs::remove_dir_all(scratch.path("out")).ok();
+    let evidence =
+        scratch.put("evidence.tar.zst", fs::read(fixture("scenarios/webshell")).expect("a fixture"));
+    scratch.put("other.tar.zst", fs::read(fixture("scenarios/log")).expect("a fixture"));
+    scratch.put("container.log", "(00.1) Error (criu/tty.c:1): tty: Found slave peer index 1\n");
+    fs::create_dir(scratch.path("rules")).expect("a directory");
+    scratch.put("rules/root.yar", "rule root { strings: $a = \"root\" condition: $a }");
+    let report = on("report -o json", evidence).status(0);
+    scratch.put("report.json", report.stdout);
+    scratch
+}
+
+/// The program by way of another, in a directory with evidence. What it may end with is part of what is promised.
+#[track_caller]
+fn run_by_way_of(way: &[&str], words: &str, scratch: &Scratch) {
+    let [first, rest @ ..] = way else { panic!("no program") };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program());
+    command.args(words.split(' ').map(|word| if word == "@" { "evidence.tar.zst" } else { word }));
+    let output = command.current_dir(scratch.0.path()).output().expect("it starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{words}: {}: {errors}", output.status);
+    for left in ["out", "image.tar"] {
+        let path = scratch.path(left);
+        fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)).ok();
+    }
+}
+
+/// Whether a program can be run here.
+fn works(way: &[&str]) -> bool {
+    let status = Command::new(way[0]).args(&way[1..]).arg("true").stderr(Stdio::null()).status();
+    let works = status.is_ok_and(|status| status.success());
+    if !works {
+        println!("skipped: {way:?} cannot be run here");
+    }
+    works
+}
+
+#[test]
+fn every_command_that_looks_at_evidence_is_held_to_it() {
+    let help = crate::support::ckptfx(["-h"]).status(0).text();
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        // What belongs to the line before is set in further.
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.len() > 40, "{commands:?}");
+    for command in commands.into_iter().filter(|command| !OTHER_COMMANDS.contains(command)) {
+        assert!(RUNS.iter().any(|words| words.split(' ').next() == Some(command)), "{command} is not run");
+    }
+}
+
+#[test]
+fn evidence_is_opened_to_be_read_and_stays_as_it_is_and_there_is_no_socket() {
+    if !works(&["strace", "-f", "-qq", "-o", "/dev/null"]) {
+        return;
+    }
+    let scratch = desk();
+    let path = scratch.path("evidence.tar.zst");
+    let bytes = fs::read(&path).expect("readable");
+    let facts = || {
+        let metadata = fs::metadata(&path).expect("there");
+        let times = (metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec());
+        (times, metadata.mode(), metadata.len())
+    };
+    let before = facts();
+    for words in RUNS {
+        let way = ["strace", "-f", "-qq", "-y", "-e", "trace=%file,%network", "-o", "strace.log"];
+        run_by_way_of(&way, words, &scratch);
+        let log = fs::read_to_string(scratch.path("strace.log")).expect("a log");
+        // A process id stands before the call.
+        let calls: Vec<(&str, &str)> = log
+            .lines()
+            .filter_map(|line| Some((line.split_whitespace().nth(1)?.split_once('(')?.0, line)))
+            .collect();
+        let network =
+            ["socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg"];
+        let sockets: Vec<_> = calls.iter().filter(|(call, _)| network.contains(call)).collect();
+        assert!(sockets.is_empty(), "{words}: {sockets:?}");
+        let name = if words.contains('@') { "evidence.tar.zst" } else { "container.log" };
+        let opens: Vec<_> = calls.iter().filter(|(_, line)| line.contains(name)).collect();
+        let is_open = |call: &str| ["open", "openat", "openat2", "creat"].contains(&call);
+        assert!(opens.iter().any(|(call, _)| is_open(call)), "{words}: it was not opened: {log}");
+        let changing =
+            ["unlink", "rename", "chmod", "fchmod", "chown", "utime", "truncate", "link", "setxattr"];
+        for (call, line) in opens {
+            assert!(!is_open(call) || line.contains("O_RDONLY"), "{words}: {line}");
+            assert!(!changing.iter().any(|name| call.starts_with(name)), "{words}: {line}");
+        }
+        assert_eq!(facts(), before, "{words}");
+    }
+    assert_eq!(fs::read(&path).expect("readable"), bytes);
+}
+
+#[test]
+fn every_command_works_where_there_is_no_network() {
+    // Without privileges a network namespace needs one of users.
+    let ways: [&[&str]; 2] = [&["unshare", "--net"], &["unshare", "--net", "--map-root-user"]];
+    let Some(way) = ways.into_iter().find(|way| works(way)) else { return };
+    let interfaces = Command::new(way[0]).args(&way[1..]).args(["cat", "/proc/net/dev"]).output();
+    let interfaces = String::from_utf8(interfaces.expect("it starts").stdout).expect("text");
+    assert_eq!(interfaces.lines().count(), 3, "there is a network: {interfaces}");
+    let scratch = desk();
+    for words in RUNS {
+        run_by_way_of(way, words, &scratch);
     }
 }
 

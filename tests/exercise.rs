@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ckptfx_analysis::{
-    Case, anomaly, cgroup, credential, elf_core, environment, file, ipc, limits, log, mapping, mount,
-    namespace, nested, network, queue, recover, rootfs, sbom,
+    Case, anomaly, cgroup, credential, elf_core, environment, file, finding, graph, history, ipc, limits,
+    log, mapping, mount, namespace, nested, network, queue, recover, rootfs, sbom,
     search::{self, Coverage, Source},
-    signal, socket, statistics, summary, thread, timer, uts,
+    signal, socket, statistics, summary, thread, timeline, timer, uts,
 };
 use ckptfx_parser::{
     Diagnostic, Limits, Severity,
@@ -45,22 +45,42 @@ pub struct Outcome {
     pub written: usize,
 }
 
-/// Opens evidence and asks every question of it.
+/// Opens evidence, asks every question of it, and decodes every file of it.
 pub fn evidence(bytes: Bytes) -> Outcome {
-    let options = OpenOptions { parent: None, limits: LIMITS, progress: &Silent, sieve: None };
-    let Ok(opened) = evidence::open(&Input::Bytes(bytes), &options) else { return Outcome::default() };
-    let mut outcome = Outcome { opened: true, ..Outcome::default() };
-    let mut diagnostics = opened.diagnostics.clone();
-    for checkpoint in &opened.checkpoints {
-        let mut case = Case::read(checkpoint);
+    evidence_and(bytes, &|_| true)
+}
+
+/// Opens evidence, asks every question of it, and decodes the files that are wanted: nothing but the file itself
+/// decides how it is decoded, so that those that did not change need no second look.
+pub fn evidence_and(bytes: Bytes, wanted: &dyn Fn(&Member) -> bool) -> Outcome {
+    let mut outcome = Outcome::default();
+    let diagnostics = ask(bytes, &mut |case| {
+        outcome.opened = true;
         outcome.pids.extend(case.tasks.iter().map(|task| task.process.pid));
-        outcome.written += questions(&mut case);
-        outcome.written += decode_all(checkpoint.archive());
-        diagnostics.append(&mut case.diagnostics);
-    }
+        outcome.written += processes(case);
+        outcome.written += network(case);
+        outcome.written += archives(case);
+        outcome.written += logs(case);
+        outcome.written += memory(case);
+        outcome.written += conclusions(case);
+        outcome.written += decode_all(case.checkpoint.archive(), wanted);
+    });
     let losses = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Loss);
     outcome.losses = losses.map(|diagnostic| diagnostic.code).collect();
     outcome
+}
+
+/// Opens evidence and gives each checkpoint in it; what is told of it all in the end.
+pub fn ask(bytes: Bytes, question: &mut dyn FnMut(&mut Case<'_>)) -> Vec<Diagnostic> {
+    let options = OpenOptions { parent: None, limits: LIMITS, progress: &Silent, sieve: None };
+    let Ok(opened) = evidence::open(&Input::Bytes(bytes), &options) else { return Vec::new() };
+    let mut diagnostics = opened.diagnostics.clone();
+    for checkpoint in &opened.checkpoints {
+        let mut case = Case::read(checkpoint);
+        question(&mut case);
+        diagnostics.append(&mut case.diagnostics);
+    }
+    diagnostics
 }
 
 fn size(value: impl serde::Serialize) -> usize {
@@ -73,16 +93,19 @@ fn open(member: &Member, diagnostics: &mut Vec<Diagnostic>) -> Option<Archive> {
     open_nested(member, &LIMITS, &Silent, diagnostics)
 }
 
-/// What each command would show.
-fn questions(case: &mut Case<'_>) -> usize {
-    let all = |_: &ckptfx_analysis::Task<'_>| true;
-    let recovering = || recover::Limits { shared_memory: true, zeros: 1 << 20 };
+fn all(_: &ckptfx_analysis::Task<'_>) -> bool {
+    true
+}
+
+const RECOVERING: recover::Limits = recover::Limits { shared_memory: true, zeros: 1 << 20 };
+
+/// What is said of processes and of what they have open.
+pub fn processes(case: &mut Case<'_>) -> usize {
     let mut written = size(summary::summarise(case));
     written += case.tasks.iter().map(|task| size(&task.process)).sum::<usize>();
     written += size(file::files(case, &all));
     written += size(socket::sockets(case, &all));
     written += size(queue::queues(case, &all));
-    written += size(mapping::mappings(case, &all));
     written += size(thread::threads(case, &all));
     written += size(credential::credentials(case, true, &all));
     written += size(signal::signals(case, true, &all));
@@ -91,28 +114,47 @@ fn questions(case: &mut Case<'_>) -> usize {
     written += size(environment::variables(case, &all));
     written += size(mount::mounts(case, &all));
     written += size(namespace::namespaces(case, &all));
-    let net = network::network(case, &all);
-    written += size((net.interfaces, net.addresses, net.routes, net.rules, net.firewall, net.sysctls));
-    written += size(net.connections);
     written += size(ipc::objects(case, &all));
     written += size(cgroup::cgroups(case, &all));
     written += size(uts::namespaces(case, &all));
     written += size(statistics::statistics(case));
-    written += size(sbom::components(case, &all, recovering()));
-    for source in [log::Source::Container, log::Source::Dump] {
-        let mut lines = 0;
-        let read = log::read(case, source, &mut |line| {
-            lines += size(line);
-            Ok::<(), ()>(())
-        });
-        assert!(read.is_ok());
-        written += lines;
-    }
-    let found = recover::find(case, &all, true, recovering(), &open);
+    written
+}
+
+/// What is said of the network.
+pub fn network(case: &mut Case<'_>) -> usize {
+    let net = network::network(case, &all);
+    size((net.interfaces, net.addresses, net.routes, net.rules, net.firewall, net.sysctls))
+        + size(net.connections)
+}
+
+/// What is said of files inside archives inside the evidence, and of files that are recovered.
+pub fn archives(case: &mut Case<'_>) -> usize {
+    let mut written = size(sbom::components(case, &all, RECOVERING));
+    let found = recover::find(case, &all, true, RECOVERING, &open);
     written += found.iter().map(|found| size(&found.facts)).sum::<usize>();
     let sources = nested::sources(case, &open);
     let wish = rootfs::Wish { hash: true, diff: false, zeros: 1 << 20, base: None };
     written += size(rootfs::changes(case, &sources, &wish, &all, true));
+    written
+}
+
+/// What the logs say.
+pub fn logs(case: &mut Case<'_>) -> usize {
+    let mut written = 0;
+    for source in [log::Source::Container, log::Source::Dump] {
+        let read = log::read(case, source, &mut |line| {
+            written += size(line);
+            Ok::<(), ()>(())
+        });
+        assert!(read.is_ok());
+    }
+    written
+}
+
+/// What is said of memory, and where it lies.
+pub fn memory(case: &mut Case<'_>) -> usize {
+    let mut written = size(mapping::mappings(case, &all));
     for task in &case.tasks {
         let mut diagnostics = Vec::new();
         if let Ok(core) = elf_core::plan(case, task, &BTreeMap::new(), &mut diagnostics) {
@@ -132,9 +174,24 @@ fn questions(case: &mut Case<'_>) -> usize {
     written
 }
 
-/// Every file of an archive as `decode` shows it.
-fn decode_all(archive: &Archive) -> usize {
-    let files = archive.members().iter().filter(|member| member.kind == MemberKind::File);
+/// What is concluded from all of it: findings, events, who talks to whom, commands that were typed.
+pub fn conclusions(case: &mut Case<'_>) -> usize {
+    let sources = nested::sources(case, &open);
+    let facts = finding::Facts::read(case, &sources).expect("anonymous storage");
+    let mut written = size(finding::rank(&facts, finding::AttackVersion::V19));
+    drop(facts);
+    let kinds = &timeline::Kind::ALL;
+    let wish = timeline::Wish { sources: &sources, kinds, wanted: &all, filtered: false };
+    written += size(timeline::events(case, &wish).expect("anonymous storage"));
+    let graph = graph::graph(case, graph::Wish { parents: true, may_trace: true }, &all);
+    written += size(graph.nodes) + size(graph.edges);
+    written += size(history::commands(case, &all).expect("anonymous storage"));
+    written
+}
+
+/// The files of an archive that are wanted, as `decode` shows them.
+fn decode_all(archive: &Archive, wanted: &dyn Fn(&Member) -> bool) -> usize {
+    let files = archive.members().iter().filter(|member| member.kind == MemberKind::File && wanted(member));
     // Pages have no structure; beyond a few thousand members there is nothing new.
     files.take(5_000).map(|member| decode(&member.name(), member.bytes())).sum()
 }
