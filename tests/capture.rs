@@ -197,6 +197,8 @@ fn a_chain_is_read_by_diff_timeline_and_verify() {
         let ended = ckptfx(words.chain(evidence.iter().map(Into::into))).status(0);
         assert_eq!(ended.json().as_array().expect("a list").len(), 3);
     }
+    let all = on("ps -o json", out.0.path()).status(0).json();
+    assert_eq!(all.as_array().expect("a list").len(), 3, "an archive and its manifest are one");
     assert!(on("ps", &manifests[0]).status(0).text().contains("nginx"), "a manifest stands for its archive");
     let verified = on("verify -o json", &manifests[2]).status(0).json()["verified"].clone();
     assert_eq!((&verified["same"], &verified["manifests"]), (&true.into(), &2.into()));

@@ -51,14 +51,14 @@ fn open_sifted(path: &Path, common: &Common, bars: &Bars, sieve: Option<&Sieve<'
     refuse_to_overwrite(&[path], common)?;
     if let Some(sealed) = Sealed::read(path)? {
         let broken = sealed.check()?;
-        let mut opened = open_archive(&sealed.archive()?, common, bars)?;
+        let mut opened = open_archive(&sealed.archive()?, common, bars, sieve)?;
         opened.evidence.diagnostics.extend(broken);
         return Ok(opened);
     }
-    open_archive(path, common, bars)
+    open_archive(path, common, bars, sieve)
 }
 
-fn open_archive(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
+fn open_archive(path: &Path, common: &Common, bars: &Bars, sieve: Option<&Sieve<'_>>) -> Result<Opened> {
     refuse_to_overwrite(&[path], common)?;
     let input = if path == Path::new("-") { Input::Stdin } else { Input::Path(path.to_path_buf()) };
     let started = Instant::now();

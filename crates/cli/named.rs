@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result, bail};
+use ckptfx_capture::manifest::SUFFIX;
 
 use crate::{args::Common, evidence, progress::Bars, untrusted::show};
 
@@ -116,8 +117,9 @@ fn below(directory: &Path, depth: usize) -> Result<Vec<PathBuf>> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<Vec<_>, _>>()
         .with_context(context)?;
-    // A link to a directory could lead in a circle.
-    paths.retain(|path| path.is_file() || path.is_dir() && !path.is_symlink());
+    // A link to a directory could lead in a circle; a manifest seals an archive that is there itself.
+    let is_manifest = |path: &Path| path.to_string_lossy().ends_with(SUFFIX);
+    paths.retain(|path| path.is_file() && !is_manifest(path) || path.is_dir() && !path.is_symlink());
     paths.sort();
     let mut found = Vec::new();
     for path in paths {

@@ -262,5 +262,5 @@ fn percent(text: &str) -> String {
 
 /// Takes the right to connect from everybody.
 pub fn close(socket: &Path) {
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0)).expect("set");
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o000)).expect("set");
 }

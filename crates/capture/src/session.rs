@@ -52,7 +52,7 @@ pub enum Way {
     /// Through Kubernetes.
     Kubernetes {
         /// Whom to speak to.
-        reach: Reach,
+        reach: Box<Reach>,
         /// Namespace; that of the context without one.
         namespace: Option<String>,
         /// Which containers.
@@ -156,7 +156,7 @@ async fn one_round(
     };
     match &request.way {
         Way::Kubernetes { reach, namespace, wanted, plan } => {
-            let access = match reach {
+            let access = match &**reach {
                 Reach::Cluster(cluster) => Access::cluster(cluster).await?,
                 Reach::Kubelet(direct) => Access::kubelet(direct)?,
             };

@@ -1,6 +1,8 @@
 //! What can be said about taking checkpoints and making images of them.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+#[cfg(feature = "capture")]
+use std::time::Duration;
 
 use clap::Args;
 

@@ -347,7 +347,7 @@ fn request(args: CaptureArgs) -> Result<Request> {
             .collect();
         wanted.extend(args.selector.map(Wanted::Selector));
         wanted.extend(args.deployment.map(Wanted::Deployment));
-        let fetch = args.fetch.fetch.then(|| fetch::Options {
+        let fetch = args.fetch.fetch.then_some(fetch::Options {
             image: args.fetch.fetch_image,
             namespace: args.fetch.fetch_namespace,
             privileged: args.fetch.fetch_privileged,
@@ -356,7 +356,7 @@ fn request(args: CaptureArgs) -> Result<Request> {
         });
         let namespace = args.namespace;
         Way::Kubernetes {
-            reach: match reach.kubelet {
+            reach: Box::new(match reach.kubelet {
                 Some(url) => Reach::Kubelet(Direct {
                     url,
                     ca: reach.ca,
@@ -366,7 +366,7 @@ fn request(args: CaptureArgs) -> Result<Request> {
                     insecure: reach.insecure,
                 }),
                 None => Reach::Cluster(Cluster { kubeconfig: reach.kubeconfig, context: reach.context }),
-            },
+            }),
             namespace,
             wanted,
             plan: Plan { timeout: args.timeout, fetch, jobs: args.jobs.into() },

@@ -85,7 +85,8 @@ fn in_common(entries: &[Entry], origin: &Origin) -> Vec<String> {
     }
     for path in ["config.dump", "spec.dump", "checkpoint/inventory.img"] {
         // A pre-checkpoint has its images elsewhere, which is said already.
-        if !has(entries, path) && !(origin.is_pre_dump && path.starts_with("checkpoint/")) {
+        let is_said = origin.is_pre_dump && path.starts_with("checkpoint/");
+        if !is_said && !has(entries, path) {
             refuses.push(format!("{path} is missing"));
         }
     }

@@ -104,7 +104,9 @@ impl Access {
             Config::infer().await.map_err(|error| unusable(&error))
         };
         let config = config
-            .map_err(|reason| Error::Usage(format!("no way to the API server is configured: {reason}")))?;
+            .map_err(|reason| Error::Usage(format!(
+                "no way to the API server is configured (name a file with --kubeconfig, or set KUBECONFIG): {reason}"
+            )))?;
         Self::new(config, Via::ApiServer)
     }
 
