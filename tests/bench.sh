@@ -3,7 +3,7 @@
 #
 #   tests/bench.sh [WORK_DIRECTORY]
 #
-# The work directory takes the inputs (about 4 GiB with the default size) and is used again when they are there;
+# The work directory takes the inputs (about 6 GiB with the default size) and is used again when they are there;
 # without one, a temporary directory is made and removed. Put it on a disk and not in tmpfs.
 # All commands run once per round, one after the other, so that what else the machine does falls on all of them alike;
 # of each, the fastest round counts. Everything is read from the page cache.

@@ -344,7 +344,7 @@ mod tests {
         #[test]
         fn what_is_wanted_is_kept_and_the_rest_of_pages_is_not(
             files in proptest::collection::vec(
-                ("(checkpoint/)?(pages-[0-9]{1,2}.img|core-1.img|[a-z]{101,130})", proptest::collection::vec(prop_oneof![20 => Just(b'c'), 1 => Just(b'a'), 1 => Just(b'b')], 0..3000)),
+                (r"(checkpoint/)?(pages-[0-9]{1,2}\.img|core-1\.img|[a-z]{101,130})", proptest::collection::vec(prop_oneof![20 => Just(b'c'), 1 => Just(b'a'), 1 => Just(b'b')], 0..3000)),
                 1..6,
             ),
             with_pax: bool,

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read},
-    sync::{Mutex, PoisonError, mpsc::sync_channel},
+    sync::mpsc::{channel, sync_channel},
     thread,
 };
 
@@ -99,23 +99,21 @@ impl Compression {
         progress: &dyn Progress,
         sink: &mut Sink<'_>,
     ) -> io::Result<Option<io::Error>> {
-        // The block that came back last is still in the cache.
-        let spare: Mutex<Vec<Vec<u8>>> = Mutex::default();
-        let spare = &spare;
         thread::scope(|scope| {
             let (sender, receiver) = sync_channel::<(Vec<u8>, u64)>(BLOCKS_UNDER_WAY);
+            let (give_back, given_back) = channel();
             let decoder = scope.spawn(move || {
                 self.decode(input, limit, &mut |block, produced| {
                     // The receiver hangs up only when the sink failed, which says so itself.
                     let goes_on = sender.send((block, produced)).is_ok();
-                    let spare = || spare.lock().ok()?.pop();
-                    Ok(goes_on.then(|| spare().unwrap_or_default()))
+                    Ok(goes_on.then(|| given_back.try_recv().unwrap_or_default()))
                 })
             });
             let mut taken = Ok(());
             for (block, produced) in receiver {
                 match sink(block) {
-                    Ok(block) => spare.lock().unwrap_or_else(PoisonError::into_inner).push(block),
+                    // A decoder that is done wants no more blocks.
+                    Ok(block) => drop(give_back.send(block)),
                     Err(error) => {
                         taken = Err(error);
                         break;
