@@ -3,7 +3,7 @@
 use std::{fs::File, io, os::unix::fs::MetadataExt as _, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_parser::evidence::{self, Evidence, Input, OpenOptions};
+use ckptfx_parser::evidence::{self, Evidence, Input};
 use sha2::{Digest as _, Sha256};
 
 use crate::{args::Common, progress::Bars};
@@ -21,7 +21,8 @@ pub fn open(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
     refuse_to_overwrite(&[path], common)?;
     let input = if path == Path::new("-") { Input::Stdin } else { Input::Path(path.to_path_buf()) };
     let started = Instant::now();
-    let options = OpenOptions { parent: common.parent.as_deref(), limits: common.limits(), progress: bars };
+    common.unpacked.reset();
+    let options = common.options(common.parent.as_deref(), bars);
     let evidence = evidence::open(&input, &options)?;
     if common.verbose > 0 {
         eprintln!(

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -306,6 +307,8 @@ fn expand(paths: &[PathBuf]) -> Result<(BTreeSet<PathBuf>, Vec<PathBuf>)> {
 fn examine(path: &Path, common: &Common) -> Read {
     // Bars of several archives at once would write over each other.
     let bars = Bars::new(true);
+    // Each archive has limits of its own.
+    let common = &Common { unpacked: Arc::default(), ..common.clone() };
     let examined = evidence::open(path, common, &bars).and_then(|opened| {
         let checkpoints = opened.evidence.checkpoints.iter();
         checkpoints.map(|checkpoint| examine_one(checkpoint, &opened, common, &bars)).collect()

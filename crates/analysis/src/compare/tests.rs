@@ -25,7 +25,12 @@ fn diff_tars(before: &[u8], after: &[u8], wish: &Wish) -> Vec<Change> {
     let opened = [before, after].map(|tar| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(tar).unwrap();
-        let options = OpenOptions { parent: None, limits: ckptfx_parser::Limits::DEFAULT, progress: &Silent };
+        let options = OpenOptions {
+            parent: None,
+            limits: ckptfx_parser::Limits::DEFAULT,
+            unpacked: &ckptfx_parser::limits::Unpacked::default(),
+            progress: &Silent,
+        };
         evidence::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
     });
     let mut cases = opened.each_ref().map(|opened| Case::read(&opened.checkpoints[0]));
@@ -69,7 +74,12 @@ fn a_checkpoint_does_not_differ_from_itself() {
         // Not every recipe is a single checkpoint with processes.
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&tar).unwrap();
-        let options = OpenOptions { parent: None, limits: ckptfx_parser::Limits::DEFAULT, progress: &Silent };
+        let options = OpenOptions {
+            parent: None,
+            limits: ckptfx_parser::Limits::DEFAULT,
+            unpacked: &ckptfx_parser::limits::Unpacked::default(),
+            progress: &Silent,
+        };
         let Ok(opened) = evidence::open(&Evidence::Path(file.path().to_path_buf()), &options) else {
             continue;
         };
@@ -258,7 +268,12 @@ fn a_filter_leaves_other_processes_out() {
     let opened = [rich(), after].map(|dump| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&Container::new(dump).podman(PodmanVersion::V5).to_tar()).unwrap();
-        let options = OpenOptions { parent: None, limits: ckptfx_parser::Limits::DEFAULT, progress: &Silent };
+        let options = OpenOptions {
+            parent: None,
+            limits: ckptfx_parser::Limits::DEFAULT,
+            unpacked: &ckptfx_parser::limits::Unpacked::default(),
+            progress: &Silent,
+        };
         evidence::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
     });
     let mut cases = opened.each_ref().map(|opened| Case::read(&opened.checkpoints[0]));

@@ -231,7 +231,12 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(&Container::new(Checkpoint::sample()).podman(PodmanVersion::V5).to_tar())
             .expect("written");
-        let options = OpenOptions { parent: None, limits: ckptfx_parser::Limits::DEFAULT, progress: &Silent };
+        let options = OpenOptions {
+            parent: None,
+            limits: ckptfx_parser::Limits::DEFAULT,
+            unpacked: &ckptfx_parser::limits::Unpacked::default(),
+            progress: &Silent,
+        };
         let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).expect("an archive");
         let checkpoint = &evidence.checkpoints[0];
         let mut case = Case::read(checkpoint);

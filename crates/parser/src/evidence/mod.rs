@@ -21,7 +21,7 @@ use crate::{
     archive::{
         Archive, MemberKind, index_directory, index_stream, index_tar, looks_like_stream, looks_like_tar,
     },
-    limits::{count, reached},
+    limits::{Unpacked, count, reached},
     source::{Compression, Progress, Spool, map_file},
     text,
 };
@@ -59,6 +59,8 @@ pub struct OpenOptions<'a> {
     pub parent: Option<&'a Path>,
     /// How much of it is read at most.
     pub limits: Limits,
+    /// What compressed files of the evidence have given already.
+    pub unpacked: &'a Unpacked,
     /// Told about long steps.
     pub progress: &'a dyn Progress,
 }
@@ -213,6 +215,18 @@ fn read_all(mut reader: impl io::Read) -> io::Result<Bytes> {
     }
 }
 
+/// What was decompressed and is no longer than this is in the program's own memory.
+const SMALL: u64 = 64 << 20;
+/// After so many bytes of one evidence, however many files they are in, no more is kept there.
+const IN_MEMORY: u64 = 256 << 20;
+
+/// Moves bytes to a file without a name.
+fn into_file(bytes: &[u8]) -> io::Result<Bytes> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    map_file(&file)
+}
+
 /// Undoes compression as often as there is any. Damage keeps what came out before it.
 fn decompress(
     mut bytes: Bytes,
@@ -234,10 +248,20 @@ fn decompress(
             produced,
             source,
         };
-        let output = format
-            .decompress(&bytes, &options.limits, options.progress)
-            .map_err(|source| failed(0, source))?;
+        let length = bytes.len() as u64;
+        let room = options.unpacked.room(length, &options.limits);
+        if room == 0 {
+            let source = io::Error::other(
+                "the compressed files of the evidence give more than is believed (limits decompressed-bytes and \
+                 decompressed-ratio; --limit raises them)",
+            );
+            return Err(failed(0, source));
+        }
+        let limits = Limits { decompressed_bytes: room, ..options.limits };
+        let output =
+            format.decompress(&bytes, &limits, options.progress).map_err(|source| failed(0, source))?;
         let produced = output.bytes.len() as u64;
+        options.unpacked.add(length, produced, &options.limits);
         if let Some(error) = output.cut_short {
             if produced == 0 {
                 return Err(failed(0, error));
@@ -246,6 +270,9 @@ fn decompress(
             diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
         }
         bytes = output.bytes;
+        if produced <= SMALL && options.unpacked.bytes() > IN_MEMORY {
+            bytes = into_file(&bytes).map_err(|source| failed(0, source))?;
+        }
         formats.push(format);
     }
     Ok((bytes, formats))
