@@ -20,6 +20,7 @@ mod export;
 mod fuzzing;
 mod grep;
 mod hostile;
+mod hostile_text;
 mod image;
 mod iocs;
 mod memory;

@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use ckptfx_parser::{Limits, evidence::OpenOptions, limits::Unpacked};
+use ckptfx_parser::{Limits, evidence::OpenOptions, limits::Given};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
@@ -101,13 +101,13 @@ pub struct Common {
     pub limit: Vec<(String, u64)>,
     /// What compressed files of the evidence have given already.
     #[arg(skip)]
-    pub unpacked: Arc<Unpacked>,
+    pub given: Arc<Given>,
 }
 
 impl Common {
     /// How evidence is opened.
     pub fn options<'o>(&'o self, parent: Option<&'o Path>, bars: &'o Bars) -> OpenOptions<'o> {
-        OpenOptions { parent, limits: self.limits(), unpacked: &self.unpacked, progress: bars }
+        OpenOptions { parent, limits: self.limits(), given: &self.given, progress: bars }
     }
 
     /// The limits that the command line sets.

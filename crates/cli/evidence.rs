@@ -21,7 +21,7 @@ pub fn open(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
     refuse_to_overwrite(&[path], common)?;
     let input = if path == Path::new("-") { Input::Stdin } else { Input::Path(path.to_path_buf()) };
     let started = Instant::now();
-    common.unpacked.reset();
+    common.given.reset();
     let options = common.options(common.parent.as_deref(), bars);
     let evidence = evidence::open(&input, &options)?;
     if common.verbose > 0 {

@@ -93,7 +93,7 @@ mod tests {
         let options = OpenOptions {
             parent: None,
             limits: Limits::DEFAULT,
-            unpacked: &ckptfx_parser::limits::Unpacked::default(),
+            given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
         };
         let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();

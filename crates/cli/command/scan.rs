@@ -308,7 +308,7 @@ fn examine(path: &Path, common: &Common) -> Read {
     // Bars of several archives at once would write over each other.
     let bars = Bars::new(true);
     // Each archive has limits of its own.
-    let common = &Common { unpacked: Arc::default(), ..common.clone() };
+    let common = &Common { given: Arc::default(), ..common.clone() };
     let examined = evidence::open(path, common, &bars).and_then(|opened| {
         let checkpoints = opened.evidence.checkpoints.iter();
         checkpoints.map(|checkpoint| examine_one(checkpoint, &opened, common, &bars)).collect()

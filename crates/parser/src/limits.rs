@@ -88,12 +88,12 @@ limits! {
 
 /// What the compressed files of one evidence have given, so that many small ones give no more than a big one.
 #[derive(Debug, Default)]
-pub struct Unpacked {
+pub struct Given {
     bytes: AtomicU64,
     beyond_ratio: AtomicU64,
 }
 
-impl Unpacked {
+impl Given {
     /// Forgets what was counted: other evidence follows.
     pub fn reset(&self) {
         self.bytes.store(0, Ordering::Relaxed);
@@ -177,18 +177,18 @@ mod tests {
     #[test]
     fn compressed_files_share_what_they_may_give() {
         let limits = Limits { decompressed_bytes: 10 << 30, decompressed_ratio: 10, ..Limits::DEFAULT };
-        let unpacked = Unpacked::default();
-        assert_eq!(unpacked.room(1000, &limits), RATIO_FREE + 10_000);
+        let given = Given::default();
+        assert_eq!(given.room(1000, &limits), RATIO_FREE + 10_000);
         // What stays below the ratio takes nothing of what is free.
-        unpacked.add(1000, 9000, &limits);
-        assert_eq!(unpacked.room(1000, &limits), RATIO_FREE + 10_000);
-        unpacked.add(1000, RATIO_FREE + 10_000, &limits);
-        assert_eq!(unpacked.room(1000, &limits), 10_000);
-        unpacked.add(1 << 30, 8 << 30, &limits);
-        assert_eq!(unpacked.room(1 << 30, &limits), (1 << 30) - 19_000);
-        unpacked.add(1 << 30, 2 << 30, &limits);
-        assert_eq!(unpacked.room(1 << 30, &limits), 0);
-        unpacked.reset();
-        assert_eq!((unpacked.bytes(), unpacked.room(1, &limits)), (0, RATIO_FREE + 10));
+        given.add(1000, 9000, &limits);
+        assert_eq!(given.room(1000, &limits), RATIO_FREE + 10_000);
+        given.add(1000, RATIO_FREE + 10_000, &limits);
+        assert_eq!(given.room(1000, &limits), 10_000);
+        given.add(1 << 30, 8 << 30, &limits);
+        assert_eq!(given.room(1 << 30, &limits), (1 << 30) - 19_000);
+        given.add(1 << 30, 2 << 30, &limits);
+        assert_eq!(given.room(1 << 30, &limits), 0);
+        given.reset();
+        assert_eq!((given.bytes(), given.room(1, &limits)), (0, RATIO_FREE + 10));
     }
 }

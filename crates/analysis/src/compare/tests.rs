@@ -28,7 +28,7 @@ fn diff_tars(before: &[u8], after: &[u8], wish: &Wish) -> Vec<Change> {
         let options = OpenOptions {
             parent: None,
             limits: ckptfx_parser::Limits::DEFAULT,
-            unpacked: &ckptfx_parser::limits::Unpacked::default(),
+            given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
         };
         evidence::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
@@ -77,7 +77,7 @@ fn a_checkpoint_does_not_differ_from_itself() {
         let options = OpenOptions {
             parent: None,
             limits: ckptfx_parser::Limits::DEFAULT,
-            unpacked: &ckptfx_parser::limits::Unpacked::default(),
+            given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
         };
         let Ok(opened) = evidence::open(&Evidence::Path(file.path().to_path_buf()), &options) else {
@@ -271,7 +271,7 @@ fn a_filter_leaves_other_processes_out() {
         let options = OpenOptions {
             parent: None,
             limits: ckptfx_parser::Limits::DEFAULT,
-            unpacked: &ckptfx_parser::limits::Unpacked::default(),
+            given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
         };
         evidence::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()

@@ -28,7 +28,7 @@ fn read(tar: &[u8]) -> Vec<Finding> {
     let options = OpenOptions {
         parent: None,
         limits: ckptfx_parser::Limits::DEFAULT,
-        unpacked: &ckptfx_parser::limits::Unpacked::default(),
+        given: &ckptfx_parser::limits::Given::default(),
         progress: &Silent,
     };
     let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();

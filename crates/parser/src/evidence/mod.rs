@@ -21,7 +21,7 @@ use crate::{
     archive::{
         Archive, MemberKind, index_directory, index_stream, index_tar, looks_like_stream, looks_like_tar,
     },
-    limits::{Unpacked, count, reached},
+    limits::{Given, count, reached},
     source::{Compression, Progress, Spool, map_file},
     text,
 };
@@ -60,7 +60,7 @@ pub struct OpenOptions<'a> {
     /// How much of it is read at most.
     pub limits: Limits,
     /// What compressed files of the evidence have given already.
-    pub unpacked: &'a Unpacked,
+    pub given: &'a Given,
     /// Told about long steps.
     pub progress: &'a dyn Progress,
 }
@@ -249,7 +249,7 @@ fn decompress(
             source,
         };
         let length = bytes.len() as u64;
-        let room = options.unpacked.room(length, &options.limits);
+        let room = options.given.room(length, &options.limits);
         if room == 0 {
             let source = io::Error::other(
                 "the compressed files of the evidence give more than is believed (limits decompressed-bytes and \
@@ -261,7 +261,7 @@ fn decompress(
         let output =
             format.decompress(&bytes, &limits, options.progress).map_err(|source| failed(0, source))?;
         let produced = output.bytes.len() as u64;
-        options.unpacked.add(length, produced, &options.limits);
+        options.given.add(length, produced, &options.limits);
         if let Some(error) = output.cut_short {
             if produced == 0 {
                 return Err(failed(0, error));
@@ -270,7 +270,7 @@ fn decompress(
             diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
         }
         bytes = output.bytes;
-        if produced <= SMALL && options.unpacked.bytes() > IN_MEMORY {
+        if produced <= SMALL && options.given.bytes() > IN_MEMORY {
             bytes = into_file(&bytes).map_err(|source| failed(0, source))?;
         }
         formats.push(format);
