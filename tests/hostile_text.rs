@@ -136,18 +136,18 @@ fn check(what: &str, form: &str, text: &str) {
             }
         }
         "html" => assert_eq!(text.matches("<script").count(), 1, "{what}: a script that is not ours"),
-        "mermaid" | "dot" => assert!(!text.contains("<script"), "{what}: {text}"),
+        "mermaid" => assert!(!text.contains("<script"), "{what}: {text}"),
         _ => {}
     }
 }
 
 #[test]
 fn text_of_the_evidence_does_nothing_to_who_reads_it() {
-    let forms = [
+    const FORMS: [&str; 14] = [
         "table",
+        "csv",
         "json",
         "jsonl",
-        "csv",
         "bodyfile",
         "timesketch",
         "dot",
@@ -163,7 +163,7 @@ fn text_of_the_evidence_does_nothing_to_who_reads_it() {
     for tar in [container().crio(CrioVersion::V1_29).to_tar(), container().podman(PodmanVersion::V5).to_tar()]
     {
         let scratch = Scratch::new();
-        scratch.put("evidence.tar", &tar);
+        scratch.put("evidence.tar", members.to_tar());
         scratch.put(
             "other.tar.zst",
             std::fs::read(crate::support::fixture("scenarios/log")).expect("a fixture"),
@@ -194,7 +194,10 @@ fn text_of_the_evidence_does_nothing_to_who_reads_it() {
                 harmless(&what, &output.stderr);
                 let text = harmless(&what, &output.stdout);
                 let errors = String::from_utf8_lossy(&output.stderr);
-                if output.status.code() == Some(2) && errors.contains("is not a form of") {
+                let is_no_form = ["is not a form of", "is decoded to", "form of the image"]
+                    .iter()
+                    .any(|no| errors.contains(no));
+                if output.status.code() == Some(2) && is_no_form {
                     continue;
                 }
                 assert!(
