@@ -85,7 +85,7 @@ cat "$small" "$large" "$large".* >/dev/null
 
 read -ra checkpointctl <<<"${CHECKPOINTCTL:-checkpointctl}"
 have "${checkpointctl[0]}" || { checkpointctl=(); say "skipped: checkpointctl is not installed (set CHECKPOINTCTL)"; }
-for peer in rg grep zstd gzip yara; do have "$peer" || say "skipped: $peer is not installed"; done
+for peer in rg grep strings zstd gzip yara; do have "$peer" || say "skipped: $peer is not installed"; done
 
 # ---- what is run
 
@@ -118,6 +118,15 @@ add bare            "$ckptfx" grep-mem -c -E "$without_literal" "$large"
 add rg-bare         rg --no-config --no-unicode -a -c "$without_literal" "$large"
 add many            "$ckptfx" grep-mem -c -f "$literals" "$large"
 add rg-many         rg --no-config -a -c -F -f "$literals" "$large"
+# Every string is printed, to /dev/null; then it is only counted.
+add_slow strings    "$ckptfx" strings "$large"
+add strings-count   "$ckptfx" strings -c "$large"
+add_slow strings-gnu strings -a "$large"
+add_slow secrets    "$ckptfx" secrets "$large"
+add_slow secrets-1  "$ckptfx" --threads 1 secrets "$large"
+add_slow triage     "$ckptfx" triage "$large"
+add_slow triage-yara "$ckptfx" triage --yara "$rules" "$large"
+add triage-small    "$ckptfx" triage "$repository/fixtures/shop-crio.tar.zst"
 # The same rules, over the pages without processes; two of the rules ask for the name of a file.
 if [[ -d $pages ]]; then
     cat "$pages"/checkpoint/* >/dev/null
@@ -166,7 +175,7 @@ for ((round = 1; round <= rounds; round++)); do
         status=0
         begun=${EPOCHREALTIME/./}
         # Not to /dev/null: grep stops at the first match then. Only what is a mere limit goes there.
-        case $key in read | zstd | gzip) output=/dev/null ;; *) output=$work/stdout ;; esac
+        case $key in read | zstd | gzip | strings | strings-gnu) output=/dev/null ;; *) output=$work/stdout ;; esac
         eval "${command[$key]}" >"$output" 2>"$work/stderr" || status=$?
         took=$((${EPOCHREALTIME/./} - begun))
         rm -f "$work/copy"
@@ -209,28 +218,37 @@ row() {
 sum() { [[ -n ${best[$2]:-} && -n ${best[$3]:-} ]] && best[$1]=$((best[$2] + best[$3])) || true; }
 sum zstd+literal zstd literal
 sum gzip+literal gzip literal
+best[secrets-limit]=$(($(stat -c %s "$large") * 2 / 3 * 1000000 / 1073741824))
+best[small-limit]=300000
 best[ps-small+10]=$((best[ps-small] + 10000))
 
 version() { "$@" --version 2>/dev/null | head -n 1 || true; }
 echo "- machine: $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r), temporary files on $(stat -f -c %T "${TMPDIR:-/tmp}")"
 echo "- load average when the run began: $load, so much of the machine was taken by others"
 echo "- inputs: $size of memory in 8 processes; $(stat -c %s "$large") bytes plain, $( [[ -s $large.zst ]] && stat -c %s "$large.zst" || echo no) zstd, $(stat -c %s "$large.gz") gzip; $found matches of the literal"
-echo "- best of $rounds rounds, of $slow_rounds for gzip and checkpointctl"
-for peer in rg grep zstd gzip yara; do have "$peer" && echo "- $(version "$peer")"; done
+echo "- best of $rounds rounds, of $slow_rounds for what takes many seconds"
+for peer in rg grep strings zstd gzip yara; do have "$peer" && echo "- $(version "$peer")"; done
 echo
 echo "| what | ckptfx | compared with | its time | ratio | target |"
 echo "|---|---:|---|---:|---:|---|"
 row "ps" ps-large "ps of a 4 MiB checkpoint, plus 10 ms" ps-small+10 1
 row "ps" ps-large "checkpointctl inspect --ps-tree-cmd" tree 0.01
-row "grep-mem -c, literal" literal "rg -a -c -F" rg-literal 1
-row "grep-mem, literal" literal-out "rg -a -o -b -F" rg-literal-out 1
+row "grep-mem -c, literal" literal "read() of the file" read 1.25
+row "grep-mem -c, literal" literal "rg -a -c -F" rg-literal 0.77
+row "grep-mem, literal" literal-out "rg -a -o -b -F" rg-literal-out 0.77
 row "grep-mem -c, literal" literal "grep -a -c -F" grep-literal
-row "grep-mem -c, literal" literal "read() of the file" read
-row "grep-mem --pid, literal" pid "checkpointctl memparse --search, one process" memparse
-row "grep-mem -c -i, literal" nocase "rg -a -c -i -F" rg-nocase
+row "grep-mem --pid, literal" pid "checkpointctl memparse --search, one process" memparse 0.01
+row "grep-mem -c -i, literal" nocase "rg -a -c -i -F" rg-nocase 0.5
+row "grep-mem -c -f, 50 literals" many "rg -a -c -F -f" rg-many 0.5
 row "grep-mem -c -E, with a literal in it" regex "rg -a -c" rg-regex
 row "grep-mem -c -E, without (IPv4)" bare "rg -a -c" rg-bare
-row "grep-mem -c -f, 50 literals" many "rg -a -c -F -f" rg-many
+row "strings, all printed" strings "strings -a" strings-gnu 0.125
+row "strings -c" strings-count "strings -a" strings-gnu 0.04
+row "secrets, one thread" secrets-1 "as much at 1.5 GiB/s" secrets-limit 1
+row "secrets" secrets "read() of the file" read
+row "triage" triage "grep-mem -c, literal" literal 10
+row "triage --yara, the rules of fixtures/rules" triage-yara "grep-mem -c, literal" literal
+row "triage of a small .tar.zst" triage-small "0.3 s" small-limit 1
 row "yara -c, the rules of fixtures/rules" yara "yara -c -r of the raw pages" yara-peer 0.2
 row "yara -c, the rules of fixtures/rules" yara "the same of a 4 MiB checkpoint" yara-start
 row "grep-mem -c of .tar.zst, cold" zst-cold "zstd -dc, plus the plain tar" zstd+literal 1.15
@@ -240,7 +258,7 @@ row "grep-mem -c of .tar.gz" gz "gzip -dc, plus the plain tar" gzip+literal 1.15
 echo
 echo "| peak memory outside mapped files | MiB | target |"
 echo "|---|---:|---|"
-for what in "ps:$large" "grep-mem:$large" "yara:$large" "grep-mem:$large.zst" "grep-mem:$large.gz"; do
+for what in "ps:$large" "grep-mem:$large" "strings:$large" "secrets:$large" "triage:$large" "yara:$large" "grep-mem:$large.zst" "grep-mem:$large.gz"; do
     file=${what#*:}
     [[ -s $file ]] || continue
     arguments=("${what%%:*}")

@@ -109,9 +109,12 @@ fn podman_is_captured_sealed_and_left_running() {
         (on("ps -o json", &archive).json(), on("ps -o json", fixture("webserver-podman")).json());
     assert_eq!(ours["processes"], theirs["processes"]);
     assert_eq!(captures(out.0.path()).len(), 2);
-    let schema: Value =
-        serde_json::from_slice(&ckptfx(["schema", "capture"]).status(0).stdout).expect("JSON");
-    assert!(jsonschema::draft202012::new(&schema).expect("a schema").is_valid(&ended.json()));
+    for (name, document) in [("capture", &ended.json()), ("manifest", &manifest)] {
+        let schema = ckptfx(["schema", name]).status(0).json();
+        let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+        let errors: Vec<String> = validator.iter_errors(document).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+    }
 }
 
 #[test]
@@ -167,6 +170,88 @@ fn each_of_a_chain_names_the_one_before() {
     let second: Value = serde_json::from_slice(&manifest(1)).expect("JSON");
     assert_eq!(second["chain"]["index"], 2);
     assert_eq!(second["chain"]["previous_sha256"], first.as_str());
+}
+
+/// Three captures of one container, and where they are.
+fn chain() -> (Scratch, Vec<PathBuf>) {
+    let (scratch, out) = (Scratch::new(), Scratch::new());
+    let (socket, _) = podman(&scratch, Answer::Archive(plain("webserver-podman")), true);
+    let document = capture(&socket, out.0.path(), &["--every", "1s", "--count", "3"]).status(0).json();
+    let manifests = document["captures"].as_array().expect("a list").iter();
+    let paths = manifests.map(|record| PathBuf::from(record["manifest"].as_str().expect("a path"))).collect();
+    (out, paths)
+}
+
+#[test]
+fn a_chain_is_read_by_diff_timeline_and_verify() {
+    let (out, manifests) = chain();
+    for evidence in [vec![out.0.path().to_path_buf()], manifests.clone()] {
+        let words = ["diff", "-o", "json"].map(std::ffi::OsString::from).into_iter();
+        let ended = ckptfx(words.chain(evidence.iter().map(Into::into))).status(0);
+        let documents = ended.json();
+        assert_eq!(documents.as_array().expect("a list").len(), 2, "two steps of three checkpoints");
+        for document in documents.as_array().expect("a list") {
+            assert_eq!(document["changes"], serde_json::json!([]), "they are the same");
+        }
+        let words = ["timeline", "-o", "json"].map(std::ffi::OsString::from).into_iter();
+        let ended = ckptfx(words.chain(evidence.iter().map(Into::into))).status(0);
+        assert_eq!(ended.json().as_array().expect("a list").len(), 3);
+    }
+    assert!(on("ps", &manifests[0]).status(0).text().contains("nginx"), "a manifest stands for its archive");
+    let verified = on("verify -o json", &manifests[2]).status(0).json()["verified"].clone();
+    assert_eq!((&verified["same"], &verified["manifests"]), (&true.into(), &2.into()));
+    assert!(on("verify", &manifests[2]).status(0).text().contains("2 manifests before it"));
+}
+
+#[test]
+fn a_chain_that_was_tampered_with_is_told() {
+    // An archive that is another one.
+    let (out, manifests) = chain();
+    let archive = manifests[1].to_str().expect("plain").replace(".manifest.json", ".tar");
+    let mut bytes = fs::read(&archive).expect("readable");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&archive, bytes).expect("written");
+    let ended = on("diff", out.0.path()).status(3);
+    assert_eq!(ended.stderr.matches("[seal-broken]").count(), 2, "once in each step: {}", ended.stderr);
+    assert!(on("verify", &manifests[1]).status(1).text().contains("NOT"));
+    on("verify", &manifests[2]).status(0);
+
+    // A manifest that is another one, and one that is gone.
+    let (out, manifests) = chain();
+    let text = fs::read_to_string(&manifests[1]).expect("readable");
+    fs::write(&manifests[1], text.replace("\"operator\"", " \"operator\"")).expect("written");
+    let ended = on("timeline", out.0.path()).status(3);
+    assert!(ended.stderr.contains("is not the one that was sealed"), "{}", ended.stderr);
+    let differences = on("verify -o json", &manifests[2]).status(1).json()["differences"].clone();
+    assert_eq!((&differences[0]["what"], &differences[0]["problem"]), (&"manifest".into(), &"sha256".into()));
+    fs::remove_file(&manifests[1]).expect("removed");
+    let ended = on("diff", out.0.path()).status(3);
+    assert!(
+        ended.stderr.contains("[chain-broken]") && ended.stderr.contains("is not there"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(on("verify -o json", &manifests[2]).status(1).json()["differences"][0]["problem"], "missing");
+}
+
+#[test]
+fn a_manifest_leads_nowhere_else() {
+    let (_out, manifests) = chain();
+    let text = fs::read_to_string(&manifests[0]).expect("readable");
+    let mut value: Value = serde_json::from_str(&text).expect("JSON");
+    for name in ["../x.tar", "/etc/passwd", "..", ""] {
+        value["archive"]["name"] = name.into();
+        fs::write(&manifests[0], value.to_string()).expect("written");
+        assert!(on("ps", &manifests[0]).status(2).stderr.contains("beside it"), "{name}");
+        on("verify", &manifests[0]).status(2);
+    }
+    value["archive"]["name"] = Value::Null;
+    value["archive"]["node_path"] = "/var/lib/kubelet/checkpoints/x.tar".into();
+    fs::write(&manifests[0], value.to_string()).expect("written");
+    assert!(on("ps", &manifests[0]).status(2).stderr.contains("on its node only"));
+    fs::write(&manifests[0], r#"{"schema":"ckptfx.manifest.v1"}"#).expect("written");
+    on("ps", &manifests[0]).status(2);
 }
 
 #[test]

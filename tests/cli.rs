@@ -64,6 +64,17 @@ fn an_output_file_is_private_and_replaced_at_once() {
     assert_eq!(fs::read_dir(scratch.0.path()).expect("readable").count(), 1, "a file is left over");
     on(&format!("ps --out-file {}", scratch.path("no/such/file").display()), fixture("shop-podman"))
         .status(2);
+    // What is no file, such as a device, is written to and stays what it is.
+    let pipe = scratch.path("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .expect("made");
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).expect("readable")
+    });
+    on(&format!("ps -o json --out-file {}", pipe.display()), fixture("shop-podman")).status(0);
+    assert_eq!(reader.join().expect("read"), written);
+    assert!(!fs::metadata(&pipe).expect("there").is_file(), "a pipe was replaced by a file");
     // A dump that fails leaves no file.
     let raw = scratch.path("raw");
     on(&format!("dump --pid 14 --vma 0 --out-file {}", raw.display()), fixture("shop-podman")).status(2);
@@ -310,4 +321,40 @@ fn man_pages_and_completions() {
         let script = ckptfx(["generate", "completions", shell]).status(0).text();
         assert!(script.contains("grep-mem") && script.contains("pid"), "{shell}");
     }
+}
+
+#[test]
+fn directories_and_patterns_stand_for_the_archives_in_them() {
+    let scratch = Scratch::new();
+    let case = scratch.0.path().join("case");
+    fs::create_dir_all(case.join("later")).expect("made");
+    fs::copy(fixture("webserver-podman"), case.join("a.tar")).expect("copied");
+    fs::copy(fixture("webserver-crio"), case.join("later/b.tar")).expect("copied");
+    fs::write(case.join("notes.txt"), "no checkpoint").expect("written");
+    let names = |ended: &crate::support::Ended| -> Vec<String> {
+        let documents = ended.json();
+        let documents = documents.as_array().expect("several documents");
+        documents.iter().map(|document| document["evidence"]["name"].to_string()).collect()
+    };
+
+    let ended = ckptfx(["info".as_ref(), "-o".as_ref(), "json".as_ref(), case.as_os_str()]).status(0);
+    assert_eq!(names(&ended), ["\"a.tar\"", "\"b.tar\""]);
+    assert!(ended.stderr.contains("notes.txt"), "{}", ended.stderr);
+
+    // As a shell hands it on that found no file, or within quotes.
+    let pattern = format!("{}/*/*.tar", scratch.0.path().display());
+    let alone = ckptfx(["info", "-o", "json", &pattern]).status(0).json();
+    assert_eq!(alone["evidence"]["name"], "a.tar");
+
+    // A file that was named itself must be evidence.
+    let note = case.join("notes.txt");
+    let ended = ckptfx(["info".as_ref(), "-o".as_ref(), "json".as_ref(), case.as_os_str(), note.as_os_str()])
+        .status(3);
+    assert_eq!(names(&ended).len(), 2);
+
+    let nothing = format!("{}/*.zip", case.display());
+    assert!(ckptfx(["info", &nothing]).status(2).stderr.contains("nothing matches"));
+    let empty = scratch.0.path().join("empty");
+    fs::create_dir(&empty).expect("made");
+    assert!(ckptfx(["info".as_ref(), empty.as_os_str()]).status(2).stdout.is_empty());
 }

@@ -73,7 +73,13 @@ pub fn evidence_and(bytes: Bytes, wanted: &dyn Fn(&Member) -> bool) -> Outcome {
 
 /// Opens evidence and gives each checkpoint in it; what is told of it all in the end.
 pub fn ask(bytes: Bytes, question: &mut dyn FnMut(&mut Case<'_>)) -> Vec<Diagnostic> {
-    let options = OpenOptions { parent: None, limits: LIMITS, given: &Given::default(), progress: &Silent };
+    let options = OpenOptions {
+        parent: None,
+        limits: LIMITS,
+        given: &Given::default(),
+        progress: &Silent,
+        sieve: None,
+    };
     let Ok(opened) = evidence::open(&Input::Bytes(bytes), &options) else { return Vec::new() };
     let mut diagnostics = opened.diagnostics.clone();
     for checkpoint in &opened.checkpoints {
@@ -91,7 +97,13 @@ fn size(value: impl serde::Serialize) -> usize {
 }
 
 fn open(member: &Member, diagnostics: &mut Vec<Diagnostic>) -> Option<Archive> {
-    let options = OpenOptions { parent: None, limits: LIMITS, given: &Given::default(), progress: &Silent };
+    let options = OpenOptions {
+        parent: None,
+        limits: LIMITS,
+        given: &Given::default(),
+        progress: &Silent,
+        sieve: None,
+    };
     open_nested(member, &options, diagnostics)
 }
 

@@ -1,6 +1,8 @@
 //! What `grep-mem` finds: everything that is there, where it is, and nothing else.
 
-use ckptfx_testkit::{Checkpoint, Container, PodmanVersion, Process, Shared, Vma};
+use ckptfx_testkit::{
+    Checkpoint, Container, Member, Outer, PodmanVersion, Process, Shared, Vma, incremental,
+};
 use serde_json::{Value, json};
 
 use crate::support::{Ended, Scratch, address, ckptfx, fixture, on, on_bytes, plain};
@@ -480,4 +482,106 @@ fn coverage_says_what_was_searched_and_what_not() {
         assert_eq!(stopped["coverage"]["stopped"], "timeout");
         assert!(stopped["warnings"].as_array().unwrap().iter().any(|warning| warning["code"] == "timeout"));
     }
+}
+
+/// How many bytes of memory were there to be searched once the archive was open.
+#[track_caller]
+fn stored(ended: &Ended) -> u64 {
+    let line = ended.stderr.lines().find(|line| line.starts_with("ckptfx: searched ")).expect("verbose");
+    line.split(" of ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .expect("a count")
+        .parse()
+        .expect("a number")
+}
+
+/// What came out, apart from the form and size of the archive.
+fn outcome(ended: &Ended) -> (Option<i32>, Vec<String>, Vec<String>) {
+    let without_form = |text: &str| {
+        let Ok(Value::Object(mut document)) = serde_json::from_str(text) else { return text.to_owned() };
+        document.remove("evidence");
+        Value::Object(document).to_string()
+    };
+    let text = String::from_utf8_lossy(&ended.stdout);
+    let is_one = serde_json::from_str::<Value>(&text).is_ok();
+    let parts: Vec<&str> = if is_one { vec![&text] } else { text.lines().collect() };
+    let parts = parts.into_iter().map(without_form).collect();
+    let is_measured =
+        |line: &str| ["opened", "searched"].iter().any(|word| line.starts_with(&format!("ckptfx: {word} ")));
+    let told = ended.stderr.lines().filter(|line| !is_measured(line));
+    (ended.status, parts, told.map(str::to_owned).collect())
+}
+
+/// Memory is searched while it is decompressed and mostly not stored: nobody may see that in the result.
+#[test]
+fn a_compressed_archive_gives_what_a_plain_one_gives() {
+    let scratch = Scratch::new();
+    let words: Vec<String> = (0..40).map(|i| format!("absent-{i}")).collect();
+    let list = scratch.put("list", format!("{}\nnginx\nhunter2\n", words.join("\n")));
+    let list = list.to_str().expect("UTF-8");
+    let searches = [
+        "-o jsonl SPLIT-ACROSS-PAGES",
+        "-o json -C 100 SPLIT-ACROSS-PAGES",
+        "-i -o json PASSWORD",
+        "-w -o csv root",
+        "-A 300 -B 7 hunter2",
+        "-o jsonl --hex 7f454c460201",
+        "-o json --encoding all -i widepassword!2026",
+        "-o jsonl -e aa -e aaa -e aXa",
+        "-c -o json /",
+        "-l -e nginx -e python",
+        "-o jsonl --perms rw- --source all -e SECRET -e 10.0.0",
+        "-o json --threads 1 --comm nginx,kworker/u8:1 http",
+        "-o jsonl -m 2 lib",
+        "-o jsonl -E hunter[0-9]",
+        "-o json there-is-no-such-text",
+    ];
+    let list = format!("-o jsonl -f {list}");
+    let places = [Scratch::new(), Scratch::new(), Scratch::new()];
+    for name in ["shop-podman", "shop-crio", "webserver-containerd"] {
+        let tar = plain(name);
+        let forms = [tar.clone(), Outer::ZstdFrames(3).pack(&tar), Outer::Gzip.pack(&tar)];
+        let paths = [0, 1, 2].map(|at: usize| places[at].put("archive", &forms[at]));
+        for search in searches.iter().copied().chain([list.as_str()]) {
+            let [expected, others @ ..] =
+                paths.each_ref().map(|path| outcome(&on(&format!("grep-mem {search}"), path)));
+            for other in others {
+                assert_eq!(other, expected, "{search} in {name}");
+            }
+        }
+        let [all, some, _] = paths.each_ref().map(|path| stored(&on("grep-mem -v SPLIT-ACROSS", path)));
+        assert!(some < all / 2, "{name}: {some} of {all} bytes were stored");
+    }
+}
+
+#[test]
+fn a_match_over_pages_that_lie_apart_in_the_archive_is_found_in_a_compressed_one() {
+    let [before, after, _] = incremental();
+    let (before, mut after) = Container::new(after).podman_with_previous(&Container::new(before));
+    after.list.extend(before.list.iter().filter(|m| m.path.starts_with(b"pre-checkpoint/")).cloned());
+    let tar = after.to_tar();
+    // The last page of one file and the first of the other.
+    let expected = at("000111", &tar);
+    assert_eq!(expected, [BASE + 0xffd]);
+    for outer in [Outer::Gzip, Outer::Zstd, Outer::Xz, Outer::Bzip2, Outer::Lz4] {
+        assert_eq!(at("000111", &outer.pack(&tar)), expected, "{outer:?}");
+    }
+}
+
+/// A file that is called like pages and is none, and pages that are not where the tar says at first sight.
+#[test]
+fn only_pages_are_left_out_of_what_is_stored() {
+    let big = || Vma::anonymous(BASE, 1 << 20).bytes(0, vec![b'z'; 1 << 20]).bytes(0x8_1000, "needle");
+    let mut members = Container::new(Checkpoint::new().process(Process::new(1).bare().memory(big())))
+        .podman(PodmanVersion::V5);
+    let decoy = Member::file("pages-7.img.log", 0o600, vec![b'z'; 300_000]);
+    members.list.push(Member { path: b"dump.log".to_vec(), ..decoy.clone() });
+    members.list.push(decoy);
+    let tar = members.to_tar();
+    let words = "grep-mem -v -o json --source all needle";
+    let [plain, packed] = [tar.clone(), Outer::Zstd.pack(&tar)].map(|bytes| on_bytes(words, bytes));
+    assert_eq!(outcome(&packed), outcome(&plain));
+    let left_out = stored(&plain) - stored(&packed);
+    assert_eq!(left_out, (1 << 20) - (64 << 10), "all of the pages but the unit that the needle is in");
 }

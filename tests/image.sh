@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Reads images that `ckptfx image` made with programs that know nothing of it: skopeo, umoci and jq. What is
-# not installed is skipped with a line that says so.
+# Reads images that `ckptfx image` made with programs that know nothing of it: skopeo, umoci and jq, from a file, a
+# directory and a real registry. What is not installed is skipped with a line that says so.
 #
 #   tests/image.sh PATH-OF-CKPTFX
 set -euo pipefail
@@ -45,4 +45,28 @@ if command -v umoci >/dev/null && command -v zstd >/dev/null; then
     echo "umoci: every member of 3 archives is in the layer as it was"
 else
     echo "skipped: umoci or zstd is not installed"
+fi
+
+if command -v docker-registry >/dev/null && command -v skopeo >/dev/null && command -v jq >/dev/null && command -v python3 >/dev/null; then
+    # On the loopback, on a port that is free now, and gone with this script.
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    registry=127.0.0.1:$port
+    printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "%s"}\n' \
+        "$scratch/registry" "$registry" >registry.yml
+    docker-registry serve registry.yml >registry.log 2>&1 &
+    server=$!
+    trap 'kill $server 2>/dev/null; rm -rf "$scratch"' EXIT
+    for _ in $(seq 100); do (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break; sleep 0.1; done
+    for archive in shop-crio shop-containerd shop-podman; do
+        digest=$("$ckptfx" -q image --push "$registry/forensics/$archive:1" --plain-http -o json "$fixtures/$archive.tar.zst" |
+            jq -r '.images[0].digest')
+        # The copy checks every blob; what comes back is what was made, bit by bit.
+        skopeo copy --quiet --insecure-policy --src-tls-verify=false --preserve-digests \
+            "docker://$registry/forensics/$archive:1" "oci:$archive-pulled:1"
+        test "$(jq -r '.manifests[0].digest' "$archive-pulled/index.json")" = "$digest"
+        diff -r "$archive-dir/blobs" "$archive-pulled/blobs"
+    done
+    echo "registry: 3 images pushed and pulled, the same bit by bit"
+else
+    echo "skipped: docker-registry, skopeo, jq or python3 is not installed"
 fi

@@ -191,7 +191,12 @@ fn verify_needs_a_record_and_an_archive_that_can_be_read() {
 fn a_manifest_of_a_captured_archive_is_a_record_too() {
     let scratch = Scratch::new();
     let bytes = fs::read(fixture("scenarios/log")).expect("a fixture");
-    let manifest = |hash: &str| json!({"schema": "ckptfx.manifest.v1", "archive": {"name": "a", "bytes": bytes.len(), "sha256": hash}});
+    let time = "2026-06-01T12:00:00Z";
+    let manifest = |hash: &str| {
+        json!({"schema": "ckptfx.manifest.v1", "tool": {"name": "ckptfx", "version": "0.1.0"}, "subject": {},
+            "archive": {"name": "a", "bytes": bytes.len(), "sha256": hash}, "source": {"via": "cri", "endpoint": ""},
+            "times": {"requested": time, "answered": time, "sealed": time}, "exchanges": [], "operator": {}})
+    };
     let right = scratch.put("right.json", manifest(&sha256(&bytes)).to_string());
     verify(&right, &fixture("scenarios/log"), 0);
     let wrong = scratch.put("wrong.json", manifest(&sha256(b"")).to_string());

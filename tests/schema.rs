@@ -80,8 +80,9 @@ fn results(
     words.push(&record);
     on(&words.to_string_lossy(), fixture("scenarios/cow")).status(0);
     // What made no checkpoint has its own test.
-    for command in
-        commands.keys().filter(|command| !matches!(command.as_str(), "capture" | "explain" | "image"))
+    for command in commands
+        .keys()
+        .filter(|command| !matches!(command.as_str(), "capture" | "explain" | "image" | "manifest"))
     {
         // A report has no lines, and the lines of verify are about no checkpoint.
         if format == "jsonl" && ["report", "verify"].contains(&command.as_str()) {

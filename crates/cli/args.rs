@@ -107,7 +107,7 @@ pub struct Common {
 impl Common {
     /// How evidence is opened.
     pub fn options<'o>(&'o self, parent: Option<&'o Path>, bars: &'o Bars) -> OpenOptions<'o> {
-        OpenOptions { parent, limits: self.limits(), given: &self.given, progress: bars }
+        OpenOptions { parent, limits: self.limits(), given: &self.given, progress: bars, sieve: None }
     }
 
     /// The limits that the command line sets.
@@ -140,11 +140,9 @@ pub enum Format {
     Jsonl,
     /// Comma-separated values with a header.
     Csv,
-    /// A directory with an OCI layout: `image` only.
-    #[value(skip)]
+    /// A directory with an OCI layout (`image` only).
     OciDir,
-    /// A tar of an OCI layout: `image` only.
-    #[value(skip)]
+    /// A tar of an OCI layout (`image` only).
     OciArchive,
     /// Lines for mactime (`timeline` only).
     Bodyfile,
@@ -198,8 +196,8 @@ impl Command {
         match format {
             Format::Jsonl | Format::Csv => !matches!(self, Self::Report(_)),
             Format::Table | Format::Json => true,
-            Format::OciDir | Format::OciArchive => matches!(self, Self::Image(_)),
             Format::Bodyfile | Format::Timesketch => matches!(self, Self::Timeline(_)),
+            Format::OciDir | Format::OciArchive => matches!(self, Self::Image(_)),
             Format::Dot | Format::Mermaid => matches!(self, Self::Graph(_)),
             Format::Html | Format::Markdown => matches!(self, Self::Report(_)),
             Format::Ecs | Format::Ocsf | Format::Sarif | Format::Stix => {
@@ -414,7 +412,7 @@ pub struct InfoArgs {
 }
 
 /// Which processes are meant.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ProcessFilter {
     /// Only these processes (comma-separated pids as seen in the container).
     #[arg(long, value_delimiter = ',', value_name = "PID")]
@@ -973,7 +971,7 @@ pub struct SbomArgs {
 /// What `schema` takes.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// The command whose result is meant.
+    /// The command whose result is meant; manifest for what capture writes beside an archive.
     #[arg(required_unless_present = "all", value_name = "COMMAND")]
     pub command: Option<String>,
     /// All of them.

@@ -3,10 +3,14 @@
 use std::{fs::File, io, os::unix::fs::MetadataExt as _, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_parser::evidence::{self, Evidence, Input};
+use ckptfx_analysis::{Case, search};
+use ckptfx_parser::{
+    Checkpoint,
+    evidence::{self, Evidence, Input, OpenOptions, Sieve},
+};
 use sha2::{Digest as _, Sha256};
 
-use crate::{args::Common, progress::Bars};
+use crate::{args::Common, progress::Bars, sealed::Sealed};
 
 /// Opened evidence with what was asked to be known about its file.
 pub struct Opened {
@@ -16,13 +20,50 @@ pub struct Opened {
     pub sha256: Option<String>,
 }
 
-/// Opens one archive.
+/// Opens one archive; in the place of a manifest the archive that it seals, which is held against the seal.
 pub fn open(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
+    open_sifted(path, common, bars, None)
+}
+
+/// Opens one archive of which only certain matches are wanted. What is stored of memory that comes compressed is enough
+/// to find these; where it might not be, all is stored.
+pub fn open_to_search(
+    path: &Path,
+    common: &Common,
+    bars: &Bars,
+    sieve: Option<&Sieve<'_>>,
+) -> Result<Opened> {
+    // What can be read once only must be stored.
+    let sieve = sieve.filter(|_| path.is_file());
+    let opened = open_sifted(path, common, bars, sieve)?;
+    let has_holes = |checkpoint: &&Checkpoint| {
+        checkpoint.archive().members().iter().any(|member| !member.holes.is_empty())
+    };
+    let mut sifted = opened.evidence.checkpoints.iter().filter(has_holes);
+    if sifted.all(|checkpoint| search::finds_all_in_what_is_stored(&Case::read(checkpoint))) {
+        return Ok(opened);
+    }
+    drop(opened);
+    open(path, common, bars)
+}
+
+fn open_sifted(path: &Path, common: &Common, bars: &Bars, sieve: Option<&Sieve<'_>>) -> Result<Opened> {
+    refuse_to_overwrite(&[path], common)?;
+    if let Some(sealed) = Sealed::read(path)? {
+        let broken = sealed.check()?;
+        let mut opened = open_archive(&sealed.archive()?, common, bars)?;
+        opened.evidence.diagnostics.extend(broken);
+        return Ok(opened);
+    }
+    open_archive(path, common, bars)
+}
+
+fn open_archive(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
     refuse_to_overwrite(&[path], common)?;
     let input = if path == Path::new("-") { Input::Stdin } else { Input::Path(path.to_path_buf()) };
     let started = Instant::now();
     common.given.reset();
-    let options = common.options(common.parent.as_deref(), bars);
+    let options = OpenOptions { sieve, ..common.options(common.parent.as_deref(), bars) };
     let evidence = evidence::open(&input, &options)?;
     if common.verbose > 0 {
         eprintln!(

@@ -3,9 +3,11 @@
 mod args;
 mod command;
 mod evidence;
+mod named;
 mod progress;
 mod render;
 mod scanning;
+mod sealed;
 mod sysroot;
 mod untrusted;
 

@@ -182,7 +182,7 @@ impl<'s> Scanner<'s> {
             regions.retain(|region| {
                 let wanted = region.tasks(case).iter().any(|task| self.args.filter.accepts(task));
                 if !wanted {
-                    *left_out.entry(region.source).or_default() += region.bytes().len() as u64;
+                    *left_out.entry(region.source).or_default() += region.length();
                 }
                 wanted
             });

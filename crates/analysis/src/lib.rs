@@ -95,6 +95,7 @@ mod tests {
             limits: Limits::DEFAULT,
             given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
+            sieve: None,
         };
         let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
         look(&mut Case::read(&evidence.checkpoints[0]))

@@ -9,7 +9,7 @@ use ckptfx_parser::{
     Diagnostic, ImageDirectory, Reports,
     files::FileTable,
     limits::{count, reached},
-    memory::{AddressSpace, SharedObjects},
+    memory::{AddressSpace, SharedObjects, Unavailable},
     proto::{self, FdTypes},
 };
 use schemars::JsonSchema;
@@ -462,6 +462,7 @@ impl<'c> Context<'c> {
         }
         let bytes = match space.bytes(from, to, most, shared) {
             Ok(bytes) => bytes,
+            Err(Unavailable::Searched) => return None,
             Err(reason) => {
                 let message = format!("the {what} cannot be read: {}", reason.reason());
                 diagnostics.push(Diagnostic::loss("unavailable", subject, message));

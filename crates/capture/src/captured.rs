@@ -21,6 +21,8 @@ pub struct Captured {
     pub manifest: Manifest,
     /// What the next of a chain refers to.
     pub link: Link,
+    /// Why the archive is not here though it was to be; the checkpoint was taken and is recorded all the same.
+    pub failure: Option<Error>,
 }
 
 /// What a manifest says of the one before it.
@@ -80,6 +82,6 @@ impl Place<'_> {
         fill(&mut manifest);
         manifest.times.sealed = Timestamp::now();
         let (manifest_path, name, sha256) = seal::write_manifest(self.directory, stem, &manifest)?;
-        Ok(Captured { path, manifest_path, manifest, link: Link { index, name, sha256 } })
+        Ok(Captured { path, manifest_path, manifest, link: Link { index, name, sha256 }, failure: None })
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{io, path::Path};
 
-use crate::explain::{self, Explanation};
+use crate::{
+    explain::{self, Explanation},
+    manifest::After,
+};
 
 /// Longest text of a server that is repeated in a message, in bytes.
 const MAX_QUOTE: usize = 600;
@@ -42,6 +45,14 @@ pub enum Error {
     /// The archive did not arrive whole.
     #[error("{0}")]
     Transfer(String),
+    /// The checkpoint failed, and the workload does not run any more.
+    #[error("{error}; after that the container was not running: {state}")]
+    Harmed {
+        /// Why the checkpoint failed.
+        error: Box<Error>,
+        /// State of the container.
+        state: String,
+    },
     /// The user ended it.
     #[error("interrupted; {0}")]
     Interrupted(String),
@@ -68,9 +79,30 @@ impl Error {
         Self::Connection { step: step.into(), reason }
     }
 
+    /// The failure with what became of the workload, where that is bad news.
+    pub fn with_workload(self, after: Option<&After>) -> Self {
+        match after {
+            Some(after) if after.running == Some(false) => {
+                Self::Harmed { error: Box::new(self), state: after.state.clone() }
+            }
+            _ => self,
+        }
+    }
+
+    /// What was said, without what is known of it.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Refused { step, status, body } => format!("{step}: {status}: {}", quote(body)),
+            Self::Connection { step, reason } => format!("{step}: {reason}"),
+            Self::Harmed { error, .. } => error.said(),
+            other => other.to_string(),
+        }
+    }
+
     /// What is known of the cause.
     pub fn explanations(&self) -> Vec<Explanation> {
         match self {
+            Self::Harmed { error, .. } => error.explanations(),
             Self::Refused { body, .. } => explain::explain(body),
             Self::Connection { reason, .. } => explain::explain(reason.as_bytes()),
             _ => Vec::new(),
@@ -78,9 +110,14 @@ impl Error {
     }
 }
 
-fn refusal(step: &str, status: &str, body: &[u8]) -> String {
+/// The beginning of what a server said, in one line.
+fn quote(body: &[u8]) -> String {
     let said = String::from_utf8_lossy(body.get(..body.len().min(MAX_QUOTE)).unwrap_or_default());
-    let said = said.trim();
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn refusal(step: &str, status: &str, body: &[u8]) -> String {
+    let said = quote(body);
     let known = explain::explain(body);
     let Some(first) = known.first() else {
         return format!("{step}: {status}: {said}");

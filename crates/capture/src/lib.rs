@@ -29,9 +29,13 @@ pub mod explain;
 pub mod image;
 #[cfg(feature = "network")]
 pub mod kubernetes;
+#[cfg(feature = "network")]
+pub mod local;
 pub mod manifest;
 #[cfg(feature = "network")]
 pub mod podman;
+#[cfg(feature = "network")]
+pub mod push;
 #[cfg(feature = "network")]
 pub mod seal;
 #[cfg(feature = "network")]

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -16,7 +17,7 @@ pub const SCHEMA: &str = "ckptfx.manifest.v1";
 pub const SUFFIX: &str = ".manifest.json";
 
 /// How an archive came to be, and what it must hash to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -46,7 +47,7 @@ pub struct Manifest {
 }
 
 /// The program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
     /// Always `ckptfx`.
     pub name: String,
@@ -55,7 +56,7 @@ pub struct Tool {
 }
 
 /// The archive that the manifest is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Archive {
     /// File name beside the manifest; none while the archive is on the node only.
     pub name: Option<String>,
@@ -68,7 +69,7 @@ pub struct Archive {
 }
 
 /// What was checkpointed. Absent is what the source did not say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Subject {
     /// Kubernetes namespace.
     pub namespace: Option<String>,
@@ -87,7 +88,7 @@ pub struct Subject {
 }
 
 /// Who made the checkpoint.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// `api-server`, `kubelet`, `cri` or `podman`.
     pub via: String,
@@ -106,20 +107,24 @@ pub struct Source {
 }
 
 /// Times, by the clock of the machine that ran the tool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Times {
     /// Just before the checkpoint was asked for.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub requested: Timestamp,
     /// When the answer was complete.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub answered: Timestamp,
     /// When the archive had been hashed and the manifest was written.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub sealed: Timestamp,
 }
 
 /// A request and what came back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
     /// When it was sent.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
     /// Method and path, or the name of the remote procedure. No credentials are ever in it.
     pub request: String,
@@ -130,9 +135,10 @@ pub struct Exchange {
 }
 
 /// The workload after the checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct After {
     /// When it was asked.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub checked: Timestamp,
     /// Whether the same container is running; null when the answer does not tell.
     pub running: Option<bool>,
@@ -143,7 +149,7 @@ pub struct After {
 }
 
 /// The copy from the node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fetch {
     /// Pod that was made for it, `namespace/name`.
     pub pod: String,
@@ -162,7 +168,7 @@ pub struct Fetch {
 }
 
 /// Who ran the tool.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Operator {
     /// Name given by `--operator`.
     pub name: Option<String>,
@@ -171,7 +177,7 @@ pub struct Operator {
 }
 
 /// A place in a chain of checkpoints of one container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Chain {
     /// Counted from 1.
     pub index: u32,

@@ -29,6 +29,8 @@ const API: &str = "/v4.0.0/libpod";
 /// Options of the checkpoint: without leaveRunning the container would be stopped; connections and locks are
 /// what a compromised container has.
 const OPTIONS: &str = "export=true&leaveRunning=true&tcpEstablished=true&fileLocks=true";
+/// Options of CRIU among them.
+pub const GIVEN: [&str; 2] = ["tcp-established", "file-locks"];
 /// Longest answer that is no archive.
 const MAX_ANSWER: usize = 4 << 20;
 /// Longest error that is read.
@@ -85,12 +87,18 @@ pub async fn capture(plan: &Plan, name: &str, place: &Place<'_>, stop: &Stop) ->
     let stem = seal::stem(&[before.name.as_deref().or(Some(name))], requested);
     let received = tokio::select! {
         biased;
-        () = stop.requested() => Err(Error::Interrupted(format!("Podman may still be checkpointing {name}"))),
+        () = stop.insisted() => Err(Error::Interrupted(format!("Podman may still be checkpointing {name}"))),
         received = receive(plan, &before.id, place.directory) => received,
     };
     // However that ended: does the workload run?
     let looked: Result<Inspected, Error> = get(plan, &format!("{API}/containers/{}/json", before.id)).await;
-    let (incoming, exchange) = received?;
+    let after = looked.map(|now| After {
+        checked: Timestamp::now(),
+        running: Some(now.state.running && now.id == before.id),
+        state: now.state.status.unwrap_or_default(),
+        container_id: Some(now.id),
+    });
+    let (incoming, exchange) = received.map_err(|error| error.with_workload(after.as_ref().ok()))?;
     let answered = Timestamp::now();
     let kept = incoming.keep(&stem)?;
     let stem = kept.name.strip_suffix(".tar").unwrap_or(&stem).to_owned();
@@ -101,18 +109,15 @@ pub async fn capture(plan: &Plan, name: &str, place: &Place<'_>, stop: &Stop) ->
         node_path: None,
     };
     let mut notes = Vec::new();
-    let after = match looked {
-        Ok(now) => Some(After {
-            checked: Timestamp::now(),
-            running: Some(now.state.running && now.id == before.id),
-            state: now.state.status.unwrap_or_default(),
-            container_id: Some(now.id),
-        }),
-        Err(error) => {
-            notes.push(format!("the workload could not be looked at: {error}"));
-            None
-        }
-    };
+    if place.chain.as_ref().is_some_and(Option::is_some) {
+        notes.push(
+            "Podman packs again what an earlier checkpoint left in the container's directory: processes that are not in \
+             the tree are of that one"
+                .to_owned(),
+        );
+    }
+    let after =
+        after.map_err(|error| notes.push(format!("the workload could not be looked at: {error}"))).ok();
     let version = version.and_then(|version| version.version);
     place.seal(&stem, Some(kept.path), |manifest| {
         manifest.archive = archive;

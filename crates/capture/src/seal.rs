@@ -95,7 +95,7 @@ impl Incoming {
 /// When it is not there, is no regular file, or cannot be moved.
 pub fn adopt(path: &Path, directory: &Path, stem: &str) -> Result<Kept, Error> {
     let at = |source| Error::file(path, source);
-    let mut file = File::open(path).map_err(|source| match source.kind() {
+    let metadata = fs::symlink_metadata(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::Transfer(format!(
             "the runtime reports success, but {} is not there: it sees another file system, or writes elsewhere; name \
              a directory that both see with --dir",
@@ -103,13 +103,13 @@ pub fn adopt(path: &Path, directory: &Path, stem: &str) -> Result<Kept, Error> {
         )),
         _ => at(source),
     })?;
-    let metadata = fs::symlink_metadata(path).map_err(at)?;
     if !metadata.is_file() {
         return Err(Error::Transfer(format!(
             "the runtime made something at {} that is no file",
             path.display()
         )));
     }
+    let mut file = File::open(path).map_err(at)?;
     file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(at)?;
     let (mut hash, mut bytes) = (Sha256::new(), 0_u64);
     let mut buffer = vec![0; 1 << 20];

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     captured::{Captured, Link, Place},
-    cri::Runtime,
+    cri::{self, Runtime},
     error::Error,
     kubernetes::{
         self,
@@ -16,6 +16,7 @@ use crate::{
         preflight::{self, Check, State},
         target::{self, Target, Wanted},
     },
+    local,
     manifest::Operator,
     podman, seal,
     stop::Stop,
@@ -30,6 +31,8 @@ pub struct Request {
     pub directory: PathBuf,
     /// Who asks.
     pub operator: Operator,
+    /// What to check before.
+    pub preflight: Preflight,
     /// Checkpoints one after another; none for one.
     pub schedule: Option<Schedule>,
 }
@@ -56,8 +59,6 @@ pub enum Way {
         wanted: Vec<Wanted>,
         /// How.
         plan: kubernetes::Plan,
-        /// What to check before.
-        preflight: Preflight,
     },
     /// Over a runtime's socket.
     Cri {
@@ -104,7 +105,7 @@ pub enum Preflight {
 pub enum Event {
     /// A node was checked.
     Checked(String, Vec<Check>),
-    /// A checkpoint is sealed.
+    /// A checkpoint is sealed, whether its archive came home or not.
     Captured(Box<Captured>),
     /// A container could not be captured.
     Failed(String, Error),
@@ -121,8 +122,8 @@ pub async fn run(request: &Request, stop: &Stop, tell: &mut dyn FnMut(Event)) ->
     let mut links: BTreeMap<String, Link> = BTreeMap::new();
     for round in 1..=rounds {
         let begun = tokio::time::Instant::now();
-        let checked = if round == 1 { None } else { Some(Preflight::Skip) };
-        let done = one_round(request, checked, &mut links, stop, tell).await;
+        let preflight = if round == 1 { request.preflight } else { Preflight::Skip };
+        let done = one_round(request, preflight, &mut links, stop, tell).await;
         match done {
             // Later rounds may find the container again.
             Err(error) if round > 1 => tell(Event::Failed(format!("round {round}"), error)),
@@ -143,7 +144,7 @@ pub async fn run(request: &Request, stop: &Stop, tell: &mut dyn FnMut(Event)) ->
 
 async fn one_round(
     request: &Request,
-    preflight_instead: Option<Preflight>,
+    preflight: Preflight,
     links: &mut BTreeMap<String, Link>,
     stop: &Stop,
     tell: &mut dyn FnMut(Event),
@@ -154,40 +155,36 @@ async fn one_round(
         chain: request.schedule.map(|_| links.get(name).cloned()),
     };
     match &request.way {
-        Way::Kubernetes { reach, namespace, wanted, plan, preflight } => {
+        Way::Kubernetes { reach, namespace, wanted, plan } => {
             let access = match reach {
                 Reach::Cluster(cluster) => Access::cluster(cluster).await?,
                 Reach::Kubelet(direct) => Access::kubelet(direct)?,
             };
             let namespace = namespace.as_deref().unwrap_or(&access.namespace);
             let targets = target::find(&access, namespace, wanted).await?;
-            let wish = preflight_instead.unwrap_or(*preflight);
-            if wish != Preflight::Skip {
+            if preflight != Preflight::Skip {
                 let missing = check(&access, &targets, plan, tell).await;
-                if wish == Preflight::Only {
+                if !may_go_on(preflight, &missing)? {
                     return Ok(());
-                }
-                if !missing.is_empty() {
-                    return Err(Error::Usage(format!(
-                        "nothing was asked of the workload, since this is missing: {}. --no-preflight tries all the same",
-                        missing.join("; ")
-                    )));
                 }
             }
             let places: Vec<Place<'_>> = targets.iter().map(|target| place(&target.name(), links)).collect();
             let results = kubernetes::capture_all(&access, &targets, plan, &places, stop).await;
             for (target, result) in targets.iter().zip(results) {
-                finish(target.name(), result, links, tell);
+                finish(target.name(), target.name(), result, links, tell);
             }
         }
         Way::Cri { socket, names, is_pod, timeout } => {
             let mut runtime = Runtime::connect(socket.as_deref()).await?;
+            if !check_here(request, &[], preflight, tell)? {
+                return Ok(());
+            }
             for name in names {
                 let containers = runtime.find(name, *is_pod).await?;
                 for container in containers {
                     let id = container.id.clone();
                     let result = runtime.capture(&container, *timeout, &place(&id, links), stop).await;
-                    finish(id, result, links, tell);
+                    finish(id, cri::name(&container), result, links, tell);
                     if stop.is_requested() {
                         return Ok(());
                     }
@@ -195,9 +192,12 @@ async fn one_round(
             }
         }
         Way::Podman { plan, names } => {
+            if !check_here(request, &podman::GIVEN, preflight, tell)? {
+                return Ok(());
+            }
             for name in names {
                 let result = podman::capture(plan, name, &place(name, links), stop).await;
-                finish(name.clone(), result, links, tell);
+                finish(name.clone(), name.clone(), result, links, tell);
                 if stop.is_requested() {
                     return Ok(());
                 }
@@ -209,6 +209,7 @@ async fn one_round(
 
 /// Tells how a container's capture ended, and what the next of its chain refers to.
 fn finish(
+    key: String,
     name: String,
     result: Result<Captured, Error>,
     links: &mut BTreeMap<String, Link>,
@@ -216,11 +217,49 @@ fn finish(
 ) {
     match result {
         Ok(captured) => {
-            links.insert(name, captured.link.clone());
+            links.insert(key, captured.link.clone());
             tell(Event::Captured(Box::new(captured)));
         }
         Err(error) => tell(Event::Failed(name, error)),
     }
+}
+
+/// Whether to ask for checkpoints, by what was found to be missing.
+fn may_go_on(preflight: Preflight, missing: &[String]) -> Result<bool, Error> {
+    match preflight {
+        Preflight::Only => Ok(false),
+        Preflight::Check if !missing.is_empty() => Err(Error::Usage(format!(
+            "nothing was asked of the workload (--no-preflight tries all the same): {}",
+            missing.join(" ")
+        ))),
+        Preflight::Check | Preflight::Skip => Ok(true),
+    }
+}
+
+/// Checks this machine; gives whether to go on.
+fn check_here(
+    request: &Request,
+    given: &[&str],
+    preflight: Preflight,
+    tell: &mut dyn FnMut(Event),
+) -> Result<bool, Error> {
+    if preflight == Preflight::Skip {
+        return Ok(true);
+    }
+    let checks = local::check(&request.directory, given);
+    let missing = lacking(&checks);
+    tell(Event::Checked("this machine".to_owned(), checks));
+    may_go_on(preflight, &missing)
+}
+
+/// What is missing, with what to do about it.
+fn lacking(checks: &[Check]) -> Vec<String> {
+    let missing = checks.iter().filter(|check| check.state == State::Missing);
+    let sentence = |check: &Check| match &check.fix {
+        Some(fix) => format!("{}. {fix}", check.message),
+        None => format!("{}.", check.message),
+    };
+    missing.map(sentence).collect()
 }
 
 /// Checks each node once; gives what is missing.
@@ -235,11 +274,7 @@ async fn check(
     let mut missing = Vec::new();
     for node in nodes {
         let checks = preflight::check(access, node, fetch).await;
-        let lacking = checks.iter().filter(|check| check.state == State::Missing);
-        missing.extend(lacking.map(|check| match &check.fix {
-            Some(fix) => format!("{}. {fix}", check.message),
-            None => check.message.clone(),
-        }));
+        missing.extend(lacking(&checks));
         if !checks.is_empty() {
             tell(Event::Checked(node.to_owned(), checks));
         }

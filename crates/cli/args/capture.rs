@@ -2,9 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum as _};
-
-use super::Format;
+use clap::Args;
 
 /// Examples of `explain`.
 pub const EXPLAIN_HELP: &str = "\
@@ -18,7 +16,7 @@ Examples:
   ckptfx explain dump.log
   ckptfx explain --message '404 page not found'
   kubectl describe pod shop | ckptfx explain -
-  ckptfx logs --criu archive.tar | ckptfx explain -o json -";
+  ckptfx logs --source dump archive.tar | ckptfx explain -o json -";
 
 /// What `explain` takes.
 #[derive(Debug, Args)]
@@ -34,13 +32,17 @@ pub struct ExplainArgs {
 /// Examples of `image`.
 pub const IMAGE_HELP: &str = "\
 The image has the archive's own files in one layer and the annotations by which CRI-O, containerd and Podman
-know a checkpoint. What each of them will refuse, and what it needs on the node, is shown; without --out
-nothing is written. The same archive gives the same image, bit by bit.
+know a checkpoint. What each of them will refuse, and what it needs on the node, is shown; nothing is written
+unless --out, -o oci-dir, -o oci-archive or --push asks for it. The same archive gives the same image, bit by bit.
+
+--push needs no engine. Credentials are those that podman login or docker login wrote; programs that keep
+credentials are not started. An image holds all secrets of the processes: use a registry of your own.
 
 Examples:
   ckptfx image archive.tar
   ckptfx image archive.tar -o oci-archive --out shop.oci.tar --name registry.local/forensics/shop:1
   ckptfx image archive.tar -o oci-dir --out shop-oci --pod-manifest restore.yaml
+  ckptfx image archive.tar --push registry.example/forensics/shop:1 --pod-manifest restore.yaml
   ckptfx image archive.tar -o json | jq '.images[].engines'";
 
 /// What `image` takes.
@@ -49,10 +51,8 @@ pub struct ImageArgs {
     /// The archive, a directory, or - for standard input.
     #[arg(value_name = "ARCHIVE")]
     pub archive: PathBuf,
-    /// Form of the image with --out (oci-dir, oci-archive), or of the report (table, json, jsonl, csv).
-    #[arg(short, long, value_parser = parse_image_output, default_value = "table", value_name = "FORM")]
-    pub output: Format,
-    /// Where to write the image; nothing may be there yet.
+    /// Where to write the image; nothing may be there yet. A name that ends in .tar gets an archive, any other a
+    /// directory, unless -o says which. With -o alone it is named after the archive.
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// Name of the image.
@@ -61,15 +61,31 @@ pub struct ImageArgs {
     /// Write the manifest of a pod that restores the image.
     #[arg(long, value_name = "FILE")]
     pub pod_manifest: Option<PathBuf>,
+    #[cfg(feature = "capture")]
+    #[command(flatten)]
+    pub push: PushArgs,
 }
 
-/// The report's formats are those of every command; the image has two of its own.
-fn parse_image_output(text: &str) -> Result<Format, String> {
-    match text {
-        "oci-dir" => Ok(Format::OciDir),
-        "oci-archive" => Ok(Format::OciArchive),
-        other => Format::from_str(other, false),
-    }
+/// Where `image` sends an image.
+#[cfg(feature = "capture")]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registry")]
+pub struct PushArgs {
+    /// Send the image to a registry, under this name.
+    #[arg(long, value_name = "REGISTRY/REPO:TAG")]
+    pub push: Option<String>,
+    /// File with credentials instead of the usual ones ($REGISTRY_AUTH_FILE, containers/auth.json, ~/.docker/config.json).
+    #[arg(long, value_name = "FILE", requires = "push")]
+    pub auth_file: Option<PathBuf>,
+    /// Authority that signed the registry's certificate (PEM), beside those of the system.
+    #[arg(long, value_name = "FILE", requires = "push")]
+    pub registry_ca: Option<PathBuf>,
+    /// Speak HTTP with a registry on this machine.
+    #[arg(long, requires = "push")]
+    pub plain_http: bool,
+    /// Take any certificate, and with --plain-http any machine: whoever is in between can then read the image.
+    #[arg(long, requires = "push")]
+    pub insecure: bool,
 }
 
 /// Examples of `capture`.
@@ -89,8 +105,10 @@ Examples:
   ckptfx capture -n shop web-7d9f/app --fetch --dir evidence --operator 'A. Analyst' --case 2026-17
   ckptfx capture -n shop -l app=web --preflight
   ckptfx capture --kubelet https://node-1:10250 --cert me.crt --key me.key --ca kubelet-ca.crt -n shop web-7d9f
-  ckptfx capture --cri web --dir /var/lib/evidence
-  ckptfx capture --podman web --every 5m --count 12";
+  ckptfx capture -n shop --deployment web --all-nodes --jobs 4 --fetch --dir evidence
+  ckptfx capture --cri web --triage --dir /var/lib/evidence
+  ckptfx capture --cri /run/crio/crio.sock --pod web-7d9f --dir /var/lib/evidence
+  ckptfx capture --podman web --every 5m --count 12 --dir chain; ckptfx diff chain";
 
 /// What `capture` takes.
 #[cfg(feature = "capture")]
@@ -103,10 +121,10 @@ pub struct CaptureArgs {
     #[arg(short, long, value_name = "NAMESPACE", conflicts_with_all = ["cri", "podman"])]
     pub namespace: Option<String>,
     /// All running containers of the pods with these labels.
-    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with_all = ["cri", "podman"])]
+    #[arg(short = 'l', long, value_name = "LABELS", group = "many", conflicts_with_all = ["cri", "podman"])]
     pub selector: Option<String>,
     /// All running containers of the pods of a deployment.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["cri", "podman"])]
+    #[arg(long, value_name = "NAME", group = "many", conflicts_with_all = ["cri", "podman"])]
     pub deployment: Option<String>,
     /// Directory for archives and manifests.
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -114,14 +132,17 @@ pub struct CaptureArgs {
     /// Seconds that a checkpoint may take; a kubelet allows at least its own limit of two minutes.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub timeout: Option<u64>,
+    /// Spells out what --selector and --deployment mean anyway: the pods of all nodes, --jobs at a time.
+    #[arg(long, requires = "many")]
+    pub all_nodes: bool,
     /// Checkpoints at a time.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,
     /// Only check whether a checkpoint would be possible.
-    #[arg(long, conflicts_with_all = ["cri", "podman", "no_preflight"])]
+    #[arg(long, conflicts_with = "no_preflight")]
     pub preflight: bool,
     /// Try even when something is known to be missing.
-    #[arg(long, conflicts_with_all = ["cri", "podman"])]
+    #[arg(long)]
     pub no_preflight: bool,
     /// Take a chain of checkpoints, one after each such time: 30s, 5m, 1h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "count")]
@@ -129,6 +150,9 @@ pub struct CaptureArgs {
     /// Number of checkpoints of the chain.
     #[arg(long, value_name = "N", requires = "every", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub count: Option<u32>,
+    /// When an archive is sealed, run triage on it: the findings go to NAME.triage.json beside it, and to the table.
+    #[arg(long, conflicts_with = "preflight")]
+    pub triage: bool,
     /// Who takes the checkpoint, for the manifest.
     #[arg(long, value_name = "NAME")]
     pub operator: Option<String>,
@@ -173,13 +197,13 @@ pub struct ReachArgs {
     /// Take any certificate of the kubelet: whoever is in between can then read and change everything.
     #[arg(long, requires = "kubelet")]
     pub insecure: bool,
-    /// Speak to containerd or CRI-O on this node.
+    /// Speak to containerd or CRI-O on this node; the path of a socket may follow.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, conflicts_with = "podman")]
     pub cri: Option<Option<PathBuf>>,
     /// With --cri: names are pods, and all their running containers are meant.
     #[arg(long, requires = "cri")]
     pub pod: bool,
-    /// Speak to Podman on this node.
+    /// Speak to Podman on this node; the path of a socket may follow.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true)]
     pub podman: Option<Option<PathBuf>>,
 }

@@ -14,18 +14,22 @@ directories of the node and times of files are compared only between checkpoints
 only one checkpoint has is summed up by that process, unless --all is given. A fact that one checkpoint did not
 record is not compared.
 
+A directory that capture --every wrote to stands for its archives in the order of the chain, and a manifest for its
+archive: seals and links are checked, and what does not agree is a warning.
+
 Exit status: 0, whether there are differences or not; with --exit-code 1 if there are any.
 
 Examples:
   ckptfx diff monday.tar tuesday.tar
   ckptfx diff --kind process,socket,rootfs monday.tar tuesday.tar wednesday.tar
   ckptfx diff --kind memory,string --strings --pid 14 monday.tar tuesday.tar
+  ckptfx diff chain/
   ckptfx diff --exit-code -q golden.tar suspect.tar -o json";
 
 /// What `diff` takes.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// Archives or directories, the oldest first. One that holds several checkpoints may stand alone.
+    /// Archives, their manifests, or directories, the oldest first. One that holds several checkpoints may stand alone.
     #[arg(required = true, value_name = "ARCHIVE")]
     pub archives: Vec<PathBuf>,
     /// Compare only these kinds of things.

@@ -11,7 +11,8 @@ use super::ProcessFilter;
 pub const TIMELINE_HELP: &str = "Times are UTC. TRUST says who vouches for a time: recorded (engine, kernel or CRIU, on the node), derived
 (calculated from recorded times), or claimed (processes of the container could have chosen it).
 -o timesketch writes JSON lines to upload to Timesketch, -o bodyfile lines for mactime; both are of several
-archives one after another, not sorted over all of them.
+archives one after another, not sorted over all of them. A directory that capture wrote to stands for its archives,
+and a manifest for its archive: seals and links are checked, and what does not agree is a warning.
 
 Examples:
   ckptfx timeline archive.tar
@@ -23,7 +24,7 @@ Examples:
 /// What `timeline` takes.
 #[derive(Debug, Args)]
 pub struct TimelineArgs {
-    /// Archives, directories, or - for standard input.
+    /// Archives, their manifests, directories, or - for standard input.
     #[arg(required = true, value_name = "ARCHIVE")]
     pub archives: Vec<PathBuf>,
     /// Only these kinds of events.

@@ -1,6 +1,10 @@
 //! `ckptfx capture`: takes checkpoints of running containers, and seals them.
 
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use ckptfx_analysis::{Text, report::DocumentHead};
@@ -22,9 +26,13 @@ use ckptfx_capture::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Outcome, view};
+use super::{
+    Outcome,
+    triage::{self, TriageArgs},
+    view,
+};
 use crate::{
-    args::{CaptureArgs, Common},
+    args::{CaptureArgs, Common, Format},
     render::{Collection, Output, table},
     untrusted::show,
 };
@@ -46,6 +54,7 @@ const CAPTURES: Collection = Collection {
         "sha256",
         "node_path",
         "manifest",
+        "triage",
         "chain_index",
         "running_after",
         "state_after",
@@ -80,6 +89,8 @@ pub(super) struct Record {
     node_path: Option<Text>,
     /// Path of the manifest.
     manifest: Option<Text>,
+    /// Path of the findings of triage; null when it was not asked for.
+    triage: Option<Text>,
     /// Place in a chain, from 1.
     chain_index: Option<u32>,
     /// Whether the same container ran afterwards; null when nothing tells.
@@ -113,6 +124,7 @@ pub(super) struct CheckRecord {
 
 impl From<Captured> for Record {
     fn from(captured: Captured) -> Self {
+        let failed = captured.failure.as_ref().map(|error| Self::failed("", error)).unwrap_or_default();
         let manifest = captured.manifest;
         let text = |text: Option<String>| text.map(|text| text.as_str().into());
         let path = |path: PathBuf| path.to_string_lossy().as_ref().into();
@@ -133,12 +145,22 @@ impl From<Captured> for Record {
             running_after: after.as_ref().and_then(|after| after.running),
             state_after: text(after.map(|after| after.state)),
             notes: manifest.notes.iter().map(|note| note.as_str().into()).collect(),
-            ..Self::default()
+            error: failed.error,
+            causes: failed.causes,
+            finding: failed.finding,
+            triage: None,
         }
     }
 }
 
 impl Record {
+    /// The archive, if it is here.
+    fn archive(&self) -> Option<PathBuf> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let archive = self.archive.as_ref()?;
+        Some(Path::new(std::ffi::OsStr::from_bytes(&archive.0)).to_path_buf())
+    }
+
     fn failed(name: &str, error: &Error) -> Self {
         let known = error.explanations();
         Self {
@@ -153,23 +175,35 @@ impl Record {
 
 pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
     let preflight_only = args.preflight;
+    let with_triage = args.triage;
     let request = request(args)?;
     let (mut captures, mut checks) = (Vec::new(), Vec::new());
-    let ended = stop::block_on(|stop| {
-        let (request, captures, checks) = (&request, &mut captures, &mut checks);
-        async move {
-            let mut tell = |event| note(event, common.quiet, captures, checks);
-            session::run(request, &stop, &mut tell).await
+    let work = async |stop| {
+        let mut tell = |event| note(event, common.quiet, &mut captures, &mut checks);
+        session::run(&request, &stop, &mut tell).await
+    };
+    let ended = stop::block_on(work, |times| {
+        if times == 1 {
+            eprintln!(
+                "ckptfx: stopping; a checkpoint that is being taken is brought to its end, since the container may \
+                 otherwise stay paused (interrupt again to give it up)"
+            );
         }
     })?;
-    if let Err(error) = ended
-        && captures.is_empty()
-    {
-        bail!("{error}");
+    if let Err(error) = ended {
+        tell(None, &error);
+        captures.push(Record::failed("", &error));
     }
     let failed = captures.iter().filter(|record| record.error.is_some()).count();
-    if failed > 0 && failed == captures.len() {
+    let is_recorded = |record: &Record| record.manifest.is_some();
+    if failed > 0 && failed == captures.len() && !captures.iter().any(is_recorded) {
         bail!("nothing was captured");
+    }
+    let mut triaged = Outcome::Done;
+    if with_triage {
+        for record in &mut captures {
+            triaged = triaged.max(triage(record, common));
+        }
     }
     let mut output = Output::new(common, if preflight_only { CHECKS } else { CAPTURES }, false)?;
     output.begin_document(&DocumentHead::new("capture"))?;
@@ -191,13 +225,42 @@ pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
     }
     output.end(&[])?;
     output.finish()?;
+    if with_triage && common.output == Format::Table {
+        let archives: Vec<PathBuf> =
+            captures.iter().filter(|record| record.triage.is_some()).filter_map(Record::archive).collect();
+        if !archives.is_empty() {
+            println!();
+            triage::run(
+                &TriageArgs { archives, ..TriageArgs::default() },
+                &Common { quiet: true, ..common.clone() },
+            )?;
+        }
+    }
     Ok(if preflight_only && checks.iter().any(|check| check.state == State::Missing.name()) {
         Outcome::NothingMatched
     } else if failed > 0 || captures.iter().any(|record| record.running_after == Some(false)) {
         Outcome::Partly
     } else {
-        Outcome::Done
+        triaged
     })
+}
+
+/// Runs triage on a sealed archive; the findings go to a file beside it. What goes wrong with it costs nothing of
+/// the capture.
+fn triage(record: &mut Record, common: &Common) -> Outcome {
+    let Some(archive) = record.archive() else { return Outcome::Done };
+    let path = archive.with_extension("triage.json");
+    let common = Common { output: Format::Json, out_file: Some(path.clone()), ..common.clone() };
+    match triage::run(&TriageArgs { archives: vec![archive], ..TriageArgs::default() }, &common) {
+        Ok(outcome) => {
+            record.triage = Some(path.to_string_lossy().as_ref().into());
+            outcome
+        }
+        Err(error) => {
+            eprintln!("ckptfx: triage: {}", show(format!("{error:#}").as_bytes()));
+            Outcome::Partly
+        }
+    }
 }
 
 /// Keeps what happened for the result, and says at once what somebody must know.
@@ -211,6 +274,9 @@ fn note(event: Event, quiet: bool, captures: &mut Vec<Record>, checks: &mut Vec<
             fix: check.fix.map(|fix| fix.as_str().into()),
         })),
         Event::Captured(captured) => {
+            if let Some(error) = &captured.failure {
+                tell(captured.manifest.subject.container.as_deref(), error);
+            }
             let record = Record::from(*captured);
             let name = view::text(record.container.as_ref());
             for text in record.notes.iter().filter(|_| !quiet) {
@@ -225,11 +291,31 @@ fn note(event: Event, quiet: bool, captures: &mut Vec<Record>, checks: &mut Vec<
             captures.push(record);
         }
         Event::Failed(name, error) => {
-            let record = Record::failed(&name, &error);
-            let finding = if record.finding { " [finding: this belongs in the report]" } else { "" };
-            eprintln!("ckptfx: {}: {}{finding}", show(name.as_bytes()), show(error.to_string().as_bytes()));
-            captures.push(record);
+            tell(Some(&name), &error);
+            captures.push(Record::failed(&name, &error));
         }
+    }
+}
+
+/// Says why something failed: first what it means, where that is known, then what to do, then the words themselves.
+fn tell(name: Option<&str>, error: &Error) {
+    let name = name.map(|name| format!("{}: ", show(name.as_bytes()))).unwrap_or_default();
+    let known = error.explanations();
+    if known.is_empty() {
+        eprintln!("ckptfx: {name}{}", show(error.to_string().as_bytes()));
+    }
+    for known in &known {
+        let finding = if known.finding { " FINDING: this belongs in the report." } else { "" };
+        eprintln!("ckptfx: {name}{} [{}]{finding}", show(known.why.as_bytes()), known.code);
+        if let Some(fix) = &known.fix {
+            eprintln!("  fix:  {}", show(fix.as_bytes()));
+        }
+    }
+    if !known.is_empty() {
+        eprintln!("  said: {}", show(error.said().as_bytes()));
+    }
+    if let Error::Harmed { state, .. } = error {
+        eprintln!("  after that the container was not running: {}", show(state.as_bytes()));
     }
 }
 
@@ -237,11 +323,17 @@ fn note(event: Event, quiet: bool, captures: &mut Vec<Record>, checks: &mut Vec<
 fn request(args: CaptureArgs) -> Result<Request> {
     let local = Duration::from_secs(args.timeout.unwrap_or(LOCAL_TIMEOUT));
     let reach = args.reach;
+    let stays_there = reach.cri.is_none() && reach.podman.is_none() && !args.fetch.fetch;
+    if args.triage && stays_there {
+        bail!("--triage needs the archive here, and it stays on the node: add --fetch");
+    }
     let way = if let Some(socket) = reach.cri {
-        Way::Cri { socket, names: args.names, is_pod: reach.pod, timeout: local }
+        let (socket, names) = socket_and_names(socket, args.names)?;
+        Way::Cri { socket, names, is_pod: reach.pod, timeout: local }
     } else if let Some(socket) = reach.podman {
+        let (socket, names) = socket_and_names(socket, args.names)?;
         let socket = socket.unwrap_or_else(|| podman::SOCKET.into());
-        Way::Podman { plan: podman::Plan { socket, timeout: local }, names: args.names }
+        Way::Podman { plan: podman::Plan { socket, timeout: local }, names }
     } else {
         let mut wanted: Vec<Wanted> = args
             .names
@@ -278,19 +370,35 @@ fn request(args: CaptureArgs) -> Result<Request> {
             namespace,
             wanted,
             plan: Plan { timeout: args.timeout, fetch, jobs: args.jobs.into() },
-            preflight: match (args.preflight, args.no_preflight) {
-                (true, _) => Preflight::Only,
-                (_, true) => Preflight::Skip,
-                _ => Preflight::Check,
-            },
         }
     };
     Ok(Request {
         way,
         directory: args.dir,
         operator: Operator { name: args.operator, case: args.case },
+        preflight: match (args.preflight, args.no_preflight) {
+            (true, _) => Preflight::Only,
+            (_, true) => Preflight::Skip,
+            _ => Preflight::Check,
+        },
         schedule: args.every.zip(args.count).map(|(every, count)| Schedule { every, count }),
     })
+}
+
+/// The socket may follow `--cri` and `--podman` as a word of its own: names of containers have no slash in front.
+fn socket_and_names(socket: Option<PathBuf>, names: Vec<String>) -> Result<(Option<PathBuf>, Vec<String>)> {
+    let plain = |text: &str| PathBuf::from(text.strip_prefix("unix://").unwrap_or(text));
+    let (socket, names) = match (socket, names.split_first()) {
+        (Some(socket), _) => (Some(plain(&socket.to_string_lossy())), names),
+        (None, Some((first, rest))) if first.starts_with('/') || first.starts_with("unix://") => {
+            (Some(plain(first)), rest.to_vec())
+        }
+        (None, _) => (None, names),
+    };
+    if names.is_empty() {
+        bail!("name a container");
+    }
+    Ok((socket, names))
 }
 
 fn write_captures(records: &[Record], output: &mut Output) -> Result<()> {
@@ -299,7 +407,10 @@ fn write_captures(records: &[Record], output: &mut Output) -> Result<()> {
         let name: Vec<String> = parts.into_iter().flatten().map(|part| show(&part.0)).collect();
         writeln!(output, "{}", name.join("/"))?;
         if let Some(error) = &record.error {
-            writeln!(output, "  not captured: {}", show(&error.0))?;
+            let what = if record.manifest.is_some() { "not here" } else { "not captured" };
+            writeln!(output, "  {what}: {}", show(&error.0))?;
+        }
+        if record.manifest.is_none() {
             continue;
         }
         match (&record.archive, &record.node_path) {
@@ -321,6 +432,9 @@ fn write_captures(records: &[Record], output: &mut Output) -> Result<()> {
             writeln!(output, "  sha256    {sha256}")?;
         }
         writeln!(output, "  manifest  {}", view::text(record.manifest.as_ref()))?;
+        if let Some(path) = &record.triage {
+            writeln!(output, "  triage    {}", show(&path.0))?;
+        }
         writeln!(output, "  workload  {}", view::text(record.state_after.as_ref()))?;
     }
     Ok(())

@@ -22,6 +22,7 @@ use crate::{
     evidence::{self, Opened},
     progress::Bars,
     render::{Collection, Output},
+    sealed,
     untrusted::{show, show_short},
 };
 
@@ -173,8 +174,7 @@ fn cell(value: &Value) -> String {
 
 pub fn run(args: &DiffArgs, common: &Common) -> Result<Outcome> {
     let bars = Bars::new(common.quiet);
-    let opened = args
-        .archives
+    let opened = sealed::expand(&args.archives, true)?
         .iter()
         .map(|path| evidence::open(path, common, &bars))
         .collect::<Result<Vec<Opened>>>()?;

@@ -5,8 +5,9 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, Write as _},
-    ops::ControlFlow,
+    ops::{ControlFlow, Range},
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    path::Path,
     time::Instant,
 };
 
@@ -15,14 +16,15 @@ use ckptfx_analysis::{
     Case, Task, Text,
     search::{Place, RegionFacts, SearchRegion, Source, Stop},
 };
-use ckptfx_parser::memory::Vma;
+use ckptfx_parser::{evidence::Sieve, memory::Vma};
 use ckptfx_scan::{Encoding, Encodings, Hit, Outcome as ScanOutcome, PatternKind, Plan, Region};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Outcome, for_each_checkpoint};
+use super::{Outcome, for_each_opened};
 use crate::{
     args::{Common, EncodingArg, GrepArgs},
+    evidence,
     progress::Bars,
     render::{Collection, Output},
     scanning::Scanner,
@@ -55,6 +57,10 @@ const COUNTS: Collection = Collection { name: "counts", columns: &["pid", "comm"
 
 /// Bytes around a match in the table when no context was asked for.
 const TABLE_CONTEXT: usize = 24;
+/// Bytes that tell whether a match is a whole word, in any encoding.
+const NEIGHBOUR: usize = 2;
+/// Beyond this, what is shown around a match is more than what is left out.
+const LONGEST_MARGIN: usize = 32 << 10;
 /// Longest text of one match in the table.
 const TABLE_TEXT: usize = 160;
 
@@ -144,17 +150,29 @@ pub fn run(mut args: GrepArgs, common: &Common) -> Result<Outcome> {
         }
     }
     let scanner = Scanner::new(&args.scan, common)?;
+    let find = |bytes: &[u8], report: &mut dyn FnMut(Range<usize>)| plan.sift(bytes, report);
+    let sieve = longest_wanted(&args, &plan).map(|(longest, margin)| Sieve { longest, margin, find: &find });
+    let open = |path: &Path, bars: &Bars| evidence::open_to_search(path, common, bars, sieve.as_ref());
     let search = Search { args: &args, plan: &plan, texts: &texts, scanner: &scanner, common };
     let counting = args.count || args.list;
     let collection = if counting { COUNTS } else { MATCHES };
     let mut total = 0;
     let outcome =
-        for_each_checkpoint(&args.operands, common, "grep-mem", collection, |case, output, bars| {
+        for_each_opened(&args.operands, common, "grep-mem", collection, &open, |case, output, bars| {
             total += search.run(case, output, bars)?;
             Ok(())
         })?;
     // A partial reading is told even when nothing matched: the match may be in what is missing.
     Ok(if outcome == Outcome::Done && total == 0 { Outcome::NothingMatched } else { outcome })
+}
+
+/// The longest match and how much around it is shown or looked at, when memory can be searched before it is known whose
+/// it is: what are no literals may match anything, and a search that ends early tells how far it came.
+fn longest_wanted(args: &GrepArgs, plan: &Plan) -> Option<(usize, usize)> {
+    let longest = plan.longest_literal()?;
+    let shown = [args.context, args.before_context, args.after_context].into_iter().flatten().max();
+    let margin = longest.max(shown.unwrap_or(0)).max(TABLE_CONTEXT) + NEIGHBOUR;
+    (args.max_count.is_none() && margin <= LONGEST_MARGIN).then_some((longest, margin))
 }
 
 /// The patterns from -e, -f or the first operand, which leaves only archives in `operands`.
@@ -212,11 +230,13 @@ impl Search<'_> {
         let regions = &selection.regions;
         let bytes = selection.bytes();
         let total = selection.coverage.bytes();
+        // What was searched while it was decompressed is done already.
+        let stored: u64 = bytes.iter().map(|region| region.bytes.len() as u64).sum();
         let started = Instant::now();
         let mut found = 0;
         let mut counts: BTreeMap<(Option<u32>, Source), Count> = BTreeMap::new();
         let mut failure = None;
-        let summary = self.scanner.run("searching", total, bars, |options| {
+        let summary = self.scanner.run("searching", stored, bars, |options| {
             self.plan.scan(&bytes, options, &mut |hit| {
                 let Some((region, scanned)) = regions.get(hit.region).zip(bytes.get(hit.region)) else {
                     return ControlFlow::Continue(());
@@ -249,7 +269,7 @@ impl Search<'_> {
         }
         if self.common.verbose > 0 {
             eprintln!(
-                "ckptfx: searched {} bytes of {total} in {} regions in {:.1?}, {found} matches",
+                "ckptfx: searched {} bytes of {stored} in {} regions in {:.1?}, {found} matches",
                 summary.bytes_scanned,
                 regions.len(),
                 started.elapsed()
@@ -261,7 +281,7 @@ impl Search<'_> {
             ScanOutcome::Stopped => Some(Stop::MaxCount),
             ScanOutcome::Cancelled => self.scanner.stopped(),
         };
-        let stopped = stopped.map(|why| (why, summary.bytes_scanned));
+        let stopped = stopped.map(|why| (why, summary.bytes_scanned + (total - stored)));
         self.scanner.finish(case, selection.coverage, stopped, output)?;
         Ok(found)
     }

@@ -1,18 +1,30 @@
 //! `ckptfx image`: an OCI image that engines restore, and what they will say to it.
 
-use std::{collections::BTreeMap, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     Case, Text,
     report::{self, Head},
 };
 use ckptfx_capture::image::{self, Entry, Form, Image, Kind, Origin, Verdict};
+#[cfg(feature = "capture")]
+use ckptfx_capture::{
+    push::{self, Registry},
+    stop,
+};
 use ckptfx_parser::{Checkpoint, Diagnostic, Parent, archive::MemberKind, proto::core_entry::March};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, finish_diagnostics, only_checkpoint};
+#[cfg(feature = "capture")]
+use crate::args::PushArgs;
 use crate::{
     args::{Common, Format, ImageArgs},
     evidence,
@@ -23,7 +35,17 @@ use crate::{
 
 const COLLECTION: Collection = Collection {
     name: "images",
-    columns: &["name", "digest", "layer_digest", "layer_diff_id", "layer_bytes", "architecture", "written"],
+    columns: &[
+        "name",
+        "digest",
+        "layer_digest",
+        "layer_diff_id",
+        "layer_bytes",
+        "architecture",
+        "written",
+        "path",
+        "pushed",
+    ],
 };
 
 /// An image made of the checkpoint.
@@ -49,6 +71,10 @@ pub(super) struct Record {
     left_out: Vec<Text>,
     /// `oci-dir` or `oci-archive`; null when it was not written.
     written: Option<&'static str>,
+    /// Where it was written.
+    path: Option<Text>,
+    /// Name and digest by which a registry has it; null when it was not sent to one.
+    pushed: Option<Text>,
 }
 
 /// What an engine will do with the image.
@@ -77,13 +103,14 @@ impl From<Verdict> for EngineFacts {
 }
 
 pub fn run(args: &ImageArgs, common: &Common) -> Result<Outcome> {
-    let form = form(args)?;
+    let place = place(args, common)?;
     // The report is a table when -o names the form of the image.
-    let report = match args.output {
-        Format::OciDir | Format::OciArchive => Format::Table,
-        other => other,
+    let common = &match common.output {
+        Format::OciDir | Format::OciArchive => {
+            Common { output: Format::Table, out_file: None, ..common.clone() }
+        }
+        _ => common.clone(),
     };
-    let common = &Common { output: report, ..common.clone() };
     let bars = Bars::new(common.quiet);
     let opened = evidence::open(&args.archive, common, &bars)?;
     let checkpoint = only_checkpoint(&opened)?;
@@ -104,13 +131,21 @@ pub fn run(args: &ImageArgs, common: &Common) -> Result<Outcome> {
         }
     }
     let entries: Vec<Entry> = entries.into_iter().map(|member| member.entry).collect();
-    let name = args.name.clone().unwrap_or_else(|| default_name(&origin));
-    // Without --out the layer is still made, for its digest.
-    let beside = args.out.clone().unwrap_or_else(|| std::env::temp_dir().join("image"));
+    #[cfg(feature = "capture")]
+    let target = args.push.push.clone();
+    #[cfg(not(feature = "capture"))]
+    let target = None;
+    let name = args.name.clone().or(target).unwrap_or_else(|| default_name(&origin));
+    // Without a place the layer is still made, for its digest.
+    let beside = place.as_ref().map_or_else(|| std::env::temp_dir().join("image"), |(_, path)| path.clone());
     let image = Image::build(&entries, &origin, &beside)?;
-    if let (Some(path), Some(form)) = (&args.out, form) {
-        image::write(&image, &name, form, path)?;
+    if let Some((form, path)) = &place {
+        image::write(&image, &name, *form, path)?;
     }
+    #[cfg(feature = "capture")]
+    let pushed = push(&args.push, &image)?;
+    #[cfg(not(feature = "capture"))]
+    let pushed = None;
     if let Some(path) = &args.pod_manifest {
         write_new(path, image::pod_manifest(&origin, &name).as_bytes())?;
     }
@@ -128,10 +163,12 @@ pub fn run(args: &ImageArgs, common: &Common) -> Result<Outcome> {
             .collect(),
         engines: image::verdicts(&entries, &origin).into_iter().map(Into::into).collect(),
         left_out: image.left_out.into_iter().map(Into::into).collect(),
-        written: form.map(|form| match form {
+        written: place.as_ref().map(|(form, _)| match form {
             Form::Directory => "oci-dir",
             Form::Archive => "oci-archive",
         }),
+        path: place.map(|(_, path)| path.to_string_lossy().as_ref().into()),
+        pushed,
     };
     let mut output = Output::new(common, COLLECTION, false)?;
     output.begin(&Head::new("image", &opened.evidence, checkpoint, opened.sha256.clone()))?;
@@ -146,18 +183,41 @@ pub fn run(args: &ImageArgs, common: &Common) -> Result<Outcome> {
     Ok(if partly { Outcome::Partly } else { Outcome::Done })
 }
 
-/// The form to write: as `-o` says, or by the path.
-fn form(args: &ImageArgs) -> Result<Option<Form>> {
-    Ok(match (args.output, &args.out) {
-        (Format::OciDir | Format::OciArchive, None) => bail!("where to? Name a place with --out"),
-        (Format::OciDir, Some(_)) => Some(Form::Directory),
-        (Format::OciArchive, Some(_)) => Some(Form::Archive),
-        (_, Some(path)) if path.extension().is_some_and(|extension| extension == "tar") => {
-            Some(Form::Archive)
-        }
-        (_, Some(_)) => Some(Form::Directory),
-        (_, None) => None,
-    })
+/// What to write, and where: as `-o` says, or by the name of the place.
+fn place(args: &ImageArgs, common: &Common) -> Result<Option<(Form, PathBuf)>> {
+    let wished = match common.output {
+        Format::OciDir => Some(Form::Directory),
+        Format::OciArchive => Some(Form::Archive),
+        _ => None,
+    };
+    let Some(form) = wished else {
+        let is_tar = |path: &Path| path.extension().is_some_and(|extension| extension == "tar");
+        let form = |path: &Path| if is_tar(path) { Form::Archive } else { Form::Directory };
+        return Ok(args.out.as_ref().map(|path| (form(path), path.clone())));
+    };
+    if let Some(path) = args.out.as_ref().or(common.out_file.as_ref()) {
+        return Ok(Some((form, path.clone())));
+    }
+    let name = args.archive.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split(".tar").next().filter(|stem| !stem.is_empty() && name != "-");
+    let stem = stem.context("the evidence has no name to call the image after; give one with --out")?;
+    let suffix = if form == Form::Archive { ".oci.tar" } else { ".oci" };
+    Ok(Some((form, format!("{stem}{suffix}").into())))
+}
+
+/// Sends the image where it was asked for.
+#[cfg(feature = "capture")]
+fn push(args: &PushArgs, image: &Image) -> Result<Option<Text>> {
+    let Some(name) = &args.push else { return Ok(None) };
+    let registry = Registry {
+        name: name.clone(),
+        plain_http: args.plain_http,
+        insecure: args.insecure,
+        ca: args.registry_ca.clone(),
+        auth_file: args.auth_file.clone(),
+    };
+    let sent = stop::block_on(async |stop| push::push(image, &registry, &stop).await, |_| {})??;
+    Ok(Some(sent.reference.as_str().into()))
 }
 
 /// Architecture of the processes in the words of images.
@@ -240,9 +300,14 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn write_table(record: &Record, output: &mut Output) -> Result<()> {
-    let written =
-        record.written.map_or_else(|| "not written".to_owned(), |form| format!("written as {form}"));
-    writeln!(output, "Image         {} ({written})", show(&record.name.0))?;
+    writeln!(output, "Image         {}", show(&record.name.0))?;
+    match (record.written, &record.path) {
+        (Some(form), Some(path)) => writeln!(output, "Written       {} ({form})", show(&path.0))?,
+        _ => writeln!(output, "Written       no")?,
+    }
+    if let Some(reference) = &record.pushed {
+        writeln!(output, "Pushed        {}", show(&reference.0))?;
+    }
     writeln!(output, "Digest        {}", record.digest)?;
     writeln!(output, "Layer         {}, {}", record.layer_digest, table::size(record.layer_bytes))?;
     writeln!(output, "Architecture  {}", record.architecture)?;

@@ -1,8 +1,6 @@
 //! `ckptfx list`: many checkpoints, one line each.
 
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ckptfx_analysis::{
     Case,
     report::{ContainerHead, DocumentHead, EvidenceHead, Head},
@@ -14,6 +12,7 @@ use super::{Outcome, finish_diagnostics};
 use crate::{
     args::{Common, ListArgs},
     evidence,
+    named::Named,
     progress::Bars,
     render::{Collection, Output, table},
     untrusted::show,
@@ -57,26 +56,15 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     let mut output = Output::new(common, COLLECTION, false)?;
     let mut rows = Vec::new();
     let mut outcome = Outcome::Done;
-    let mut others = Vec::new();
+    let mut named = Named::find(&args.directories, common)?;
     let mut diagnostics = Vec::new();
-    for path in args.directories.iter().map(|path| candidates(path, 0)).collect::<Result<Vec<_>>>()?.concat()
-    {
+    for path in named.paths.clone() {
         let opened = match evidence::open(&path, common, &bars) {
             Ok(opened) => opened,
-            // What the user named must be one; what lies in a directory need not.
-            Err(error) if args.directories.contains(&path) => {
-                if let [_] = args.directories.as_slice() {
-                    return Err(error);
-                }
-                eprintln!("ckptfx: {}", show(format!("{error:#}").as_bytes()));
-                outcome = Outcome::Partly;
-                continue;
-            }
             Err(error) => {
-                if common.verbose > 0 {
-                    eprintln!("ckptfx: note: {}", show(format!("{error:#}").as_bytes()));
+                if named.unreadable(&path, error, common)? {
+                    outcome = Outcome::Partly;
                 }
-                others.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
                 continue;
             }
         };
@@ -98,10 +86,7 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
             });
         }
     }
-    if !others.is_empty() && !common.quiet {
-        let names = show(others.join(", ").as_bytes());
-        eprintln!("ckptfx: note: no checkpoints ({}; -v says why): {names}", others.len());
-    }
+    named.finish(common)?;
     let warnings = finish_diagnostics(&diagnostics, common);
     if warnings.iter().any(|warning| warning.partial) {
         outcome = Outcome::Partly;
@@ -117,38 +102,6 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     }
     output.finish()?;
     Ok(outcome)
-}
-
-/// Directories below this many others are not looked into.
-const MAX_DEPTH: usize = 8;
-
-/// What may be a checkpoint: the files of a directory that is none itself, in order of name, and those of
-/// the directories in it.
-pub(super) fn candidates(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
-    const MARKS: [&str; 7] = [
-        "index.json",
-        "config.dump",
-        "spec.dump",
-        "inventory.img",
-        "pstree.img",
-        "checkpoint",
-        "pre-checkpoint",
-    ];
-    let is_evidence = MARKS.iter().any(|name| path.join(name).exists());
-    if !path.is_dir() || is_evidence || depth >= MAX_DEPTH {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    let context = || format!("cannot read {}", path.display());
-    let entries = std::fs::read_dir(path).with_context(context)?;
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .with_context(context)?;
-    // A link to a directory could lead in a circle.
-    paths.retain(|path| path.is_file() || path.is_dir() && !path.is_symlink());
-    paths.sort();
-    let found = paths.iter().map(|path| candidates(path, depth + 1)).collect::<Result<Vec<_>>>()?;
-    Ok(found.concat())
 }
 
 fn write_table(rows: &[Row], output: &mut Output) -> Result<()> {

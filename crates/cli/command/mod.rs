@@ -51,7 +51,10 @@ mod yara;
 
 pub use self::{rootfs::open_member, yara::YaraArgs};
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
@@ -63,6 +66,7 @@ use ckptfx_parser::{Checkpoint, Diagnostic, Reports, Severity};
 use crate::{
     args::{Cli, Command, Common, ProcessFilter},
     evidence::{self, Opened},
+    named::Named,
     progress::Bars,
     render::{Collection, Output},
     untrusted::show,
@@ -160,38 +164,54 @@ pub fn run(cli: Cli, name: &str) -> Result<Outcome> {
 
 /// Opens each archive and gives its checkpoints to `work`, which writes records and may notice more.
 fn for_each_checkpoint(
-    archives: &[std::path::PathBuf],
+    archives: &[PathBuf],
     common: &Common,
     name: &str,
     collection: Collection,
+    work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
+) -> Result<Outcome> {
+    let open = |path: &Path, bars: &Bars| evidence::open(path, common, bars);
+    for_each_opened(archives, common, name, collection, &open, work)
+}
+
+/// The same with a way to open them.
+fn for_each_opened(
+    archives: &[PathBuf],
+    common: &Common,
+    name: &str,
+    collection: Collection,
+    open: &dyn Fn(&Path, &Bars) -> Result<Opened>,
     mut work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
 ) -> Result<Outcome> {
     evidence::refuse_to_overwrite(archives, common)?;
     let bars = Bars::new(common.quiet);
     let mut outcome = Outcome::Done;
-    let opened: Option<Opened> = match archives {
-        [] => bail!("an archive is needed; see ckptfx {name} --help"),
-        [only] => Some(evidence::open(only, common, &bars)?),
+    if archives.is_empty() {
+        bail!("an archive is needed; see ckptfx {name} --help");
+    }
+    let mut named = Named::find(archives, common)?;
+    let paths = named.paths.clone();
+    let mut first: Option<Opened> = match paths.as_slice() {
+        [only] => Some(open(only, &bars)?),
         _ => None,
     };
     let several =
-        archives.len() > 1 || opened.as_ref().is_some_and(|opened| opened.evidence.checkpoints.len() > 1);
+        paths.len() > 1 || first.as_ref().is_some_and(|opened| opened.evidence.checkpoints.len() > 1);
     let mut output = Output::new(common, collection, several)?;
-    let mut first = opened;
-    for path in archives {
+    for path in &paths {
         let opened = match first.take() {
             Some(opened) => Ok(opened),
-            None => evidence::open(path, common, &bars),
+            None => open(path, &bars),
         };
         let opened = match opened {
             Ok(opened) => opened,
             // One unreadable archive of several costs itself only.
-            Err(error) if several => {
-                eprintln!("ckptfx: {}", show(format!("{error:#}").as_bytes()));
-                outcome = outcome.max(Outcome::Partly);
+            Err(error) => {
+                if named.unreadable(path, error, common)? {
+                    outcome = outcome.max(Outcome::Partly);
+                }
                 continue;
             }
-            Err(error) => return Err(error),
         };
         for checkpoint in &opened.evidence.checkpoints {
             let started = std::time::Instant::now();
@@ -226,6 +246,7 @@ fn for_each_checkpoint(
             }
         }
     }
+    named.finish(common)?;
     output.finish()?;
     Ok(outcome)
 }

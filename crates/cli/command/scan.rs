@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     Case, Text,
     contents::file_type,
@@ -21,13 +21,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Outcome, finish_diagnostics, list,
+    Outcome, finish_diagnostics,
     rootfs::open_member,
     view::{self, Column, View},
 };
 use crate::{
     args::{Common, FleetArgs},
     evidence::{self, Opened},
+    named::Named,
     progress::Bars,
     render::{Collection, Output},
     untrusted::{show, show_short},
@@ -210,36 +211,26 @@ enum Read {
 }
 
 pub fn run(args: &FleetArgs, common: &Common) -> Result<Outcome> {
-    let (named, paths) = expand(&args.paths)?;
-    evidence::refuse_to_overwrite(&paths, common)?;
+    let mut named = Named::find(&args.paths, common)?;
+    // What is twice there would share everything with itself.
+    named.paths.sort();
+    named.paths.dedup();
+    evidence::refuse_to_overwrite(&named.paths, common)?;
     // Archives and what is in them are worked on by one pool of threads; the order of the results is that of the paths.
-    let read: Vec<Read> = paths.par_iter().map(|path| examine(path, common)).collect();
+    let read: Vec<Read> = named.paths.par_iter().map(|path| examine(path, common)).collect();
     let mut outcome = Outcome::Done;
     let mut examined = Vec::new();
-    let mut others = Vec::new();
     for result in read {
         match result {
             Read::Checkpoints(checkpoints) => examined.extend(checkpoints),
-            // What the user named must be evidence; what lies in a directory need not.
-            Read::Unreadable { path, error } if named.contains(&path) => {
-                if let [_] = paths.as_slice() {
-                    return Err(error);
-                }
-                eprintln!("ckptfx: {}", show(format!("{error:#}").as_bytes()));
-                outcome = Outcome::Partly;
-            }
             Read::Unreadable { path, error } => {
-                if common.verbose > 0 {
-                    eprintln!("ckptfx: note: {}", show(format!("{error:#}").as_bytes()));
+                if named.unreadable(&path, error, common)? {
+                    outcome = Outcome::Partly;
                 }
-                others.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
             }
         }
     }
-    if !others.is_empty() && !common.quiet {
-        let names = show(others.join(", ").as_bytes());
-        eprintln!("ckptfx: note: no checkpoints ({}; -v says why): {names}", others.len());
-    }
+    named.finish(common)?;
     let diagnostics: Vec<Diagnostic> =
         examined.iter().flat_map(|one| one.diagnostics.iter().cloned()).collect();
     let warnings = finish_diagnostics(&diagnostics, common);
@@ -279,29 +270,6 @@ fn write(rows: &[Verdict], shared: &[Shared], warnings: &[Warning], common: &Com
         output.end(warnings)?;
     }
     output.finish()
-}
-
-/// The files that may be evidence, each once: what the user named, and all of them.
-fn expand(paths: &[PathBuf]) -> Result<(BTreeSet<PathBuf>, Vec<PathBuf>)> {
-    let mut named = BTreeSet::new();
-    for path in paths {
-        let text = path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists());
-        let Some(pattern) = text else {
-            named.insert(path.clone());
-            continue;
-        };
-        let found = glob::glob(pattern).with_context(|| format!("{pattern} is no pattern"))?;
-        let found = found.collect::<Result<Vec<PathBuf>, _>>()?;
-        if found.is_empty() {
-            bail!("nothing matches {pattern}");
-        }
-        named.extend(found);
-    }
-    let mut all: Vec<PathBuf> =
-        named.iter().map(|path| list::candidates(path, 0)).collect::<Result<Vec<_>>>()?.concat();
-    all.sort();
-    all.dedup();
-    Ok((named, all))
 }
 
 fn examine(path: &Path, common: &Common) -> Read {

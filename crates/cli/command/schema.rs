@@ -14,6 +14,9 @@ use serde_json::{Map, Value, json};
 use super::{Outcome, decode, diff, dump, explain, grep_mem, image, list, scan, strings, verify};
 use crate::args::SchemaArgs;
 
+/// Name of the schema of manifests.
+const MANIFEST: &str = "manifest";
+
 /// Adds one record type to the generator's definitions and gives a reference to it.
 type Record = fn(&mut SchemaGenerator) -> Schema;
 
@@ -114,9 +117,14 @@ pub fn run(args: &SchemaArgs) -> Result<Outcome> {
         let (name, ..) = lists.first()?;
         (args.all || args.command.as_deref() == Some(*name)).then_some((name, lists))
     });
-    let schemas: Vec<_> = wanted.map(|(name, lists)| (name, document(name, lists))).collect();
+    let mut schemas: Vec<_> = wanted.map(|(name, lists)| (*name, document(name, lists))).collect();
+    if args.all || args.command.as_deref() == Some(MANIFEST) {
+        schemas.push((MANIFEST, manifest()));
+    }
     if schemas.is_empty() {
-        let names: Vec<&str> = RESULTS.iter().map(|(name, ..)| *name).collect();
+        let mut names: Vec<&str> = RESULTS.iter().map(|(name, ..)| *name).collect();
+        names.dedup();
+        names.push(MANIFEST);
         bail!("there is no schema of that name; there are {}", names.join(", "));
     }
     for (name, schema) in schemas {
@@ -132,6 +140,14 @@ pub fn run(args: &SchemaArgs) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// The schema of what `capture` writes beside an archive, which is no command's result.
+fn manifest() -> Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<ckptfx_capture::manifest::Manifest>();
+    schema.insert("title".to_owned(), ckptfx_capture::manifest::SCHEMA.into());
+    schema.to_value()
 }
 
 /// The schema of a whole document. Keys that it does not name are allowed everywhere: `v1` may get more.

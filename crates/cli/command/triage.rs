@@ -41,7 +41,7 @@ Examples:
   ckptfx triage --explain TEXT-PATCHED";
 
 /// What `triage` takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct TriageArgs {
     /// Archives, directories, or - for standard input.
     #[arg(required_unless_present_any = ["explain", "list_rules"], value_name = "ARCHIVE")]
@@ -68,7 +68,7 @@ pub struct TriageArgs {
     #[arg(long, value_name = "RULES")]
     pub yara: Vec<PathBuf>,
     /// Version of MITRE ATT&CK that techniques are named after.
-    #[arg(long, value_enum, default_value_t = Attack::V19, value_name = "VERSION")]
+    #[arg(long, value_enum, default_value_t, value_name = "VERSION")]
     pub attack: Attack,
     /// Say what is known of a detection, and do nothing else.
     #[arg(long, value_name = "ID", conflicts_with_all = ["archives", "list_rules"])]
@@ -109,12 +109,13 @@ impl From<Level> for Severity {
 }
 
 /// A version of ATT&CK.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Attack {
     /// Version 18.
     #[value(name = "18")]
     V18,
     /// Version 19.
+    #[default]
     #[value(name = "19")]
     V19,
 }

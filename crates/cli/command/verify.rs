@@ -7,6 +7,7 @@ use ckptfx_analysis::{
     custody::{Difference, Recorded, compare},
     report::DocumentHead,
 };
+use ckptfx_capture::manifest::Manifest;
 use ckptfx_parser::Checkpoint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::{
     evidence,
     progress::Bars,
     render::{Collection, Output, table},
+    sealed::{Before, Sealed},
     untrusted::show,
 };
 
@@ -41,6 +43,8 @@ pub(super) struct Verified {
     sha256: Option<String>,
     /// Number of members that were compared.
     members: usize,
+    /// Number of manifests before it in its chain that are as they were recorded.
+    manifests: usize,
     /// Whether everything is as it was recorded.
     same: bool,
 }
@@ -80,17 +84,6 @@ struct ReportCustody {
     members: Vec<Recorded>,
 }
 
-#[derive(Deserialize)]
-struct Manifest {
-    archive: ManifestArchive,
-}
-
-#[derive(Deserialize)]
-struct ManifestArchive {
-    bytes: Option<u64>,
-    sha256: Option<String>,
-}
-
 impl Record {
     fn read(text: &[u8]) -> Result<Self> {
         let value: Value = serde_json::from_slice(text).context("it is no JSON")?;
@@ -126,25 +119,30 @@ impl Record {
 }
 
 pub fn run(args: &VerifyArgs, common: &Common) -> Result<Outcome> {
-    evidence::refuse_to_overwrite(&[args.archive.clone(), args.record.clone()], common)?;
-    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let context = || format!("cannot use {}", args.record.display());
+    let sealed = Sealed::read(&args.record).with_context(context)?;
+    let path = match (&args.archive, &sealed) {
+        (Some(path), _) => path.clone(),
+        (None, Some(sealed)) => sealed.archive()?,
+        (None, None) => bail!("name the archive, too: {} is no manifest beside one", args.record.display()),
+    };
+    evidence::refuse_to_overwrite(&[path.clone(), args.record.clone()], common)?;
+    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let text = fs::read(&args.record).with_context(context)?;
     let record = Record::read(&text).with_context(context)?;
     let mut differences = Vec::new();
-    let archive = name(&args.archive);
+    let archive = name(&path);
     let mut say = |problem, expected: Option<String>, actual: Option<String>| {
         differences.push(Difference { what: "archive", name: archive.clone(), problem, expected, actual });
     };
-    let metadata =
-        args.archive.metadata().with_context(|| format!("cannot read {}", args.archive.display()))?;
-    let sha256 = metadata.is_file().then(|| evidence::hash_file(&args.archive)).transpose()?;
+    let metadata = path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
+    let sha256 = metadata.is_file().then(|| evidence::hash_file(&path)).transpose()?;
     let mut bytes = metadata.is_file().then_some(metadata.len());
     let mut compared = 0;
     let mut of_members = Vec::new();
     // A manifest has no members, and needs no archive that can be read.
     if !record.members.is_empty() || bytes.is_none() {
-        match evidence::open(&args.archive, common, &Bars::new(common.quiet)) {
+        match evidence::open(&path, common, &Bars::new(common.quiet)) {
             Ok(opened) => {
                 bytes = bytes.or(Some(opened.evidence.bytes));
                 let found = compare_members(&record, &opened.evidence.checkpoints);
@@ -164,6 +162,7 @@ pub fn run(args: &VerifyArgs, common: &Common) -> Result<Outcome> {
         say("sha256", record.sha256.clone(), sha256.clone());
     }
     differences.append(&mut of_members);
+    let manifests = sealed.map_or(Ok(0), |sealed| check_chain(sealed, &mut differences))?;
     let verified = Verified {
         record: name(&args.record),
         record_schema: record.schema,
@@ -172,10 +171,32 @@ pub fn run(args: &VerifyArgs, common: &Common) -> Result<Outcome> {
         bytes,
         sha256,
         members: compared,
+        manifests,
         same: differences.is_empty(),
     };
     write(&verified, &differences, common)?;
     Ok(if verified.same { Outcome::Done } else { Outcome::DIFFERENT })
+}
+
+/// Goes back through a chain to its first manifest, or to where it breaks; gives how many were as recorded.
+fn check_chain(last: Sealed, differences: &mut Vec<Difference>) -> Result<usize> {
+    let mut current = last;
+    let mut checked = 0;
+    loop {
+        match current.before()? {
+            Before::None => return Ok(checked),
+            // Its number is one less than that of the one after it, so that this ends.
+            Before::Same(before) => {
+                checked += 1;
+                current = *before;
+            }
+            Before::Other { name, expected, actual } => {
+                let problem = if actual.is_some() { "sha256" } else { "missing" };
+                differences.push(Difference { what: "manifest", name, problem, expected, actual });
+                return Ok(checked);
+            }
+        }
+    }
 }
 
 /// What a comparison of members found.
@@ -237,6 +258,13 @@ fn write_table(verified: &Verified, differences: &[Difference], output: &mut Out
             count => format!(", {count} members"),
         };
         writeln!(output, "{archive} is what {record} was made of{members}{hash}")?;
+        match verified.manifests {
+            0 => {}
+            1 => writeln!(output, "and the manifest before it in its chain is as it was sealed")?,
+            count => {
+                writeln!(output, "and the {count} manifests before it in its chain are as they were sealed")?
+            }
+        }
         return Ok(());
     }
     writeln!(output, "{archive} is NOT what {record} was made of")?;

@@ -167,8 +167,7 @@ impl Output {
         self.records += 1;
         let out = &mut self.target;
         match self.format {
-            // An image's form is none of the report, which is then a table.
-            Format::Table | Format::OciDir | Format::OciArchive => {}
+            Format::Table => {}
             Format::Json => json::record(out, record, first)?,
             Format::Jsonl => json::line(out, &self.head, record)?,
             Format::Csv => csv::row(out, &self.head, &to_value(record)?, self.collection.columns)?,
@@ -220,6 +219,7 @@ impl Output {
         const MIN_HOLE: u64 = 1 << 16;
         let mut left = length;
         if let Target::File { file, .. } = &mut self.target
+            && file.get_ref().can_have_holes()
             && let Some(hole) = left.checked_sub(1).filter(|hole| *hole >= MIN_HOLE)
         {
             // The last zero is written, so that the file is long enough.

@@ -1,5 +1,5 @@
 //! The file that `--out-file` names: it has no name before it is complete, so that nothing is left of it however the
-//! program ends.
+//! program ends. What is no file, such as a device or a pipe, is written to as it stands, and never replaced.
 
 use std::{
     fs::File,
@@ -20,12 +20,17 @@ pub enum NewFile {
     Unnamed(File),
     /// Where the file system knows no files without a name.
     Named(NamedTempFile),
+    /// A device, pipe or socket that is there.
+    Special(File),
 }
 
 impl NewFile {
     /// Begins a file that is to be at a path.
     pub fn beside(path: &Path) -> io::Result<Self> {
         let directory = directory_of(path);
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            return File::options().write(true).open(path).map(Self::Special);
+        }
         match rustix::fs::open(
             directory,
             OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC,
@@ -43,6 +48,7 @@ impl NewFile {
     pub fn persist(self, path: &Path) -> io::Result<()> {
         let file = match self {
             Self::Named(file) => return file.persist(path).map(drop).map_err(|error| error.error),
+            Self::Special(_) => return Ok(()),
             Self::Unnamed(file) => file,
         };
         // A file gets its first name only where none is; the second replaces what is there.
@@ -63,9 +69,14 @@ impl NewFile {
         })
     }
 
+    /// Whether what is sought over becomes zeros.
+    pub fn can_have_holes(&self) -> bool {
+        !matches!(self, Self::Special(_))
+    }
+
     fn file(&mut self) -> &mut File {
         match self {
-            Self::Unnamed(file) => file,
+            Self::Unnamed(file) | Self::Special(file) => file,
             Self::Named(file) => file.as_file_mut(),
         }
     }

@@ -15,6 +15,8 @@ use crate::tile::{fold_into, is_word};
 const FEW: usize = 3;
 /// Most members of a group for the vector search.
 const GROUP: usize = 64;
+/// Bytes of each member that the vector search looks at, if they are there.
+const LOOKED_AT: usize = 4;
 /// Beyond this many literals one automaton is faster than many groups.
 const MANY: usize = 10 * GROUP;
 /// Up to this many literals the automaton is a full table: twice as fast, for some MiB of memory.
@@ -141,11 +143,17 @@ impl Group {
         let (short, long): (Vec<_>, Vec<_>) =
             wanted.iter().cloned().partition(|(_, prefix)| prefix.len() < 3);
         let mut groups: Vec<Self> = short.iter().map(Self::alone).collect();
-        let size = long.len().div_ceil(long.len().div_ceil(GROUP).max(1)).max(1);
-        for part in long.chunks(size) {
-            match part {
-                [only] => groups.push(Self::alone(only)),
-                _ => groups.extend(Self::packed(part)),
+        // The vector search looks at as many bytes as the shortest member has, four at most, and is the more selective
+        // the more these are.
+        let (brief, long): (Vec<_>, Vec<_>) =
+            long.into_iter().partition(|(_, prefix)| prefix.len() < LOOKED_AT);
+        for members in [brief, long] {
+            let size = members.len().div_ceil(members.len().div_ceil(GROUP).max(1)).max(1);
+            for part in members.chunks(size) {
+                match part {
+                    [only] => groups.push(Self::alone(only)),
+                    _ => groups.extend(Self::packed(part)),
+                }
             }
         }
         groups

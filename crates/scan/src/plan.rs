@@ -1,6 +1,6 @@
 //! Patterns, compiled, and the ways to run them.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -8,13 +8,16 @@ use crate::chunk::{Chunks, Task, scan};
 use crate::drive::{self, lock};
 use crate::gate::Gates;
 use crate::hit::{Encoding, Encodings, Hit, Summary};
-use crate::lane::{Lane, Matcher};
+use crate::lane::{Full, Lane, Matcher, Sweep};
 use crate::literal::{Literal, Literals};
 use crate::merge::Merger;
 use crate::pattern::{Fault, Meaning, Note, PatternError, PatternKind, as_word};
 use crate::regex::Expression;
 use crate::region::Region;
 use crate::utf16;
+
+/// Matches in a part of a region beyond which they are not told apart.
+const SIFTED: usize = 1 << 12;
 
 /// Collects patterns and how to read them.
 #[derive(Clone, Debug, Default)]
@@ -293,6 +296,23 @@ impl Plan {
         let stop = || task.stop.store(true, Ordering::Relaxed);
         drive::run(Chunks::new(regions, task.chunk), &work, &mut |scanned| merger.accept(&scanned), &stop);
         merger.finish()
+    }
+
+    /// The length of the longest match in bytes, when all patterns are literals.
+    #[must_use]
+    pub fn longest_literal(&self) -> Option<usize> {
+        let lengths = self.lanes.iter().map(|lane| lane.literal().map(|literal| literal.needle().len()));
+        lengths.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// Reports where in part of a region matches of literals may lie, on this thread: every match is reported, or
+    /// overlaps one that is. What lies beyond either end is taken to let a match be a whole word.
+    pub fn sift(&self, bytes: &[u8], report: &mut dyn FnMut(Range<usize>)) {
+        let mut sweep = Sweep { next: vec![0; self.lanes.len()], most: SIFTED, ..Sweep::default() };
+        match self.literals.sweep(&self.lanes, bytes, 0, bytes.len(), &mut sweep) {
+            Ok(()) => sweep.found.iter().for_each(|found| report(found.start..found.end)),
+            Err(Full) => report(0..bytes.len()),
+        }
     }
 
     /// Counts the hits of every pattern in every region.

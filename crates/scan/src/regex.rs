@@ -26,7 +26,8 @@ impl Expression {
         let config = meta::Regex::config()
             .utf8_empty(false)
             .nfa_size_limit(Some(SIZE_LIMIT))
-            .onepass_size_limit(Some(SIZE_LIMIT))
+            // It serves anchored searches only, and takes long to build.
+            .onepass(false)
             .hybrid_cache_capacity(CACHE);
         let regex =
             meta::Regex::builder().configure(config).build_from_hir(hir).map_err(|error| {

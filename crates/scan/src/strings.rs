@@ -185,12 +185,16 @@ impl Strings {
         let minimum = self.minimum.max(1);
         if self.bytes || self.utf8 {
             if self.utf8 {
-                stretches(bytes, piece, 1, minimum, &|from| utf8(bytes, from), &mut |start, end| {
-                    split_utf8(bytes.get(start..end).unwrap_or(&[]), start, minimum, &mut runs);
+                stretches(bytes, piece, 1, minimum, &|from| utf8(bytes, from), &mut |start, end, wide| {
+                    if wide {
+                        split_utf8(bytes.get(start..end).unwrap_or(&[]), start, minimum, &mut runs);
+                    } else {
+                        runs.push(Run { start, end, encoding: TextEncoding::Ascii });
+                    }
                 });
             } else {
-                let class = |from| block(bytes, from).0.ascii;
-                stretches(bytes, piece, 1, minimum, &class, &mut |start, end| {
+                let class = |from| Class::narrow(block(bytes, from).0.ascii);
+                stretches(bytes, piece, 1, minimum, &class, &mut |start, end, _| {
                     runs.push(Run { start, end, encoding: TextEncoding::Ascii });
                 });
             }
@@ -198,18 +202,18 @@ impl Strings {
         if self.utf16le {
             let class = |from| {
                 let (here, next) = pairs(bytes, from);
-                (here.ascii | here.latin) & next.zero
+                Class::narrow((here.ascii | here.latin) & next.zero)
             };
-            stretches(bytes, piece, 2, minimum, &class, &mut |start, end| {
+            stretches(bytes, piece, 2, minimum, &class, &mut |start, end, _| {
                 runs.push(Run { start, end, encoding: TextEncoding::Utf16Le });
             });
         }
         if self.utf16be {
             let class = |from| {
                 let (here, next) = pairs(bytes, from);
-                here.zero & (next.ascii | next.latin)
+                Class::narrow(here.zero & (next.ascii | next.latin))
             };
-            stretches(bytes, piece, 2, minimum, &class, &mut |start, end| {
+            stretches(bytes, piece, 2, minimum, &class, &mut |start, end, _| {
                 runs.push(Run { start, end, encoding: TextEncoding::Utf16Be });
             });
         }
@@ -225,7 +229,7 @@ fn block(bytes: &[u8], from: usize) -> (Masks, usize) {
     (Masks::of(bytes.get(from..end).unwrap_or(&[])), end)
 }
 
-/// The masks of a block, and those of the block that starts one byte on.
+/// The masks of a block, and those of the block that starts one byte on, as far as UTF-16 needs them.
 #[inline(always)]
 fn pairs(bytes: &[u8], from: usize) -> (Masks, Masks) {
     let (here, end) = block(bytes, from);
@@ -234,81 +238,118 @@ fn pairs(bytes: &[u8], from: usize) -> (Masks, Masks) {
         |mask: u64, next: u64| (mask >> 1) | if end - from == BLOCK { next << (BLOCK - 1) } else { 0 };
     let on = Masks {
         ascii: shift(here.ascii, next.ascii),
-        high: shift(here.high, next.high),
         latin: shift(here.latin, next.latin),
-        lead: shift(here.lead, next.lead),
         zero: shift(here.zero, next.zero),
+        ..Masks::default()
     };
     (here, on)
 }
 
-/// Where printable ASCII is, and what may be a character of UTF-8: a first byte with enough others after it.
-/// Everything that is one is among it; the answer for a byte does not depend on where blocks begin.
+/// Where in a block characters are, and which of these bytes belong to characters of several bytes.
+#[derive(Clone, Copy)]
+struct Class {
+    mask: u64,
+    wide: u64,
+}
+
+impl Class {
+    #[inline(always)]
+    const fn narrow(mask: u64) -> Self {
+        Self { mask, wide: 0 }
+    }
+}
+
+/// Bytes that a character may have outside the block, on either side; three would do.
+const REACH: usize = 4;
+
+/// What UTF-8 looks like beside a block: which of up to four bytes are at least 0xC0, 0xE0 and 0xF0, and which continue a
+/// character.
 #[inline(always)]
-fn utf8(bytes: &[u8], from: usize) -> u64 {
-    /// Bytes that a character may have outside the block, on either side.
-    const REACH: usize = 3;
+fn edge(bytes: [u8; REACH]) -> [u128; 4] {
+    let word = u32::from_le_bytes(bytes);
+    let high = word & 0x8080_8080;
+    let lead = high & word << 1;
+    let three = lead & word << 2;
+    // The high bits of four bytes, moved together.
+    let bits = |mask: u32| u128::from((mask >> 7).wrapping_mul(0x0102_0408) >> 24 & 0xf);
+    [bits(lead), bits(three), bits(three & word << 3), bits(high & !lead)]
+}
+
+/// Where printable ASCII is, and what may be a character of UTF-8: a first byte with as many others after it as it asks
+/// for. Everything that is one is among it; the answer for a byte does not depend on where blocks begin.
+#[inline(always)]
+fn utf8(bytes: &[u8], from: usize) -> Class {
     let (masks, end) = block(bytes, from);
     if masks.high == 0 {
-        return masks.ascii;
+        return Class::narrow(masks.ascii);
     }
-    let near = |range: std::ops::Range<usize>, shift: usize| {
-        let (mut lead, mut rest) = (0_u128, 0_u128);
-        for (index, byte) in bytes.get(range).unwrap_or(&[]).iter().enumerate() {
-            lead |= u128::from(*byte >= 0xc0) << (shift + index);
-            rest |= u128::from(byte & 0xc0 == 0x80) << (shift + index);
-        }
-        (lead, rest)
-    };
     let length = end - from;
-    let before = near(from.saturating_sub(REACH)..from, REACH - from.min(REACH));
-    let after = near(end..bytes.len().min(end + REACH), REACH + length);
-    let lead = before.0 | u128::from(masks.lead) << REACH | after.0;
-    let rest = before.1 | u128::from(masks.high & !masks.lead) << REACH | after.1;
-    // First bytes followed by one, two or three others; how many it needs, the decoder knows.
-    let one = lead & rest >> 1;
-    let two = one & rest >> 2;
-    let three = two & rest >> 3;
-    let whole = one | one << 1 | two << 2 | three << 3;
+    let before = match from.checked_sub(REACH).and_then(|start| bytes.get(start..)?.first_chunk()) {
+        Some(before) => *before,
+        None => std::array::from_fn(|at| {
+            let place = (from + at).checked_sub(REACH);
+            place.and_then(|place| bytes.get(place)).copied().unwrap_or(0)
+        }),
+    };
+    let after = match bytes.get(end..).and_then(<[u8]>::first_chunk) {
+        Some(after) => *after,
+        None => std::array::from_fn(|at| bytes.get(end + at).copied().unwrap_or(0)),
+    };
+    let (before, after) = (edge(before), edge(after));
+    let inside = [masks.lead, masks.lead_three, masks.lead_four, masks.high & !masks.lead];
+    let [lead, three, four, rest] = std::array::from_fn(|at| {
+        let of = |edges: &[u128; 4]| edges.get(at).copied().unwrap_or(0);
+        let inside = inside.get(at).copied().unwrap_or(0);
+        of(&before) | u128::from(inside) << REACH | of(&after) << (REACH + length)
+    });
+    let (one, two) = (rest >> 1, rest >> 1 & rest >> 2);
+    let two_bytes = lead & !three & one;
+    let three_bytes = three & !four & two;
+    let four_bytes = four & two & rest >> 3;
+    let three_or_more = three_bytes | four_bytes;
+    let first = two_bytes | three_or_more;
+    let whole = first | first << 1 | three_or_more << 2 | four_bytes << 3;
     let low = u64::MAX >> (BLOCK - length);
-    masks.ascii | (u64::try_from(whole >> REACH & u128::from(u64::MAX)).unwrap_or(0) & low)
+    let wide = u64::try_from(whole >> REACH & u128::from(u64::MAX)).unwrap_or(0) & low;
+    Class { mask: masks.ascii | wide, wide }
 }
 
 /// Reports the maximal stretches of at least `minimum` characters, `stride` bytes each, that start in `piece`.
-/// `class` tells, for each byte of the block that starts at an offset, whether a character is there.
+/// `class` tells, for each byte of the block that starts at an offset, whether a character is there. Told of each
+/// stretch are its start, its end, and whether it has characters of several bytes.
 #[inline(always)]
-fn stretches<C: Fn(usize) -> u64>(
+fn stretches<C: Fn(usize) -> Class>(
     bytes: &[u8],
     piece: Piece,
     stride: usize,
     minimum: usize,
     class: &C,
-    report: &mut impl FnMut(usize, usize),
+    report: &mut impl FnMut(usize, usize, bool),
 ) {
     let mut phases = [Phase::default(); 2];
     let phases = phases.get_mut(..stride).unwrap_or(&mut []);
     for (at, phase) in phases.iter_mut().enumerate() {
         // Whether a character right before the first of this phase makes it part of an earlier run.
         let before = (piece.from + at).checked_sub(stride);
-        phase.foreign = before.is_some_and(|before| class(before) & 1 == 1);
+        phase.foreign = before.is_some_and(|before| class(before).mask & 1 == 1);
     }
     let mut from = piece.from;
     while from < bytes.len() && (from < piece.border || phases.iter().any(|phase| phase.open.is_some())) {
-        let mask = class(from);
+        let Class { mask, wide } = class(from);
         let block = bytes.len().min(from.saturating_add(BLOCK)) - from;
         for (at, phase) in phases.iter_mut().enumerate() {
             let (mask, places) = if stride == 1 { (mask, BLOCK) } else { (even_bits(mask >> at), BLOCK / 2) };
             if mask != 0 || phase.open.is_some() || phase.foreign {
                 let line = Line { base: from + at, stride, places, border: piece.border, minimum };
-                phase.feed(mask, line, report);
+                phase.feed(Class { mask, wide }, line, report);
             }
         }
         from += block;
     }
     // A stretch that reaches the end of a full last block is still open.
     for phase in phases.iter() {
-        if let Some((start, places)) = phase.open.filter(|(_, places)| *places >= minimum) {
-            report(start, start + places * stride);
+        if let Some((start, places, wide)) = phase.open.filter(|(_, places, _)| *places >= minimum) {
+            report(start, start + places * stride, wide);
         }
     }
 }
@@ -326,27 +367,31 @@ struct Line {
 /// The stretch at hand: those of UTF-16 at even and at odd offsets do not meet.
 #[derive(Clone, Copy, Default)]
 struct Phase {
-    /// Start and characters so far.
-    open: Option<(usize, usize)>,
+    /// Start and characters so far, and whether any has several bytes.
+    open: Option<(usize, usize, bool)>,
     /// In a run of an earlier piece.
     foreign: bool,
 }
 
 impl Phase {
     #[inline(always)]
-    fn feed(&mut self, mask: u64, line: Line, report: &mut impl FnMut(usize, usize)) {
-        let mut mask = mask;
+    fn feed(&mut self, class: Class, line: Line, report: &mut impl FnMut(usize, usize, bool)) {
+        let Class { mut mask, wide } = class;
+        let is_wide = |place: usize, places: usize| wide >> place & ones(places) != 0;
         if self.foreign || self.open.is_some() {
             let more = length(mask.trailing_ones()).min(line.places);
-            if let Some((_, places)) = &mut self.open {
+            if let Some((_, places, is)) = &mut self.open {
                 *places += more;
+                *is |= is_wide(0, more);
             }
             if more == line.places {
                 return;
             }
             self.foreign = false;
-            if let Some((start, places)) = self.open.take().filter(|(_, places)| *places >= line.minimum) {
-                report(start, start + places * line.stride);
+            if let Some((start, places, is)) =
+                self.open.take().filter(|(_, places, _)| *places >= line.minimum)
+            {
+                report(start, start + places * line.stride, is);
             }
             // What was part of it is done with.
             mask &= u64::MAX << more;
@@ -364,18 +409,26 @@ impl Phase {
             let places = length((mask >> place).trailing_ones());
             if place + places >= line.places {
                 // It may go on in the next block.
-                self.open = Some((start, line.places - place));
+                let places = line.places - place;
+                self.open = Some((start, places, is_wide(place, places)));
                 return;
             }
-            report(start, start + places * line.stride);
+            report(start, start + places * line.stride, is_wide(place, places));
             starts &= u64::MAX << (place + places);
         }
         let last = length((mask << (BLOCK - line.places)).leading_ones()).min(line.places);
-        let start = line.base + (line.places - last) * line.stride;
+        let place = line.places - last;
+        let start = line.base + place * line.stride;
         if last > 0 && start < line.border {
-            self.open = Some((start, last));
+            self.open = Some((start, last, is_wide(place, last)));
         }
     }
+}
+
+/// A mask of so many low bits.
+#[inline(always)]
+const fn ones(count: usize) -> u64 {
+    if count < BLOCK { !(u64::MAX << count) } else { u64::MAX }
 }
 
 /// The bits at which runs of at least `minimum` bits lie from there on: of each run the first is its start.

@@ -27,6 +27,10 @@ pub(crate) struct Masks {
     pub(crate) latin: u64,
     /// 0xC0 and above: begins a character of UTF-8, or is invalid there.
     pub(crate) lead: u64,
+    /// 0xE0 and above: begins one of three bytes, or more.
+    pub(crate) lead_three: u64,
+    /// 0xF0 and above: begins one of four bytes.
+    pub(crate) lead_four: u64,
     pub(crate) zero: u64,
 }
 
@@ -62,6 +66,8 @@ impl Masks {
             masks.ascii |= bits((above(0x1f) | is(0x09)) & !is(0x7f));
             masks.latin |= bits(above(i8::MIN + 0x1f)) & high;
             masks.lead |= bits(above(i8::MIN + 0x3f)) & high;
+            masks.lead_three |= bits(above(i8::MIN + 0x5f)) & high;
+            masks.lead_four |= bits(above(i8::MIN + 0x6f)) & high;
             masks.zero |= bits(is(0));
         }
         masks
@@ -95,6 +101,8 @@ mod tests {
                     assert_eq!(masks.high, bit(value >= 0x80));
                     assert_eq!(masks.latin, bit(value >= 0xa0));
                     assert_eq!(masks.lead, bit(value >= 0xc0));
+                    assert_eq!(masks.lead_three, bit(value >= 0xe0));
+                    assert_eq!(masks.lead_four, bit(value >= 0xf0));
                     assert_eq!(masks.zero, bit(value == 0));
                 }
             }

@@ -30,6 +30,7 @@ fn diff_tars(before: &[u8], after: &[u8], wish: &Wish) -> Vec<Change> {
             limits: ckptfx_parser::Limits::DEFAULT,
             given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
+            sieve: None,
         };
         evidence::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
     });
@@ -79,6 +80,7 @@ fn a_checkpoint_does_not_differ_from_itself() {
             limits: ckptfx_parser::Limits::DEFAULT,
             given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
+            sieve: None,
         };
         let Ok(opened) = evidence::open(&Evidence::Path(file.path().to_path_buf()), &options) else {
             continue;
@@ -273,6 +275,7 @@ fn a_filter_leaves_other_processes_out() {
             limits: ckptfx_parser::Limits::DEFAULT,
             given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
+            sieve: None,
         };
         evidence::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
     });

@@ -35,7 +35,7 @@ pub fn not_examined(case: &mut Case<'_>, facts: &Facts<'_>) -> Vec<NotExamined> 
     let pages = facts.mappings.iter().filter(|mapping| mapping.criu_page.is_some()).count();
     say(
         pages > 0,
-        format!("the first page of code of {pages} processes"),
+        format!("the first page of code of {pages} process{}", if pages == 1 { "" } else { "es" }),
         "CRIU wrote to it and put it back; whether somebody else had changed it, only the file can tell",
     );
     let unread = facts.changes.iter().filter(|change| change.flags.contains(&"cut")).count();

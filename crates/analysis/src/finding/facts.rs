@@ -9,7 +9,7 @@ use crate::{
     contents::Contents,
     credential::{self, Credentials},
     file::{self, OpenFile, Role},
-    finding::{MemorySignals, Subject, known, memory},
+    finding::{MemorySignals, Subject, conduct::Conduct, known, memory},
     mapping::{self, Mapping},
     mount::{self, Mount},
     nested::Source,
@@ -58,6 +58,8 @@ pub struct Facts<'c> {
     pub processes: Vec<Process>,
     /// How each was started.
     pub starts: Vec<Start>,
+    /// What they asked of the kernel about themselves.
+    pub conduct: Vec<Conduct>,
     /// Their files, roles included.
     pub files: Vec<OpenFile>,
     /// Sockets with who holds them.
@@ -94,6 +96,7 @@ impl<'c> Facts<'c> {
             container: &case.checkpoint.container,
             processes: case.tasks.iter().map(|task| task.process.clone()).collect(),
             starts: starts(case),
+            conduct: Conduct::read(case),
             files: file::files(case, &all),
             sockets: socket::sockets(case, &all),
             mappings: mapping::mappings(case, &all),

@@ -4,6 +4,7 @@
 //! ties their hits together to one story per process, the worst first.
 
 mod attack;
+mod conduct;
 mod container_risk;
 mod coverage;
 mod executable;

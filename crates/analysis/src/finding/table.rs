@@ -5,8 +5,8 @@ use super::{
     Facts, Hit,
     Severity::{self, Critical, High, Info, Low, Medium},
     attack::{AttackVersion, Reference, Technique, technique},
-    container_risk, executable, history, injection, logs, masquerade, miner, network, persistence, preload,
-    queues, secrets, shell,
+    conduct, container_risk, executable, history, injection, logs, masquerade, miner, network, persistence,
+    preload, queues, secrets, shell,
 };
 
 /// A detection: a pure function over the facts, and what is known about it.
@@ -434,6 +434,30 @@ pub const DETECTIONS: &[Detection] = &[
     .harmless(&["the usual setting"]),
     detect("NEW-PRIVILEGES", "Programs can gain rights", Info, SURE, container_risk::new_privileges)
         .harmless(&["the usual setting"]),
+    detect("SIGNALS-IGNORED", "Does not end when it is told to", Low, VAGUE, conduct::signals_ignored)
+        .harmless(&["daemons started with nohup"]),
+    detect("NOT-DUMPABLE", "Keeps others from reading its memory", Low, VAGUE, conduct::not_dumpable)
+        .harmless(&["programs that changed their user", "agents that hold keys"]),
+    detect(
+        "KEPT-OUT-OF-DUMPS",
+        "Memory that core files are to leave out",
+        Low,
+        VAGUE,
+        conduct::kept_out_of_dumps,
+    )
+    .harmless(&["memory of keys", "reserved memory of runtimes and data bases"]),
+    detect("FORKED-COPY", "Copy of its parent under another name", Low, VAGUE, conduct::forked_copy)
+        .harmless(&["servers that name their workers"]),
+    detect("RIGHTS-USED", "Used rights of root without being root", Info, VAGUE, conduct::rights_used)
+        .harmless(&["programs that gave up the rights they started with"]),
+    detect("SUBREAPER", "Keeps the orphans below it", Info, VAGUE, conduct::subreaper)
+        .harmless(&["supervisors of services"]),
+    detect("NEVER-KILLED", "Is never killed when memory is short", Low, LIKELY, conduct::never_killed)
+        .harmless(&["supervisors and node agents"]),
+    detect("ODD-SESSION", "Session without its leader", Info, VAGUE, conduct::odd_session)
+        .harmless(&["daemons that put themselves into the background"]),
+    detect("RESTORED", "Container was restored from a checkpoint", Info, SURE, conduct::restored)
+        .harmless(&["the usual trace of a migration"]),
     detect("SECRET-IN-ENV", "Secret in the environment", Info, LIKELY, container_risk::secret_variables)
         .attack(&[("T1552.007", "credential-access")])
         .harmless(&["the usual way to configure containers"]),

@@ -12,6 +12,7 @@ use ckptfx_testkit::{
 
 use super::*;
 
+mod conduct;
 mod secrets;
 
 use crate::{Case, nested::sources};
@@ -30,6 +31,7 @@ fn read(tar: &[u8]) -> Vec<Finding> {
         limits: ckptfx_parser::Limits::DEFAULT,
         given: &ckptfx_parser::limits::Given::default(),
         progress: &Silent,
+        sieve: None,
     };
     let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
     let mut case = Case::read(&evidence.checkpoints[0]);

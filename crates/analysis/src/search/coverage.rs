@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ckptfx_parser::memory::Unavailable;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -87,8 +88,8 @@ impl Coverage {
             let source = region.source;
             let entry =
                 by_source.entry(source).or_insert(Scanned { source, regions: 0, bytes: 0, pids: Vec::new() });
-            entry.regions = entry.regions.saturating_add(1);
-            entry.bytes = entry.bytes.saturating_add(region.bytes().len() as u64);
+            entry.regions = entry.regions.saturating_add(u64::from(!region.goes_on()));
+            entry.bytes = entry.bytes.saturating_add(region.length());
             entry.pids.extend(region.tasks(case).iter().map(|task| task.process.pid));
         }
         for entry in by_source.values_mut() {
@@ -157,7 +158,9 @@ fn uncaptured(case: &Case<'_>, task: &crate::Task<'_>) -> Vec<Unscanned> {
     let mut bytes: BTreeMap<_, u64> = BTreeMap::new();
     for vma in &space.vmas {
         for run in space.runs(vma.start, vma.end, &case.shared) {
-            if let Err(reason) = run.content {
+            if let Err(reason) = run.content
+                && reason != Unavailable::Searched
+            {
                 let entry = bytes.entry(reason).or_default();
                 *entry = entry.saturating_add(run.length);
             }

@@ -7,7 +7,7 @@ mod source;
 use std::{borrow::Cow, io, sync::Arc};
 
 use bytes::Bytes;
-use ckptfx_parser::memory::{ObjectKind, Region, Vma, VmaKind, captured_regions};
+use ckptfx_parser::memory::{ObjectKind, Pages, Region, Vma, VmaKind, captured_regions};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -201,6 +201,14 @@ pub fn regions_with<'a>(
     Ok(regions)
 }
 
+/// Whether a search finds all there is although bytes were left out that were searched while they were decompressed:
+/// no match may run from one such stretch to another that only memory puts side by side.
+pub fn finds_all_in_what_is_stored(case: &Case<'_>) -> bool {
+    let own = case.tasks.iter().flat_map(|task| &task.space).map(|space| &space.pages);
+    let shared = case.shared.objects.values().map(|object| &object.pages);
+    own.chain(shared).all(Pages::lie_in_order)
+}
+
 const fn source_of(kind: &ObjectKind) -> Source {
     match kind {
         ObjectKind::Memfd(_) => Source::Memfd,
@@ -223,6 +231,20 @@ impl<'a> SearchRegion<'a> {
             Content::Pages(region) => region.bytes(),
             Content::Bytes { bytes, .. } => bytes,
         }
+    }
+
+    /// Length in bytes, be they there or not.
+    pub fn length(&self) -> u64 {
+        match &self.content {
+            Content::Pages(region) => region.length,
+            Content::Bytes { bytes, .. } => bytes.len() as u64,
+        }
+    }
+
+    /// Whether it goes on where the region before it ends: one of the two was searched while it was decompressed, and
+    /// has no bytes here.
+    pub fn goes_on(&self) -> bool {
+        matches!(&self.content, Content::Pages(region) if region.goes_on)
     }
 
     /// The processes that see any byte of the region.

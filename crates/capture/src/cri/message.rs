@@ -95,6 +95,27 @@ pub enum ContainerState {
     Unknown = 3,
 }
 
+/// Asks what is known of a container.
+#[derive(Clone, PartialEq, Message)]
+pub struct ContainerStatusRequest {
+    #[prost(string, tag = "1")]
+    pub container_id: String,
+}
+
+/// Says it.
+#[derive(Clone, PartialEq, Message)]
+pub struct ContainerStatusResponse {
+    #[prost(message, optional, tag = "1")]
+    pub status: Option<ContainerStatus>,
+}
+
+/// What is known, as far as the list of containers does not say it.
+#[derive(Clone, PartialEq, Message)]
+pub struct ContainerStatus {
+    #[prost(string, tag = "9")]
+    pub image_ref: String,
+}
+
 /// Asks for a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub struct CheckpointContainerRequest {

@@ -1,6 +1,7 @@
 //! Checkpoints on the node itself, over the runtime's own socket. Neither Kubernetes' permissions nor its audit
 //! log are in the way.
 
+mod log;
 #[allow(missing_docs, reason = "the fields have the interface's own names")]
 pub mod message;
 
@@ -14,12 +15,13 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use prost::Message;
 use tokio::net::UnixStream;
-use tonic::{Request, transport::Endpoint};
+use tonic::{Code, Request, transport::Endpoint};
 use tonic_prost::ProstCodec;
 
 use self::message::{
     CheckpointContainerRequest, CheckpointContainerResponse, Container, ContainerState,
-    ListContainersRequest, ListContainersResponse, VersionRequest, VersionResponse,
+    ContainerStatusRequest, ContainerStatusResponse, ListContainersRequest, ListContainersResponse,
+    VersionRequest, VersionResponse,
 };
 use crate::{
     captured::{Captured, Place},
@@ -94,7 +96,7 @@ impl Runtime {
         // Those that ended share names with those that replaced them.
         let chosen = if running.is_empty() && !is_pod { found } else { running };
         match chosen.as_slice() {
-            [] => Err(Error::Usage(format!("the runtime has no running container that {word} means"))),
+            [] => Err(Error::Usage(format!("no running container of the runtime is meant by {word:?}"))),
             [_] => Ok(chosen),
             _ if is_pod => Ok(chosen),
             several => Err(Error::Usage(format!(
@@ -131,6 +133,7 @@ impl Runtime {
             location: location.to_string_lossy().into_owned(),
             timeout: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         };
+        let digest = self.image_by_digest(&container.id).await;
         let requested = Timestamp::now();
         let label = |key: &str| container.labels.get(&format!("io.kubernetes.{key}")).cloned();
         let subject = Subject {
@@ -140,8 +143,9 @@ impl Runtime {
             container: container.metadata.as_ref().map(|metadata| metadata.name.clone()),
             container_id: Some(container.id.clone()),
             image: container.image.as_ref().map(|image| image.image.clone()),
-            image_id: [&container.image_ref, &container.image_id]
+            image_id: [digest.as_ref(), Some(&container.image_ref), Some(&container.image_id)]
                 .into_iter()
+                .flatten()
                 .find(|text| !text.is_empty())
                 .cloned(),
         };
@@ -152,16 +156,17 @@ impl Runtime {
         let mut exchanges = Vec::new();
         let taken = tokio::select! {
             biased;
-            () = stop.requested() => {
-                // The runtime goes on writing; its file must not disappear below it unnoticed.
-                let left = scratch.keep();
-                Err(Error::Interrupted(format!("the runtime may still be writing to {}", left.display())))
-            }
+            // Without its directory the runtime has nowhere to write to, so that nothing is left behind.
+            () = stop.insisted() => Err(Error::Interrupted(format!(
+                "the container {} may be left paused: look at it on this node",
+                container.id
+            ))),
             taken = self.checkpoint(&request, timeout, &mut exchanges) => taken,
         };
-        taken?;
         let answered = Timestamp::now();
+        // However that ended: does the workload run?
         let after = self.after(&container.id).await;
+        taken.map_err(|error| log::with_cause(error, &container.id).with_workload(after.as_ref().ok()))?;
         let kept = seal::adopt(&location, place.directory, &stem)?;
         let mut notes = Vec::new();
         let after =
@@ -225,6 +230,14 @@ impl Runtime {
         Ok(())
     }
 
+    /// The image as `repository@sha256:…`, which only the status of a container tells; none when it does not.
+    async fn image_by_digest(&mut self, id: &str) -> Option<String> {
+        let request = ContainerStatusRequest { container_id: id.to_owned() };
+        let answer: Result<ContainerStatusResponse, Error> =
+            self.call("ContainerStatus", request, SHORT).await;
+        answer.ok()?.status.map(|status| status.image_ref)
+    }
+
     async fn after(&mut self, id: &str) -> Result<After, Error> {
         let filter = message::ContainerFilter { id: id.to_owned(), ..message::ContainerFilter::default() };
         let request = ListContainersRequest { filter: Some(filter) };
@@ -256,6 +269,10 @@ impl Runtime {
         let work = self.grpc.unary(request, path, codec);
         match tokio::time::timeout(limit.saturating_add(Duration::from_secs(5)), work).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
+            // This end of the connection keeps to the deadline, too.
+            Ok(Err(status)) if status.code() == Code::Cancelled && status.message() == "Timeout expired" => {
+                Err(deadline(step))
+            }
             Ok(Err(status)) => Err(Error::Refused {
                 step,
                 status: format!("{:?}", status.code()),
@@ -263,16 +280,19 @@ impl Runtime {
                 body: format!("rpc error: code = {:?} desc = {}", status.code(), status.message())
                     .into_bytes(),
             }),
-            Err(_) => Err(Error::Refused {
-                step,
-                status: "DeadlineExceeded".to_owned(),
-                body: b"rpc error: code = DeadlineExceeded desc = context deadline exceeded".to_vec(),
-            }),
+            Err(_) => Err(deadline(step)),
         }
     }
 }
 
-fn name(container: &Container) -> String {
+/// What a runtime says of a call that took too long.
+fn deadline(step: String) -> Error {
+    let body = b"rpc error: code = DeadlineExceeded desc = context deadline exceeded".to_vec();
+    Error::Refused { step, status: "DeadlineExceeded".to_owned(), body }
+}
+
+/// `namespace/pod/container`.
+pub fn name(container: &Container) -> String {
     let label = |key: &str| container.labels.get(&format!("io.kubernetes.{key}")).map_or("", String::as_str);
     let own = container.metadata.as_ref().map_or("", |metadata| metadata.name.as_str());
     format!("{}/{}/{own}", label("pod.namespace"), label("pod.name"))

@@ -57,6 +57,8 @@ enum Kind {
     Wrapper,
     /// No failure at all.
     Success,
+    /// An error that CRIU can do without: it says nothing of the cause.
+    Probe,
 }
 
 /// A line that is understood.
@@ -98,6 +100,9 @@ pub fn explain(input: &[u8]) -> Vec<Explanation> {
             (false, _) => line,
         };
         let Some((rule, captures)) = table::first_match(message) else { continue };
+        if rule.kind == Kind::Probe {
+            continue;
+        }
         let explanation = rule.explain(&captures, index.saturating_add(1), line);
         finished |= rule.kind == Kind::Success;
         if found.iter().any(|other| other.code == explanation.code && other.why == explanation.why) {
@@ -121,11 +126,13 @@ pub fn is_transient(input: &[u8]) -> bool {
     explain(input).iter().any(|explanation| explanation.retry)
 }
 
-/// The first error line of a log that the table does not explain: what a person should look at.
+/// The first error line of a log, but for those that CRIU can do without: what a person should look at.
 pub fn first_error(input: &[u8]) -> Option<(usize, Vec<u8>)> {
     let text = status_message(input);
     let mut lines = text.split(|byte| *byte == b'\n').enumerate();
-    let is_error = |line: &[u8]| log_message(line).is_some_and(|message| message.is_error);
+    let is_probe = |text: &[u8]| table::first_match(text).is_some_and(|(rule, _)| rule.kind == Kind::Probe);
+    let is_error =
+        |line: &[u8]| log_message(line).is_some_and(|message| message.is_error && !is_probe(message.text));
     lines
         .find(|(_, line)| is_error(line))
         .map(|(index, line)| (index.saturating_add(1), line.strip_suffix(b"\r").unwrap_or(line).to_vec()))

@@ -61,7 +61,10 @@ pub fn find<'a>(pattern: &'static str, line: &'a [u8]) -> Option<Captures<'a>> {
         }
     }
     if let Some(name) = open {
-        captures.push((name, rest.get(..rest.len().min(MAX_CAPTURE))?.trim_ascii_end()));
+        let rest = rest.get(..rest.len().min(MAX_CAPTURE))?.trim_ascii_end();
+        // The kubelet puts what it passes on in brackets.
+        let inner = rest.strip_suffix(b")").filter(|inner| !inner.contains(&b'('));
+        captures.push((name, inner.unwrap_or(rest)));
     }
     Some(Captures(captures))
 }
@@ -81,6 +84,8 @@ mod tests {
     #[test]
     fn a_name_at_the_end_takes_the_rest() {
         assert_eq!(find("user {user}", b"for user eve \n").unwrap().fill("{user}!"), "eve!");
+        assert_eq!(find("is {n}", b"failed (it is 7)").unwrap().fill("{n}."), "7.");
+        assert_eq!(find("is {n}", b"it is f(7)").unwrap().fill("{n}."), "f(7).");
         assert_eq!(find("plain", b"a plain line").unwrap().fill("{user}."), "{user}.");
     }
 

@@ -144,6 +144,17 @@ fn an_unknown_error_is_quoted() {
 }
 
 #[test]
+fn what_criu_can_do_without_is_no_cause() {
+    let log = b"(00.1) Error (criu/tun.c:85): tun: Unable to create tun: No such file or directory\n\
+        (00.2) Error (criu/util.c:1534): rlimit: Can't setup RLIMIT_NOFILE for self: Operation not permitted\n\
+        (00.3) Error (criu/x.c:1): Something new\n(00.4) Error (criu/cr-dump.c:1): Dumping FAILED.\n";
+    assert_eq!(first_error(log).unwrap().0, 3);
+    assert_eq!(codes(std::str::from_utf8(log).unwrap()), ["dump-failed"]);
+    let outside = "(00.1) Error (criu/files-reg.c:1790): Can't lookup mount=77 for fd=0 path=/dev/null\n";
+    assert_eq!(codes(outside), ["file-outside"]);
+}
+
+#[test]
 fn any_bytes_are_taken() {
     for input in
         [&b""[..], b"(", b"(.)", b"()", b"(1.1)", b"\xff\xfe", b"{", b"{\"message\":1}", b"(0.1) 12:"]

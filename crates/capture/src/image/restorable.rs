@@ -160,8 +160,14 @@ fn containerd(entries: &[Entry], origin: &Origin) -> Verdict {
             .to_owned(),
         format!("a node of architecture {}", origin.architecture),
     ];
-    if let Some(image) = config("rootfsImageRef").filter(|image| !image.is_empty()) {
-        needs.push(format!("the base image {image}, which is pulled where it is missing"));
+    match config("rootfsImageRef").filter(|image| !image.is_empty()) {
+        // Measured with 2.1: an id is taken for a name to pull, even where the node has the image.
+        Some(id) if id.starts_with("sha256:") && refuses.is_empty() => refuses.push(format!(
+            "config.dump names the base image by its id, {id}, since it was imported and not pulled; containerd finds \
+             base images by repository and digest only"
+        )),
+        Some(image) => needs.push(format!("the base image {image}, which is pulled where it is missing")),
+        None => {}
     }
     Verdict { engine: Engine::Containerd, refuses, needs }
 }

@@ -135,6 +135,20 @@ fn engines_refuse_what_is_not_theirs() {
 }
 
 #[test]
+fn containerd_finds_base_images_by_name_only() {
+    let mut complete = entries();
+    let status = Entry { path: b"status.dump".to_vec(), ..complete[0].clone() };
+    complete.push(Entry { kind: Kind::File(0, Vec::new()), ..status });
+    let of = |reference: &str| Origin {
+        engine: "containerd".to_owned(),
+        config: Some(json!({"rootfsImageName": "r.local/shop:1", "rootfsImageRef": reference})),
+        ..crio()
+    };
+    assert_eq!(refuses(&complete, &of("r.local/shop@sha256:00"), Engine::Containerd), Vec::<String>::new());
+    assert!(refuses(&complete, &of("sha256:00"), Engine::Containerd)[0].contains("imported and not pulled"));
+}
+
+#[test]
 fn what_is_incomplete_restores_nowhere() {
     let without: Vec<Entry> =
         entries().into_iter().filter(|entry| entry.path != b"checkpoint/inventory.img").collect();

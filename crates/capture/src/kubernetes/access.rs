@@ -17,6 +17,8 @@ use crate::{error::Error, manifest::Exchange};
 
 /// Longest answer that is read: a list of many pods.
 const MAX_ANSWER: usize = 64 << 20;
+/// Longest refusal that is read; what is beyond is no explanation any more.
+const MAX_REFUSAL: usize = 64 << 10;
 /// Longest answer that a manifest repeats.
 pub const MAX_RECORDED: usize = 4 << 10;
 /// Time for requests that take none.
@@ -170,10 +172,18 @@ impl Access {
         let work = async {
             let response =
                 self.client.send(request).await.map_err(|error| Error::connection(step.as_str(), &error))?;
-            let status = response.status().as_u16();
-            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| Error::connection(step.as_str(), error.as_ref()))?;
-            Ok((status, body.to_bytes().to_vec()))
+            let status = response.status();
+            let body = if status.is_success() {
+                let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+                let body = body.map_err(|error| Error::connection(step.as_str(), error.as_ref()))?;
+                body.to_bytes().to_vec()
+            } else if let Some(place) = response.headers().get(header::LOCATION) {
+                // Not followed: the credentials would go along.
+                format!("redirected to {}", String::from_utf8_lossy(place.as_bytes())).into_bytes()
+            } else {
+                beginning(response.into_body()).await
+            };
+            Ok((status.as_u16(), body))
         };
         let (status, body) = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
             Err(Error::Connection {
@@ -239,6 +249,21 @@ impl Answer {
             body: format!("the answer is not what such a server gives: {error}").into_bytes(),
         })
     }
+}
+
+/// The beginning of a refusal, as far as it came.
+async fn beginning(mut body: Body) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        let left = MAX_REFUSAL.saturating_sub(bytes.len());
+        if let Some(data) = frame.data_ref() {
+            bytes.extend(data.iter().take(left));
+        }
+        if bytes.len() >= MAX_REFUSAL {
+            break;
+        }
+    }
+    bytes
 }
 
 /// Escapes what must not stand in the query of a URL.

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{
-    access::{Access, Via},
+    access::{Access, Answer, Via},
     target::{check_name, get_pod},
 };
 use crate::{
@@ -26,6 +26,8 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a stream may stand still.
 const STALL: Duration = Duration::from_secs(60);
+/// How long making the pod may take.
+const CREATE: Duration = Duration::from_secs(30);
 /// How long the pod may take to start.
 const START: Duration = Duration::from_secs(120);
 /// How long hashing on the node may take.
@@ -82,21 +84,26 @@ pub async fn fetch(
     check_name(node)?;
     let mut exchanges = Vec::new();
     let pods = format!("/api/v1/namespaces/{}/pods", options.namespace);
-    let manifest = pod(node, node_path, options)?;
-    let answer = access
-        .send(Method::POST, &pods, Some(manifest.to_string().into_bytes()), Duration::from_secs(30))
-        .await?;
-    exchanges.push(Exchange { body: None, ..answer.exchange.clone() });
-    let created: Pod = serde_json::from_slice(&answer.ok()?.body).map_err(|error| {
-        Error::Transfer(format!("the API server's answer to a new pod is not understood: {error}"))
-    })?;
-    let name = created.metadata.name.unwrap_or_default();
-    check_name(&name)?;
+    // The name is chosen here, so that the pod can be removed even if no answer to its creation came.
+    let name = format!("ckptfx-fetch-{}", unique());
+    let manifest = pod(&name, node, node_path, options)?;
+    let created = access.send(Method::POST, &pods, Some(manifest.to_string().into_bytes()), CREATE).await;
+    if let Ok(answer) = &created {
+        exchanges.push(Exchange { body: None, ..answer.exchange.clone() });
+    }
+    let created = match created {
+        // Refused: there is nothing to remove.
+        Ok(answer) if (400..500).contains(&answer.status) => return Err(answer.refused()),
+        other => other.and_then(Answer::ok).map(drop),
+    };
     let copy = Copy { access, namespace: &options.namespace, pod: &name, node_path };
-    let copied = tokio::select! {
-        biased;
-        () = stop.requested() => Err(Error::Interrupted("the archive is still on the node".to_owned())),
-        copied = copy.run(options, directory, stem) => copied,
+    let copied = match created {
+        Err(error) => Err(error),
+        Ok(()) => tokio::select! {
+            biased;
+            () = stop.requested() => Err(Error::Interrupted("the archive is still on the node".to_owned())),
+            copied = copy.run(options, directory, stem) => copied,
+        },
     };
     // Whatever happened, the pod goes; twice, since nobody else would do it.
     let path = format!("{pods}/{name}?gracePeriodSeconds=0");
@@ -119,8 +126,15 @@ pub async fn fetch(
     }
 }
 
+/// A word that no other pod's name has.
+fn unique() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    // Each state has keys of its own, from the system's random numbers.
+    format!("{:016x}", RandomState::new().hash_one("pod"))
+}
+
 /// The pod: pinned to the node, without a token, without capabilities, with one directory of the node.
-fn pod(node: &str, node_path: &str, options: &Options) -> Result<serde_json::Value, Error> {
+fn pod(name: &str, node: &str, node_path: &str, options: &Options) -> Result<serde_json::Value, Error> {
     let (directory, _) = split(node_path)?;
     let writes = options.keep || options.delete;
     let security = if options.privileged {
@@ -137,7 +151,7 @@ fn pod(node: &str, node_path: &str, options: &Options) -> Result<serde_json::Val
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "generateName": "ckptfx-fetch-",
+            "name": name,
             "labels": {"app.kubernetes.io/name": "ckptfx-fetch", "app.kubernetes.io/managed-by": "ckptfx"},
         },
         "spec": {

@@ -55,13 +55,23 @@ async fn capture(
     place: &Place<'_>,
     stop: &Stop,
 ) -> Result<Captured, Error> {
+    if stop.is_requested() {
+        return Err(Error::Interrupted(format!("nothing was asked of {}", target.name())));
+    }
     let taken = tokio::select! {
         biased;
-        () = stop.requested() => {
-            Err(Error::Interrupted(format!("a checkpoint of {} may still be written on the node", target.name())))
-        }
+        () = stop.insisted() => Err(Error::Interrupted(format!(
+            "a checkpoint of {} may still be written on the node, or the container may be left paused",
+            target.name()
+        ))),
         taken = trigger::take(access, target, plan.timeout) => taken,
-    }?;
+    };
+    let taken = match taken {
+        Ok(taken) => taken,
+        Err(error @ Error::Interrupted(_)) => return Err(error),
+        // A failed checkpoint may have done harm too.
+        Err(error) => return Err(error.with_workload(trigger::after(access, target).await.ok().as_ref())),
+    };
     let Taken { node_path, requested, answered, mut exchanges } = taken;
     let mut notes = Vec::new();
     // The workload first: it is what an operator worries about while a large archive is copied.
@@ -98,7 +108,7 @@ async fn capture(
     let source = source(access, target, &mut notes).await;
     // The name of the archive, where it got a number, is that of the manifest.
     let stem = archive.name.as_deref().and_then(|name| name.strip_suffix(".tar")).unwrap_or(&stem).to_owned();
-    let captured = place.seal(&stem, path, |manifest| {
+    let mut captured = place.seal(&stem, path, |manifest| {
         manifest.archive = archive;
         manifest.subject = subject.clone();
         manifest.source = source;
@@ -109,14 +119,14 @@ async fn capture(
         manifest.fetch = fetch;
         manifest.notes = notes;
     })?;
-    match failure {
-        Some(error @ Error::Interrupted(_)) => Err(error),
-        Some(error) => Err(Error::Transfer(format!(
+    captured.failure = failure.map(|error| match error {
+        Error::Interrupted(_) => error,
+        error => Error::Transfer(format!(
             "the checkpoint was taken and is on the node at {node_path} (recorded in {}), but it did not come home: {error}",
             captured.manifest_path.display()
-        ))),
-        None => Ok(captured),
-    }
+        )),
+    });
+    Ok(captured)
 }
 
 /// What is known of the node.

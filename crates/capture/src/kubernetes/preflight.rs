@@ -16,6 +16,10 @@ const RUNTIMES: [(&str, (u64, u64)); 2] = [("containerd", (2, 0)), ("cri-o", (1,
 const KUBELET: (u64, u64) = (1, 25);
 const KUBELET_ON: (u64, u64) = (1, 30);
 
+/// What CRIU must be told before it is needed.
+pub(crate) const CRIU_OPTIONS: &str = "Have tcp-established, ghost-limit 64M, link-remap, ext-unix-sk and file-locks, one a \
+                                       line, in /etc/criu/runc.conf (crun: crun.conf) on the nodes before they are needed.";
+
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,7 +57,7 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(code: &'static str, state: State, message: impl Into<String>, fix: &str) -> Self {
+    pub(crate) fn new(code: &'static str, state: State, message: impl Into<String>, fix: &str) -> Self {
         let fix = (state != State::Ok && !fix.is_empty()).then(|| fix.to_owned());
         Self { code, state, message: message.into(), fix }
     }
@@ -68,10 +72,12 @@ struct Permission {
 }
 
 const TRIGGER: [Permission; 1] = [Permission { verb: "create", resource: "nodes", subresource: "proxy" }];
-const FETCH: [Permission; 4] = [
+// Which of the two verbs a command in a pod takes depends on the version of the API server.
+const FETCH: [Permission; 5] = [
     Permission { verb: "create", resource: "pods", subresource: "" },
     Permission { verb: "get", resource: "pods", subresource: "" },
     Permission { verb: "create", resource: "pods", subresource: "exec" },
+    Permission { verb: "get", resource: "pods", subresource: "exec" },
     Permission { verb: "delete", resource: "pods", subresource: "" },
 ];
 
@@ -129,8 +135,7 @@ pub async fn check(access: &Access, node: &str, fetch_namespace: Option<&str>) -
         State::Unknown,
         "whether the node's CRIU dumps established TCP connections, large deleted files and sockets to the node \
          cannot be seen from here",
-        "Have tcp-established, ghost-limit 64M, link-remap, ext-unix-sk and file-locks, one a line, in \
-         /etc/criu/runc.conf (crun: crun.conf) on the nodes before they are needed.",
+        CRIU_OPTIONS,
     ));
     checks
 }

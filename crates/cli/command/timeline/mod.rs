@@ -17,6 +17,7 @@ use super::{
 use crate::{
     args::{Common, Format, TimelineArgs},
     render::Collection,
+    sealed,
     untrusted::{show, show_short},
 };
 
@@ -58,7 +59,8 @@ pub fn run(args: &TimelineArgs, common: &Common) -> Result<Outcome> {
         [] => Kind::ALL.to_vec(),
         some => some.iter().map(|kind| kind.0).collect(),
     };
-    for_each_checkpoint(&args.archives, common, VIEW.name, VIEW.collection, |case, output, bars| {
+    let archives = sealed::expand(&args.archives, false)?;
+    for_each_checkpoint(&archives, common, VIEW.name, VIEW.collection, |case, output, bars| {
         args.filter.check(case)?;
         let sources = if Kind::OF_FILES.iter().any(|kind| kinds.contains(kind)) {
             sources(case, &|member, diagnostics| open_member(member, common, bars, diagnostics))

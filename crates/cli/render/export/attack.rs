@@ -17,6 +17,7 @@ pub fn name(id: &str) -> Option<&'static str> {
 /// Number and name of a technique's tactic.
 pub fn tactic(technique: &Technique) -> Option<(&'static str, &'static str)> {
     let id = match technique.tactic.as_deref()? {
+        "initial-access" => "TA0001",
         "execution" => "TA0002",
         "persistence" => "TA0003",
         "privilege-escalation" => "TA0004",

@@ -236,6 +236,7 @@ mod tests {
             limits: ckptfx_parser::Limits::DEFAULT,
             given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
+            sieve: None,
         };
         let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).expect("an archive");
         let checkpoint = &evidence.checkpoints[0];

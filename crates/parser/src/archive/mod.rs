@@ -4,6 +4,7 @@
 
 mod directory;
 mod pax;
+mod sift;
 mod sparse;
 mod stream;
 mod tar;
@@ -11,6 +12,7 @@ mod tar;
 use std::{
     borrow::Cow,
     collections::HashMap,
+    ops::Range,
     path::PathBuf,
     sync::{OnceLock, atomic::AtomicU64},
 };
@@ -19,6 +21,7 @@ use bytes::Bytes;
 
 pub use self::{
     directory::index_directory,
+    sift::{Sieve, Sifter, UNIT},
     stream::{index_stream, looks_like_stream},
     tar::{index_tar, looks_like_tar},
 };
@@ -62,6 +65,9 @@ pub struct Member {
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Offset of the first byte of content in the archive file (after decompression), if it has one.
     pub offset: Option<u64>,
+    /// What of the content was searched while it was decompressed and not stored, in order; [`Member::bytes`] has zeros
+    /// there, which are not the content. Only pages images have any.
+    pub holes: Vec<Range<u64>>,
     data: Data,
 }
 
@@ -197,6 +203,27 @@ impl Archive {
         self.members.push(member);
     }
 
+    /// Tells the members what of them was not stored, by the place in the archive. False when any of it is not the
+    /// content of a pages image, so that the archive cannot be used.
+    pub fn set_holes(&mut self, holes: &[Range<u64>]) -> bool {
+        let mut rest = holes;
+        for member in &mut self.members {
+            let (Some(start), Data::Slice(bytes)) = (member.offset, &member.data) else { continue };
+            let end = start.saturating_add(bytes.len() as u64);
+            if !sift::is_pages_image(&member.path) {
+                continue;
+            }
+            while let Some((hole, others)) = rest.split_first()
+                && start <= hole.start
+                && hole.end <= end
+            {
+                member.holes.push(hole.start - start..hole.end - start);
+                rest = others;
+            }
+        }
+        rest.is_empty()
+    }
+
     /// Takes in the members of another archive, such as the next layer of an image.
     pub fn merge(&mut self, other: Archive) {
         self.merge_below(other, b"");
@@ -230,6 +257,7 @@ impl Archive {
                 device: None,
                 xattrs: Vec::new(),
                 offset: None,
+                holes: Vec::new(),
                 data: Data::Slice(bytes),
             };
             archive.add(member, &mut reports);

@@ -132,6 +132,7 @@ pub fn index_stream(shards: &[Bytes], name: &str, limits: &Limits) -> std::io::R
             device: None,
             xattrs: Vec::new(),
             offset: None,
+            holes: Vec::new(),
             data: Data::Slice(data),
         };
         archive.add(member, &mut reports);

@@ -13,7 +13,7 @@ use crate::{
     limits::{count, reached},
 };
 
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// Whether the bytes begin with a tar header whose checksum holds.
 pub fn looks_like_tar(bytes: &[u8]) -> bool {
@@ -25,7 +25,7 @@ fn header_at(bytes: &[u8], position: usize) -> Option<&Header> {
     Some(Header::from_byte_slice(block))
 }
 
-fn checksum_holds(header: &Header) -> bool {
+pub(super) fn checksum_holds(header: &Header) -> bool {
     let bytes = header.as_bytes();
     let sum: u32 = bytes
         .iter()
@@ -214,6 +214,7 @@ impl Walk<'_> {
                 .flatten(),
             xattrs: extensions.xattrs,
             offset: has_content.then_some(start as u64),
+            holes: Vec::new(),
             data,
         };
         if is_cut || is_unreadable || (is_sparse && member.is_cut()) {
@@ -270,7 +271,7 @@ impl Walk<'_> {
     }
 }
 
-fn is_file(kind: EntryType) -> bool {
+pub(super) fn is_file(kind: EntryType) -> bool {
     matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
 }
 

@@ -7,9 +7,12 @@ mod nested;
 pub(crate) use layout::{Place, find as find_places, join};
 pub use nested::{BaseImage, open_base_image, open_nested};
 
+pub use crate::archive::Sieve;
+
 use std::{
     fs::File,
     io::{self, Write as _},
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,7 +22,8 @@ use bytes::Bytes;
 use crate::{
     Checkpoint, Diagnostic, Error, Limits, Result, Severity,
     archive::{
-        Archive, MemberKind, index_directory, index_stream, index_tar, looks_like_stream, looks_like_tar,
+        Archive, MemberKind, Sifter, UNIT, index_directory, index_stream, index_tar, looks_like_stream,
+        looks_like_tar,
     },
     limits::{Given, count, reached},
     source::{Compression, Progress, Spool, map_file},
@@ -63,6 +67,9 @@ pub struct OpenOptions<'a> {
     pub given: &'a Given,
     /// Told about long steps.
     pub progress: &'a dyn Progress,
+    /// When nothing but certain matches is wanted of the memory of processes: what they are. Of memory that comes
+    /// compressed, the rest need not be stored, and is [`Content::Searched`](crate::memory::Content::Searched).
+    pub sieve: Option<&'a Sieve<'a>>,
 }
 
 /// Opened evidence: one checkpoint or several.
@@ -153,12 +160,27 @@ fn load(
         Input::Stdin => read_all(io::stdin().lock()).map_err(|source| at(Path::new("-"), source))?,
     };
     let size = bytes.len() as u64;
-    let (bytes, compressions) = decompress(bytes, name, options, diagnostics)?;
-    let suffix: String = compressions.iter().map(|format| format!("+{}", format.name())).collect();
-    if looks_like_tar(&bytes) {
-        return Ok(Ok((index_tar(&bytes, name, &options.limits), size, suffix)));
+    let mut sieve = options.sieve;
+    loop {
+        let mut noticed = Vec::new();
+        let (bytes, formats, holes) = decompress_sifted(bytes.clone(), name, sieve, options, &mut noticed)?;
+        let mut archive = looks_like_tar(&bytes).then(|| index_tar(&bytes, name, &options.limits));
+        let is_understood = holes.is_empty()
+            || Compression::detect(&bytes).is_none()
+                && archive.as_mut().is_some_and(|archive| archive.set_holes(&holes));
+        if !is_understood {
+            sieve = None;
+            // What was decompressed in vain counts for nothing.
+            options.given.reset();
+            continue;
+        }
+        diagnostics.append(&mut noticed);
+        let suffix = formats.iter().map(|format| format!("+{}", format.name())).collect();
+        return Ok(match archive {
+            Some(archive) => Ok((archive, size, suffix)),
+            None => Err((bytes, size, suffix)),
+        });
     }
-    Ok(Err((bytes, size, suffix)))
 }
 
 fn unpack(
@@ -229,13 +251,28 @@ fn into_file(bytes: &[u8]) -> io::Result<Bytes> {
 
 /// Undoes compression as often as there is any. Damage keeps what came out before it.
 fn decompress(
-    mut bytes: Bytes,
+    bytes: Bytes,
     name: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<(Bytes, Vec<Compression>)> {
+    decompress_sifted(bytes, name, None, options, diagnostics).map(|(bytes, formats, _)| (bytes, formats))
+}
+
+/// The same, leaving out what a sieve lets through; where that is is given too. What has such holes is not
+/// decompressed further.
+fn decompress_sifted(
+    mut bytes: Bytes,
+    name: &str,
+    sieve: Option<&Sieve<'_>>,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<(Bytes, Vec<Compression>, Vec<Range<u64>>)> {
     let mut formats = Vec::new();
-    while let Some(format) = Compression::detect(&bytes) {
+    let mut holes = Vec::new();
+    while holes.is_empty()
+        && let Some(format) = Compression::detect(&bytes)
+    {
         if formats.len() >= count(options.limits.compressions) {
             let what =
                 format!("{} compressions were undone, and the content is compressed again", formats.len());
@@ -258,24 +295,35 @@ fn decompress(
             return Err(failed(0, source));
         }
         let limits = Limits { decompressed_bytes: room, ..options.limits };
-        let output =
-            format.decompress(&bytes, &limits, options.progress).map_err(|source| failed(0, source))?;
-        let produced = output.bytes.len() as u64;
+        let mut spool = Spool::default();
+        let mut sifter = sieve.map(|sieve| Sifter::new(sieve, UNIT, &options.limits));
+        let mut store = |block: Vec<u8>| match &mut sifter {
+            Some(sifter) => sifter.take(block, &mut spool),
+            None => spool.write_all(&block).map(|()| block),
+        };
+        let cut_short = format
+            .decompress(&bytes, &limits, options.progress, &mut store)
+            .map_err(|source| failed(0, source))?;
+        if let Some(sifter) = sifter {
+            sifter.finish(&mut spool).map_err(|source| failed(0, source))?;
+        }
+        holes = spool.holes().to_vec();
+        let produced = spool.length();
         options.given.add(length, produced, &options.limits);
-        if let Some(error) = output.cut_short {
+        if let Some(error) = cut_short {
             if produced == 0 {
                 return Err(failed(0, error));
             }
             let message = format!("{} data ends after {produced} bytes: {error}", format.name());
             diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
         }
-        bytes = output.bytes;
+        bytes = spool.finish().map_err(|source| failed(0, source))?;
         if produced <= SMALL && options.given.bytes() > IN_MEMORY {
             bytes = into_file(&bytes).map_err(|source| failed(0, source))?;
         }
         formats.push(format);
     }
-    Ok((bytes, formats))
+    Ok((bytes, formats, holes))
 }
 
 fn unpack_directory(

@@ -29,6 +29,8 @@ pub enum Unavailable {
     NeverDumped,
     /// What backs the mapping is not known.
     UnknownBacking,
+    /// In the evidence, but searched while it was decompressed and not stored: there is no match in it.
+    Searched,
 }
 
 impl Unavailable {
@@ -44,6 +46,7 @@ impl Unavailable {
             Self::Unmarked => "unmarked",
             Self::NeverDumped => "never-dumped",
             Self::UnknownBacking => "unknown-backing",
+            Self::Searched => "searched",
         }
     }
 
@@ -59,6 +62,7 @@ impl Unavailable {
             Self::Unmarked => "not marked as captured",
             Self::NeverDumped => "never dumped by CRIU",
             Self::UnknownBacking => "backed by something unknown",
+            Self::Searched => "searched while decompressing, and not stored",
         }
     }
 }
@@ -205,7 +209,7 @@ impl<'a> AddressSpace<'a> {
     /// Reads bytes; all of them or the reason why not. At most `limit` bytes are given.
     ///
     /// # Errors
-    /// The first reason met.
+    /// The first reason met; that the bytes were searched and not stored only when there is no other.
     pub fn bytes(
         &self,
         from: u64,
@@ -222,6 +226,10 @@ impl<'a> AddressSpace<'a> {
         ] = runs.as_slice()
         {
             return Ok(Cow::Borrowed(bytes));
+        }
+        let reasons = || runs.iter().filter_map(|run| run.content.err());
+        if let Some(reason) = reasons().find(|reason| *reason != Unavailable::Searched).or(reasons().next()) {
+            return Err(reason);
         }
         let mut all = Vec::new();
         for run in runs {
@@ -254,6 +262,7 @@ fn push<'a>(runs: &mut Vec<Run<'a>>, start: u64, length: u64, content: Result<Ca
 fn run_of(run: PageRun<'_>) -> Run<'_> {
     let content = match run.content {
         Content::Captured { .. } => Ok(Captured::Page(run)),
+        Content::Searched { .. } => Err(Unavailable::Searched),
         Content::Lazy => Err(Unavailable::Lazy),
         Content::InMissingParent => Err(Unavailable::InMissingParent),
         Content::Encoded => Err(Unavailable::Encoded),

@@ -23,6 +23,13 @@ pub enum Content<'a> {
         /// Their offset in the member.
         offset: u64,
     },
+    /// In the evidence, but searched while it was decompressed and not stored: there is no match in it.
+    Searched {
+        /// The member that holds the bytes.
+        member: &'a Member,
+        /// Their offset in the member.
+        offset: u64,
+    },
     /// Left on the source machine to be fetched at restore; not in the evidence.
     Lazy,
     /// Unchanged since a parent dump that is not in the evidence, or that lacks the page.
@@ -66,23 +73,34 @@ impl<'a> PageRun<'a> {
                 let last = usize::try_from(end - self.start).ok()?;
                 Content::Captured { bytes: bytes.get(first..last)?, member, offset: offset + skip }
             }
+            Content::Searched { member, offset } => Content::Searched { member, offset: offset + skip },
             other => other,
         };
         Some(Self { start, length: end - start, content })
     }
 
+    /// The member that holds the bytes, and their offset in it.
+    fn place(&self) -> Option<(&'a Member, u64)> {
+        match self.content {
+            Content::Captured { member, offset, .. } | Content::Searched { member, offset } => {
+                Some((member, offset))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the bytes of `next` follow those of this run in the file; true when either has none.
+    fn is_followed_in_file_by(&self, next: &Self) -> bool {
+        self.place().zip(next.place()).is_none_or(|((member, offset), (next_member, next_offset))| {
+            std::ptr::eq(member, next_member) && offset + self.length == next_offset
+        })
+    }
+
     /// Whether `next` continues this run: in address, and in the file that holds the bytes.
     fn continues_with(&self, next: &Self) -> bool {
-        if self.end() != next.start {
-            return false;
-        }
-        match (&self.content, &next.content) {
-            (
-                Content::Captured { bytes, member, offset },
-                Content::Captured { member: next_member, offset: next_offset, .. },
-            ) => std::ptr::eq(*member, *next_member) && offset + bytes.len() as u64 == *next_offset,
-            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
-        }
+        self.end() == next.start
+            && std::mem::discriminant(&self.content) == std::mem::discriminant(&next.content)
+            && self.is_followed_in_file_by(next)
     }
 }
 
@@ -100,6 +118,15 @@ impl<'a> Pages<'a> {
     pub fn captured_bytes(&self) -> u64 {
         let captured = self.runs.iter().filter(|run| matches!(run.content, Content::Captured { .. }));
         captured.map(|run| run.length).sum()
+    }
+
+    /// Whether bytes that follow one another in memory do so in the file as well, so that searching the file finds what
+    /// searching memory would.
+    pub fn lie_in_order(&self) -> bool {
+        self.runs.windows(2).all(|pair| match pair {
+            [one, next] => one.end() != next.start || one.is_followed_in_file_by(next),
+            _ => true,
+        })
     }
 
     /// The pages of a process whose pagemap is not there: nothing is known.
@@ -249,17 +276,36 @@ impl<'a> PagesFile<'a> {
         file
     }
 
-    fn content(&self, offset: u64, length: u64) -> Content<'a> {
-        if self.encoded {
-            return Content::Encoded;
-        }
+    /// What there is of so many bytes at an offset, with lengths.
+    fn contents(&self, offset: u64, length: u64) -> Vec<(u64, Content<'a>)> {
         let range =
             || Some((usize::try_from(offset).ok()?, usize::try_from(offset.checked_add(length)?).ok()?));
-        let Some((member, (start, end))) = self.member.zip(range()) else { return Content::Lost };
-        match member.bytes().get(start..end) {
-            Some(bytes) => Content::Captured { bytes, member, offset },
-            None => Content::Lost,
+        let bytes = self.member.zip(range()).and_then(|(member, (start, end))| {
+            let bytes = member.bytes().get(start..end)?;
+            Some((member, bytes))
+        });
+        let (member, bytes) = match bytes {
+            _ if self.encoded => return vec![(length, Content::Encoded)],
+            None => return vec![(length, Content::Lost)],
+            Some(found) => found,
+        };
+        let mut contents = Vec::new();
+        let mut position = offset;
+        let end = offset + length;
+        let captured = |from: u64, to: u64, contents: &mut Vec<_>| {
+            let within = |position: u64| usize::try_from(position - offset).unwrap_or(usize::MAX);
+            let bytes = bytes.get(within(from)..within(to)).unwrap_or_default();
+            contents.push((to - from, Content::Captured { bytes, member, offset: from }));
+        };
+        let first = member.holes.partition_point(|hole| hole.end <= offset);
+        for hole in member.holes.iter().skip(first).take_while(|hole| hole.start < end) {
+            let (from, to) = (hole.start.max(offset), hole.end.min(end));
+            captured(position, from, &mut contents);
+            contents.push((to - from, Content::Searched { member, offset: from }));
+            position = to;
         }
+        captured(position, end, &mut contents);
+        contents
     }
 
     /// Bytes the file has from an offset on.
@@ -334,7 +380,11 @@ impl<'a> Reader<'a, '_> {
             // A cut file still has the first pages of the entry that the cut is in.
             let available = self.pages.available(file_offset) / self.page_size * self.page_size;
             let whole = if self.pages.encoded { length } else { length.min(available) };
-            self.push(start, whole, self.pages.content(file_offset, whole));
+            let mut position = start;
+            for (length, content) in self.pages.contents(file_offset, whole) {
+                self.push(position, length, content);
+                position += length;
+            }
             self.push(start + whole, length - whole, Content::Lost);
         } else if flags & LAZY != 0 {
             self.push(start, length, Content::Lazy);
@@ -395,10 +445,15 @@ impl<'a> Reader<'a, '_> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use ckptfx_testkit::{Checkpoint, Process, Vma, incremental};
+    use ckptfx_testkit::{Checkpoint, Container, PodmanVersion, Process, Vma, incremental};
 
     use super::*;
-    use crate::{archive::Archive, checkpoint::tests::directory};
+    use crate::{
+        Limits,
+        archive::{Archive, index_tar},
+        checkpoint::tests::directory,
+        memory::captured_regions,
+    };
 
     const BASE: u64 = 0x7f00_0000_0000;
 
@@ -423,6 +478,7 @@ mod tests {
     fn shape(pages: &Pages<'_>) -> Shape {
         let letter = |run: &PageRun<'_>| match run.content {
             Content::Captured { bytes, .. } => bytes.first().map_or('0', |byte| char::from(*byte)),
+            Content::Searched { .. } => 'S',
             Content::Lazy => 'L',
             Content::InMissingParent => 'P',
             Content::Encoded => 'E',
@@ -504,6 +560,50 @@ mod tests {
             [(0, 0x1000, 'P'), (0x1000, 0x1000, '1'), (0x2000, 0x1000, '2'), (0x3000, 0x5000, 'P')];
         assert_eq!(letters(runs), expected);
         assert!(codes.contains(&"missing-parent"));
+    }
+
+    #[test]
+    fn what_was_searched_already_has_no_bytes() {
+        let tar = Container::new(dump()).podman(PodmanVersion::V5).to_tar();
+        let mut archive = index_tar(&Bytes::from(tar), "x.tar", &Limits::DEFAULT);
+        let member = archive.find(b"checkpoint/pages-1.img").unwrap();
+        let start = member.offset.unwrap();
+        let (pages, first) = (start..start + member.size, archive.members()[0].offset.unwrap_or(0));
+        for wrong in [pages.start - 1..pages.end, pages.start..pages.end + 1, first..first + 1] {
+            assert!(!archive.set_holes(&[wrong]));
+        }
+        assert!(archive.set_holes(&[start + 0x800..start + 0x1800, start + 0x3800..start + 0x4000]));
+        let images = directory(archive, "checkpoint");
+        let pages = Pages::read(&images, "pagemap-1.img", 0x1000, &mut Vec::new());
+        let expected = [
+            (0, 0x800, 'a'),
+            (0x800, 0x1000, 'S'),
+            (0x1800, 0x800, 'a'),
+            (0x4000, 0x1800, 'b'),
+            (0x5800, 0x800, 'S'),
+        ];
+        assert_eq!(shape(&pages), expected);
+        assert!(pages.lie_in_order());
+        let regions = captured_regions(&pages).unwrap();
+        let told: Vec<_> =
+            regions.iter().map(|it| (it.start - BASE, it.length, it.bytes().len(), it.goes_on)).collect();
+        assert_eq!(
+            told,
+            [
+                (0, 0x800, 0x800, false),
+                (0x800, 0x1000, 0, true),
+                (0x1800, 0x800, 0x800, true),
+                (0x4000, 0x1800, 0x1800, false),
+                (0x5800, 0x800, 0, true)
+            ]
+        );
+    }
+
+    #[test]
+    fn pages_of_a_parent_do_not_lie_in_order() {
+        let [first, second, _] = incremental();
+        let images = directory(archive(&[("a", &second), ("a/parent", &first)], |_, bytes| bytes), "a");
+        assert!(!Pages::read(&images, "pagemap-1.img", 0x1000, &mut Vec::new()).lie_in_order());
     }
 
     #[test]

@@ -7,11 +7,16 @@ use bytes::Bytes;
 use super::{Content, Pages};
 use crate::{archive::Member, source::Spool};
 
-/// Consecutive captured bytes; nothing captured touches either end.
+/// Consecutive captured bytes; nothing captured touches either end, but for what was searched already.
 #[derive(Debug)]
 pub struct Region<'a> {
     /// Address of the first byte (for shared memory: offset in the object).
     pub start: u64,
+    /// Length in bytes.
+    pub length: u64,
+    /// Whether it goes on where the region before it ends, because one of the two was searched while it was
+    /// decompressed and has no bytes here.
+    pub goes_on: bool,
     pieces: Vec<Piece<'a>>,
     joined: Option<Bytes>,
 }
@@ -52,18 +57,24 @@ impl<'a> Region<'a> {
 pub fn captured_regions<'a>(pages: &Pages<'a>) -> io::Result<Vec<Region<'a>>> {
     let mut regions: Vec<Region<'a>> = Vec::new();
     for run in &pages.runs {
-        let Content::Captured { bytes, member, offset } = run.content else { continue };
-        let piece = Piece { start: run.start, bytes, member, offset };
-        match regions.last_mut() {
-            Some(region)
-                if region
-                    .pieces
-                    .last()
-                    .is_some_and(|last| last.start + last.bytes.len() as u64 == run.start) =>
-            {
-                region.pieces.push(piece);
+        let piece = match run.content {
+            Content::Captured { bytes, member, offset } => {
+                Some(Piece { start: run.start, bytes, member, offset })
             }
-            _ => regions.push(Region { start: run.start, pieces: vec![piece], joined: None }),
+            Content::Searched { .. } => None,
+            _ => continue,
+        };
+        let touching = regions.last_mut().filter(|last| last.start + last.length == run.start);
+        match (touching, piece) {
+            (Some(region), Some(piece)) if !region.pieces.is_empty() => {
+                region.pieces.push(piece);
+                region.length += run.length;
+            }
+            (touching, piece) => {
+                let goes_on = touching.is_some();
+                let (start, length, pieces) = (run.start, run.length, piece.into_iter().collect());
+                regions.push(Region { start, length, goes_on, pieces, joined: None });
+            }
         }
     }
     let mut spool = Spool::default();

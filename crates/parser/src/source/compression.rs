@@ -1,24 +1,23 @@
 //! Compression formats: recognising and undoing them.
 
 use std::{
-    io::{self, Read, Write},
-    sync::mpsc::sync_channel,
+    io::{self, Read},
+    sync::{Mutex, PoisonError, mpsc::sync_channel},
     thread,
 };
 
-use bytes::Bytes;
 use liblzma::bufread::XzDecoder;
 use lz4_flex::frame::FrameDecoder;
 
-use super::{Progress, Spool};
+use super::Progress;
 use crate::Limits;
 
-/// Bytes handed from the decoder to the writer at a time.
-const BLOCK: usize = 1 << 20;
+/// Bytes decoded at a time.
+const BLOCK: usize = 256 << 10;
 /// So many bytes may come out of ever so few.
 const RATIO_FREE: u64 = 1 << 30;
-/// Blocks under way between the two.
-const BLOCKS_UNDER_WAY: usize = 8;
+/// Blocks that may wait for the other thread: where the machine is busy it gets its turn only every few milliseconds.
+const BLOCKS_UNDER_WAY: usize = 64;
 /// Below this many compressed bytes a second thread is not worth starting.
 const ONE_THREAD_BELOW: usize = 1 << 18;
 
@@ -37,13 +36,9 @@ pub enum Compression {
     Lz4,
 }
 
-/// What came out of compressed bytes.
-pub struct Decompressed {
-    /// The bytes, as many as could be had.
-    pub bytes: Bytes,
-    /// Why they are not all, if they are not.
-    pub cut_short: Option<io::Error>,
-}
+/// Takes decoded blocks in order, and gives a block to decode into in return: the same one, or another that is done with.
+/// The fewer there are, the better they stay in the cache.
+pub type Sink<'a> = dyn FnMut(Vec<u8>) -> io::Result<Vec<u8>> + 'a;
 
 impl Compression {
     /// Tells the format from the first bytes.
@@ -74,66 +69,72 @@ impl Compression {
         }
     }
 
-    /// Decompresses everything into anonymous storage: decoding in one thread while this one stores.
-    /// Damage ends it early and is told in [`Decompressed::cut_short`]; so does reaching a limit.
+    /// Decompresses everything, in a thread of its own while this one calls `sink`. Damage ends it early, and so does
+    /// reaching a limit: why it did is returned.
     ///
     /// # Errors
-    /// When the anonymous storage fails.
+    /// What `sink` says.
     pub fn decompress(
         self,
         input: &[u8],
         limits: &Limits,
         progress: &dyn Progress,
-    ) -> io::Result<Decompressed> {
+        sink: &mut Sink<'_>,
+    ) -> io::Result<Option<io::Error>> {
         let by_ratio = limits.decompressed_ratio.saturating_mul(input.len() as u64).max(RATIO_FREE);
         let limit = limits.decompressed_bytes.min(by_ratio);
-        let mut spool = Spool::default();
-        let cut_short = if input.len() < ONE_THREAD_BELOW {
-            self.decode(input, &mut |block| spool.write_all(&block).map(|()| spool.length() < limit))?
-        } else {
-            progress.begin("decompressing", Some(input.len() as u64));
-            let outcome = self.decode_beside(input, limit, &mut spool, progress);
-            progress.end();
-            outcome?
-        };
-        Ok(Decompressed { bytes: spool.finish()?, cut_short })
+        if input.len() < ONE_THREAD_BELOW {
+            return self.decode(input, limit, &mut |block, _| sink(block).map(Some));
+        }
+        progress.begin("decompressing", Some(input.len() as u64));
+        let outcome = self.decode_beside(input, limit, progress, sink);
+        progress.end();
+        outcome
     }
 
     fn decode_beside(
         self,
         input: &[u8],
         limit: u64,
-        spool: &mut Spool,
         progress: &dyn Progress,
+        sink: &mut Sink<'_>,
     ) -> io::Result<Option<io::Error>> {
+        // The block that came back last is still in the cache.
+        let spare: Mutex<Vec<Vec<u8>>> = Mutex::default();
+        let spare = &spare;
         thread::scope(|scope| {
             let (sender, receiver) = sync_channel::<(Vec<u8>, u64)>(BLOCKS_UNDER_WAY);
             let decoder = scope.spawn(move || {
-                let mut produced = 0_u64;
-                self.decode(input, &mut |block| {
-                    produced += block.len() as u64;
-                    // The writer hangs up only when it failed, and says so itself.
-                    Ok(sender.send((block, produced)).is_ok() && produced < limit)
+                self.decode(input, limit, &mut |block, produced| {
+                    // The receiver hangs up only when the sink failed, which says so itself.
+                    let goes_on = sender.send((block, produced)).is_ok();
+                    let spare = || spare.lock().ok()?.pop();
+                    Ok(goes_on.then(|| spare().unwrap_or_default()))
                 })
             });
-            let mut written = Ok(());
+            let mut taken = Ok(());
             for (block, produced) in receiver {
-                written = spool.write_all(&block);
-                if written.is_err() {
-                    break;
+                match sink(block) {
+                    Ok(block) => spare.lock().unwrap_or_else(PoisonError::into_inner).push(block),
+                    Err(error) => {
+                        taken = Err(error);
+                        break;
+                    }
                 }
                 progress.advance_to(produced.min(input.len() as u64));
             }
-            written?;
+            taken?;
             decoder.join().unwrap_or_else(|_| Err(io::Error::other("the decoder stopped unexpectedly")))
         })
     }
 
-    /// Gives decoded blocks to `sink` until the end, damage, or `sink` returning false.
+    /// Gives decoded blocks to `sink`, with the number of bytes decoded so far, until the end, damage, the limit, or
+    /// `sink` giving no block to go on with.
     fn decode(
         self,
         input: &[u8],
-        sink: &mut dyn FnMut(Vec<u8>) -> io::Result<bool>,
+        limit: u64,
+        sink: &mut dyn FnMut(Vec<u8>, u64) -> io::Result<Option<Vec<u8>>>,
     ) -> io::Result<Option<io::Error>> {
         let mut reader: Box<dyn Read + '_> = match self {
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(input)),
@@ -159,8 +160,10 @@ impl Compression {
                 rest: |decoder| decoder.get_ref(),
             }),
         };
+        let mut block = Vec::new();
+        let mut produced = 0_u64;
         loop {
-            let mut block = vec![0; BLOCK];
+            block.resize(BLOCK, 0);
             let mut filled = 0;
             let mut outcome = Ok(1);
             while let Some(space) = block.get_mut(filled..).filter(|space| !space.is_empty()) {
@@ -171,10 +174,17 @@ impl Compression {
                 }
             }
             block.truncate(filled);
-            if filled > 0 && !sink(block)? {
-                return Ok(Some(io::Error::other(
-                    "it gives more than is believed (limits decompressed-bytes and decompressed-ratio; --limit raises them)",
-                )));
+            if filled > 0 {
+                produced += filled as u64;
+                let next = sink(std::mem::take(&mut block), produced)?;
+                match next.filter(|_| produced < limit) {
+                    Some(next) => block = next,
+                    None => {
+                        return Ok(Some(io::Error::other(
+                            "it gives more than is believed (limits decompressed-bytes and decompressed-ratio; --limit raises them)",
+                        )));
+                    }
+                }
             }
             match outcome {
                 Ok(0) => return Ok(None),
@@ -230,8 +240,20 @@ impl<D: Read> Read for Streams<'_, D> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
     use crate::source::Silent;
+
+    fn decompress(format: Compression, input: &[u8], limits: &Limits) -> (Vec<u8>, Option<io::Error>) {
+        let mut bytes = Vec::new();
+        let mut sink = |block: Vec<u8>| {
+            bytes.extend_from_slice(&block);
+            Ok(block)
+        };
+        let cut_short = format.decompress(input, limits, &Silent, &mut sink).unwrap();
+        (bytes, cut_short)
+    }
 
     fn text() -> Vec<u8> {
         (0..400_000_u32).flat_map(|i| format!("line {}\n", i % 977).into_bytes()).collect()
@@ -276,9 +298,9 @@ mod tests {
             pieces.extend(compress(format, second));
             for input in [whole, pieces] {
                 assert_eq!(Compression::detect(&input), Some(format));
-                let output = format.decompress(&input, &Limits::DEFAULT, &Silent).unwrap();
-                assert!(output.cut_short.is_none(), "{format:?}: {:?}", output.cut_short);
-                assert!(output.bytes == text, "{format:?}");
+                let (bytes, cut_short) = decompress(format, &input, &Limits::DEFAULT);
+                assert!(cut_short.is_none(), "{format:?}: {cut_short:?}");
+                assert!(bytes == text, "{format:?}");
             }
         }
     }
@@ -288,19 +310,18 @@ mod tests {
         let text = text();
         for format in ALL {
             let whole = compress(format, &text);
-            let output = format.decompress(&whole[..whole.len() / 2], &Limits::DEFAULT, &Silent).unwrap();
-            assert!(output.cut_short.is_some(), "{format:?}");
-            assert!(text.starts_with(&output.bytes), "{format:?}");
+            let (bytes, cut_short) = decompress(format, &whole[..whole.len() / 2], &Limits::DEFAULT);
+            assert!(cut_short.is_some(), "{format:?}");
+            assert!(text.starts_with(&bytes), "{format:?}");
         }
     }
 
     #[test]
     fn stops_at_the_limit() {
         let bomb = compress(Compression::Gzip, &vec![0; 64 << 20]);
-        let output = Compression::Gzip
-            .decompress(&bomb, &Limits { decompressed_bytes: 1 << 20, ..Limits::DEFAULT }, &Silent)
-            .unwrap();
-        assert!(output.cut_short.is_some());
-        assert!(output.bytes.len() <= 2 << 20);
+        let limits = Limits { decompressed_bytes: 1 << 20, ..Limits::DEFAULT };
+        let (bytes, cut_short) = decompress(Compression::Gzip, &bomb, &limits);
+        assert!(cut_short.is_some());
+        assert!(bytes.len() <= 2 << 20);
     }
 }

@@ -6,7 +6,7 @@ mod compression;
 mod map;
 mod spool;
 
-pub use compression::{Compression, Decompressed};
+pub use compression::{Compression, Sink};
 pub use map::{explain_faults, map_file};
 pub use spool::Spool;
 

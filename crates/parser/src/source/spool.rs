@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Seek as _, Write},
+    io::{self, Read as _, Seek as _, SeekFrom, Write},
+    ops::Range,
 };
 
 use bytes::Bytes;
@@ -20,6 +21,9 @@ const IN_MEMORY: usize = 64 << 20;
 pub struct Spool {
     place: Place,
     length: u64,
+    holes: Vec<Range<u64>>,
+    /// Bytes in all holes.
+    skipped: u64,
 }
 
 enum Place {
@@ -36,9 +40,36 @@ impl Default for Place {
 }
 
 impl Spool {
-    /// Bytes taken so far.
+    /// Bytes taken or skipped so far.
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    /// What was skipped, in order.
+    pub fn holes(&self) -> &[Range<u64>] {
+        &self.holes
+    }
+
+    /// Leaves out bytes; there will be zeros, which take no room where there is much of them.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn skip(&mut self, count: u64) -> io::Result<()> {
+        let end = self.length.saturating_add(count);
+        self.make_room(count, 0)?;
+        match &mut self.place {
+            Place::Memory(memory) => memory.resize(usize::try_from(end).unwrap_or(usize::MAX), 0),
+            Place::Memfd(file, _) | Place::File(file) => {
+                file.seek(SeekFrom::Start(end))?;
+            }
+        }
+        match self.holes.last_mut() {
+            Some(last) if last.end == self.length => last.end = end,
+            _ => self.holes.push(self.length..end),
+        }
+        self.skipped += count;
+        self.length = end;
+        Ok(())
     }
 
     /// Gives back what was written.
@@ -48,32 +79,54 @@ impl Spool {
     pub fn finish(self) -> io::Result<Bytes> {
         match self.place {
             Place::Memory(memory) => Ok(Bytes::from(memory)),
-            Place::Memfd(file, _) | Place::File(file) => map_file(&file),
+            Place::Memfd(file, _) | Place::File(file) => {
+                // A hole at the end.
+                if file.metadata()?.len() < self.length {
+                    file.set_len(self.length)?;
+                }
+                map_file(&file)
+            }
         }
     }
 
-    /// Moves what is there to where `more` bytes have room as well.
-    fn make_room(&mut self, more: usize) -> io::Result<()> {
-        let length = self.length.saturating_add(more as u64);
-        match &mut self.place {
-            Place::Memory(memory) if length > IN_MEMORY as u64 => {
+    /// Moves what is there to where there is room for `more` bytes, of which `stored` are no hole.
+    fn make_room(&mut self, more: u64, stored: u64) -> io::Result<()> {
+        let length = self.length.saturating_add(more);
+        let stored = (self.length - self.skipped).saturating_add(stored);
+        let is_full = match &self.place {
+            Place::Memory(_) => length > IN_MEMORY as u64,
+            Place::Memfd(_, limit) => stored > *limit,
+            Place::File(_) => false,
+        };
+        if !is_full {
+            return Ok(());
+        }
+        let place = match &self.place {
+            Place::Memory(_) => {
                 let limit = spare_memory().unwrap_or(0);
-                let mut place = match memfd_create("ckptfx", MemfdFlags::CLOEXEC) {
-                    Ok(memfd) if length <= limit => Place::Memfd(File::from(memfd), limit),
+                match memfd_create("ckptfx", MemfdFlags::CLOEXEC) {
+                    Ok(memfd) if stored <= limit => Place::Memfd(File::from(memfd), limit),
                     _ => Place::File(tempfile::tempfile()?),
-                };
-                if let Place::Memfd(file, _) | Place::File(file) = &mut place {
-                    file.write_all(memory)?;
                 }
-                self.place = place;
             }
-            Place::Memfd(memfd, limit) if length > *limit => {
-                let mut file = tempfile::tempfile()?;
-                memfd.rewind()?;
-                io::copy(memfd, &mut file)?;
-                self.place = Place::File(file);
+            _ => Place::File(tempfile::tempfile()?),
+        };
+        let mut before = std::mem::replace(&mut self.place, place);
+        let (Place::Memfd(file, _) | Place::File(file)) = &mut self.place else { return Ok(()) };
+        let starts = std::iter::once(0).chain(self.holes.iter().map(|hole| hole.end));
+        let ends = self.holes.iter().map(|hole| hole.start).chain(std::iter::once(self.length));
+        for (start, end) in starts.zip(ends) {
+            file.seek(SeekFrom::Start(start))?;
+            match &mut before {
+                Place::Memory(memory) => {
+                    let range = || Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
+                    file.write_all(range().and_then(|range| memory.get(range)).unwrap_or_default())?;
+                }
+                Place::Memfd(memfd, _) | Place::File(memfd) => {
+                    memfd.seek(SeekFrom::Start(start))?;
+                    io::copy(&mut memfd.take(end - start), file)?;
+                }
             }
-            Place::Memory(_) | Place::Memfd(..) | Place::File(_) => {}
         }
         Ok(())
     }
@@ -81,12 +134,13 @@ impl Spool {
 
 impl Write for Spool {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.make_room(buffer.len())?;
+        let more = buffer.len() as u64;
+        self.make_room(more, more)?;
         match &mut self.place {
             Place::Memory(memory) => memory.extend_from_slice(buffer),
             Place::Memfd(file, _) | Place::File(file) => file.write_all(buffer)?,
         }
-        self.length += buffer.len() as u64;
+        self.length += more;
         Ok(buffer.len())
     }
 
@@ -126,14 +180,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_skipped_is_zero_wherever_it_is_stored() {
+        for size in [1 << 10, IN_MEMORY / 3, IN_MEMORY] {
+            let part: Vec<u8> = (0..size).map(|i| (i % 251) as u8 | 1).collect();
+            let mut spool = Spool::default();
+            spool.write_all(&part).unwrap();
+            spool.skip(size as u64).unwrap();
+            spool.write_all(&part).unwrap();
+            spool.skip(1).unwrap();
+            spool.skip(size as u64).unwrap();
+            let size = size as u64;
+            assert_eq!(spool.length(), 4 * size + 1);
+            assert_eq!(spool.holes(), [size..2 * size, 3 * size..4 * size + 1]);
+            let zeros = vec![0; part.len()];
+            let expected = [part.as_slice(), &zeros, &part, &zeros, &[0]].concat();
+            assert!(spool.finish().unwrap() == expected, "{size}");
+        }
+    }
+
+    #[test]
     fn moves_to_a_file_when_memory_gets_scarce() {
         let mut spool = Spool::default();
         let memfd = File::from(memfd_create("test", MemfdFlags::CLOEXEC).unwrap());
         spool.place = Place::Memfd(memfd, 10);
-        spool.write_all(b"0123456789").unwrap();
+        spool.write_all(b"01234").unwrap();
+        spool.skip(100).unwrap();
+        spool.write_all(b"56789").unwrap();
         assert!(matches!(spool.place, Place::Memfd(..)));
         spool.write_all(b"x").unwrap();
         assert!(matches!(spool.place, Place::File(_)));
-        assert_eq!(spool.finish().unwrap().as_ref(), b"0123456789x");
+        let expected = [b"01234".as_slice(), &[0; 100], b"56789x"].concat();
+        assert_eq!(spool.finish().unwrap(), expected);
     }
 }

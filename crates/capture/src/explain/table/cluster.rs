@@ -17,6 +17,16 @@ pub const RULES: &[Rule] = &[
               docs/capture/trigger-rbac.yaml, for the copy that of docs/capture/fetch-rbac.yaml.",
     },
     Rule {
+        code: "pod-security",
+        stage: ApiServer,
+        kind: Fix,
+        pattern: "violates PodSecurity {level}: {reason}",
+        why: "The namespace does not allow the pod that would copy the archive: its Pod Security level is {level}, and the \
+              pod mounts a directory of the node.",
+        fix: "Make it in a namespace of its own whose level is privileged, as docs/capture/fetch-rbac.yaml does, and name that \
+              with --fetch-namespace.",
+    },
+    Rule {
         code: "node-not-found",
         stage: ApiServer,
         kind: Fix,

@@ -1,7 +1,7 @@
 //! What CRIU writes to its log.
 
 use super::super::{
-    Kind::{Finding, Fix, Retry, Success, Wrapper},
+    Kind::{Finding, Fix, Probe, Retry, Success, Wrapper},
     Rule,
     Stage::Criu,
 };
@@ -29,6 +29,22 @@ pub const RULES: &[Rule] = &[
         kind: Success,
         pattern: "Dumping finished successfully",
         why: "The dump finished. Errors before this line are probes of the kernel that CRIU can do without.",
+        fix: "",
+    },
+    Rule {
+        code: "probe",
+        stage: Criu,
+        kind: Probe,
+        pattern: "tun: Unable to create tun",
+        why: "The node has no tun devices, which only containers with such a device need.",
+        fix: "",
+    },
+    Rule {
+        code: "probe",
+        stage: Criu,
+        kind: Probe,
+        pattern: "rlimit: Can't setup RLIMIT_NOFILE for self",
+        why: "CRIU may not raise its own limit of open files.",
         fix: "",
     },
     Rule {
@@ -204,6 +220,16 @@ pub const RULES: &[Rule] = &[
         pattern: "Can't handle non-regular mapping on {where}",
         why: "A process maps a device, such as a GPU or DMA memory, that CRIU cannot dump without a plugin ({where}).",
         fix: "Install CRIU's plugin for the device on the node (amdgpu or cuda), or capture without the process that uses it.",
+    },
+    Rule {
+        code: "file-outside",
+        stage: Criu,
+        kind: Fix,
+        pattern: "Can't lookup mount={mount} for fd={fd} path={path}",
+        why: "Descriptor {fd} is a file ({path}) that was opened outside the container's mounts: the runtime passed it in, or \
+              somebody else did.",
+        fix: "If it is /dev/null of the node, look whether that is still a character device there. Otherwise start the \
+              container without that file, or name its mount with CRIU's option external mnt[/PATH]:NAME.",
     },
     Rule {
         code: "bind-mount-unknown",

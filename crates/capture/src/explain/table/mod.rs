@@ -46,7 +46,8 @@ mod tests {
                 assert!(sentence.is_empty() || sentence.ends_with('.'), "no sentence: {sentence}");
             }
             assert!(
-                !rule.why.is_empty() && (rule.kind == Kind::Success || !rule.fix.is_empty()),
+                !rule.why.is_empty()
+                    && (matches!(rule.kind, Kind::Success | Kind::Probe) || !rule.fix.is_empty()),
                 "{}",
                 rule.code
             );
