@@ -134,6 +134,55 @@ fn what_unpacks_to_too_much_is_cut_in_both_layers() {
 }
 
 #[test]
+fn many_small_bombs_give_no_more_than_a_big_one() {
+    let zeros = Members {
+        list: vec![ckptfx_testkit::Member::with_body("zeros", 0o644, Body::Zeros(6 << 20))],
+        ..Members::new()
+    };
+    let packed = Outer::Gzip.pack(&zeros.to_tar());
+    let mut members = sample();
+    for device in 100..140 {
+        members.file(&format!("checkpoint/tmpfs-dev-{device}.tar.gz.img"), 0o644, packed.clone());
+    }
+    let tar = members.to_tar();
+    let whole = bounded("rootfs -o json", &tar).json();
+    let sources = |document: &serde_json::Value| {
+        let changes = document["changes"].as_array().expect("changes").iter();
+        changes.filter(|change| change["path"].as_str().is_some_and(|path| path.ends_with("zeros"))).count()
+    };
+    assert_eq!(sources(&whole), 40, "{whole:#}");
+    let ended = bounded("rootfs -o json --limit decompressed-bytes=33554432", &tar);
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("decompressed-bytes"), "{}", ended.stderr);
+    let document = ended.json();
+    assert!((4..8).contains(&sources(&document)), "{document:#}");
+}
+
+#[test]
+fn all_images_together_have_a_limit() {
+    let mut process = ckptfx_testkit::Process::new(1);
+    for pid in 2..14 {
+        process = process.child(ckptfx_testkit::Process::new(pid));
+    }
+    let mut members =
+        Container::new(ckptfx_testkit::Checkpoint::new().process(process)).crio(CrioVersion::V1_29);
+    // Mappings without anything in them: two bytes each, and a hundred times as much in memory.
+    for pid in 1..14 {
+        let member = members.find_mut(&format!("checkpoint/mm-{pid}.img"));
+        let body = [0x72, 0].repeat(1 << 20);
+        let head = damage::cut(&member.body.to_vec(), 8);
+        let length = u32::try_from(body.len()).expect("a length").to_le_bytes();
+        member.body = Body::Bytes([&head, &length[..], &body].concat());
+    }
+    let tar = Outer::Zstd.pack(&members.to_tar());
+    assert!(tar.len() < 100_000, "{}", tar.len());
+    let ended = bounded("ps -o json --limit all-decoded-bytes=1073741824", &tar);
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("limit all-decoded-bytes"), "{}", ended.stderr);
+    assert_eq!(ended.json()["processes"].as_array().expect("processes").len(), 13);
+}
+
+#[test]
 fn pages_that_leave_the_address_space_or_overlap_are_left_out() {
     let head = Message::new().uint(1, 1_u32).into_bytes();
     let entry = |address: u64, pages: u64, flags: u32| {

@@ -11,7 +11,7 @@ use std::{
 use crate::support::{Scratch, command, finish, fixture, on, plain, program};
 
 /// A run of every command that looks at evidence, in which it is `@`.
-const RUNS: [&str; 45] = [
+pub const RUNS: [&str; 45] = [
     "info --hash @",
     "triage --yara rules -o json @",
     "report -o html --show-secrets @",

@@ -1,7 +1,7 @@
 //! Every reader and every analysis in one process: what the damage tests and the fuzz targets drive. It is shared with
 //! `fuzz/` by its path.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
 use bytes::Bytes;
 use ckptfx_analysis::{
@@ -16,6 +16,7 @@ use ckptfx_parser::{
     dynamic::{self, Numbering},
     evidence::{self, Input, OpenOptions, open_nested},
     image::ImageFile,
+    limits::Given,
     source::Silent,
 };
 
@@ -72,7 +73,13 @@ pub fn evidence_and(bytes: Bytes, wanted: &dyn Fn(&Member) -> bool) -> Outcome {
 
 /// Opens evidence and gives each checkpoint in it; what is told of it all in the end.
 pub fn ask(bytes: Bytes, question: &mut dyn FnMut(&mut Case<'_>)) -> Vec<Diagnostic> {
-    let options = OpenOptions { parent: None, limits: LIMITS, progress: &Silent, sieve: None };
+    let options = OpenOptions {
+        parent: None,
+        limits: LIMITS,
+        given: &Given::default(),
+        progress: &Silent,
+        sieve: None,
+    };
     let Ok(opened) = evidence::open(&Input::Bytes(bytes), &options) else { return Vec::new() };
     let mut diagnostics = opened.diagnostics.clone();
     for checkpoint in &opened.checkpoints {
@@ -90,7 +97,14 @@ fn size(value: impl serde::Serialize) -> usize {
 }
 
 fn open(member: &Member, diagnostics: &mut Vec<Diagnostic>) -> Option<Archive> {
-    open_nested(member, &LIMITS, &Silent, diagnostics)
+    let options = OpenOptions {
+        parent: None,
+        limits: LIMITS,
+        given: &Given::default(),
+        progress: &Silent,
+        sieve: None,
+    };
+    open_nested(member, &options, diagnostics)
 }
 
 fn all(_: &ckptfx_analysis::Task<'_>) -> bool {
@@ -200,7 +214,8 @@ fn decode_all(archive: &Archive, wanted: &dyn Fn(&Member) -> bool) -> usize {
 pub fn decode(path: &str, bytes: &[u8]) -> usize {
     let name = path.rsplit('/').next().unwrap_or_default();
     let order = ckptfx_parser::image::ByteOrder::Little;
-    let file = ImageFile { name, bytes, order, limits: &LIMITS };
+    let decoded = AtomicU64::new(0);
+    let file = ImageFile { name, bytes, order, limits: &LIMITS, decoded: &decoded };
     let mut diagnostics = Vec::new();
     match dynamic::open(&file, Numbering::default()) {
         Ok(Some(decoder)) => {

@@ -57,6 +57,19 @@ fn every_target_survives_its_seeds_and_what_is_made_of_them() {
     }
 }
 
+/// Writes the seeds to where `CKPTFX_SEEDS` says, for `cargo fuzz`.
+#[test]
+fn seeds_are_written_where_they_are_wanted() {
+    let Some(directory) = std::env::var_os("CKPTFX_SEEDS") else { return };
+    for target in &TARGETS {
+        let directory = std::path::Path::new(&directory).join(target.name);
+        std::fs::create_dir_all(&directory).expect("made");
+        for (number, seed) in (target.seeds)().into_iter().chain(corpus(target.name)).enumerate() {
+            std::fs::write(directory.join(format!("seed-{number:03}")), seed).expect("written");
+        }
+    }
+}
+
 /// Each target is built by `fuzz/`, and each that is built is known here.
 #[test]
 fn the_targets_are_those_of_cargo_fuzz() {

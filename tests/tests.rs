@@ -24,6 +24,7 @@ mod fake;
 mod fuzzing;
 mod grep;
 mod hostile;
+mod hostile_text;
 mod image;
 mod iocs;
 mod memory;

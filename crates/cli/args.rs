@@ -8,9 +8,12 @@ mod scan;
 mod timeline;
 mod verify;
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use ckptfx_parser::Limits;
+use ckptfx_parser::{Limits, evidence::OpenOptions, limits::Given};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
@@ -28,6 +31,7 @@ use crate::{
         secrets::{self, SecretsArgs},
         triage::{self, TriageArgs},
     },
+    progress::Bars,
     render::export::Form,
     scanning::ScanArgs,
 };
@@ -95,9 +99,17 @@ pub struct Common {
     /// Read more, or less, of hostile evidence than is usual; docs/reliability.md lists the limits.
     #[arg(long = "limit", global = true, value_name = "NAME=VALUE", value_parser = parse_limit)]
     pub limit: Vec<(String, u64)>,
+    /// What compressed files of the evidence have given already.
+    #[arg(skip)]
+    pub given: Arc<Given>,
 }
 
 impl Common {
+    /// How evidence is opened.
+    pub fn options<'o>(&'o self, parent: Option<&'o Path>, bars: &'o Bars) -> OpenOptions<'o> {
+        OpenOptions { parent, limits: self.limits(), given: &self.given, progress: bars, sieve: None }
+    }
+
     /// The limits that the command line sets.
     pub fn limits(&self) -> Limits {
         let decompressed_bytes = self.max_decompressed.saturating_mul(1 << 30);

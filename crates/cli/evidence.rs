@@ -62,8 +62,8 @@ fn open_archive(path: &Path, common: &Common, bars: &Bars, sieve: Option<&Sieve<
     refuse_to_overwrite(&[path], common)?;
     let input = if path == Path::new("-") { Input::Stdin } else { Input::Path(path.to_path_buf()) };
     let started = Instant::now();
-    let options =
-        OpenOptions { parent: common.parent.as_deref(), limits: common.limits(), progress: bars, sieve };
+    common.given.reset();
+    let options = OpenOptions { sieve, ..common.options(common.parent.as_deref(), bars) };
     let evidence = evidence::open(&input, &options)?;
     if common.verbose > 0 {
         eprintln!(

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ckptfx_parser::{
     Diagnostic, ImageDirectory,
     files::{FileTable, Remap},
-    image::{self, GhostContent, ImageFile},
+    image::{self, GhostContent},
 };
 
 /// A deleted regular file with its content.
@@ -48,10 +48,7 @@ impl<'a> GhostFile<'a> {
         let Some(Remap::Ghost(ghost)) = files.remap(id) else { return None };
         let name = format!("ghost-file-{ghost:x}.img");
         let bytes = images.member(&name)?.bytes();
-        let ghost = image::read_ghost(
-            &ImageFile { name: &name, bytes, order: images.order, limits: images.limits() },
-            diagnostics,
-        )?;
+        let ghost = image::read_ghost(&images.file(&name)?, diagnostics)?;
         let slice = |range: &Range<u64>| -> &'a [u8] {
             let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
             range.and_then(|(start, end)| bytes.get(start..end)).unwrap_or_default()

@@ -90,7 +90,13 @@ mod tests {
     pub(crate) fn with_case<T>(dump: Checkpoint, look: impl FnOnce(&mut Case<'_>) -> T) -> T {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&Container::new(dump).podman(PodmanVersion::V5).to_tar()).unwrap();
-        let options = OpenOptions { parent: None, limits: Limits::DEFAULT, progress: &Silent, sieve: None };
+        let options = OpenOptions {
+            parent: None,
+            limits: Limits::DEFAULT,
+            given: &ckptfx_parser::limits::Given::default(),
+            progress: &Silent,
+            sieve: None,
+        };
         let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
         look(&mut Case::read(&evidence.checkpoints[0]))
     }

@@ -78,10 +78,10 @@ pub(crate) fn read(
     name: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<proto::StatsEntry> {
-    let order = checkpoint.images.order;
-    let limits = checkpoint.images.limits();
+    let (order, limits) = (checkpoint.images.order, checkpoint.images.limits());
+    let decoded = checkpoint.images.decoded();
     let beside = checkpoint.engine_file(name);
-    let beside = beside.map(|member| ImageFile { name, bytes: member.bytes(), order, limits });
+    let beside = beside.map(|member| ImageFile { name, bytes: member.bytes(), order, limits, decoded });
     let file = beside.or_else(|| checkpoint.images.file(name))?;
     image::read(&file, diagnostics).into_iter().next().map(|entry| entry.value)
 }

@@ -18,6 +18,7 @@
     )
 )]
 
+pub mod answer;
 #[cfg(feature = "network")]
 pub mod captured;
 #[cfg(feature = "network")]

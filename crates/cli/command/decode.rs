@@ -1,6 +1,6 @@
 //! `ckptfx decode`: any CRIU image as JSON.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, path::Path, sync::atomic::AtomicU64};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::report::{DocumentHead, Head};
@@ -84,7 +84,14 @@ fn decode_file(path: &Path, common: &Common) -> Result<Outcome> {
     if is_archive && image::identify(&name).is_none() {
         bail!("{} is an archive; name the image after it: ckptfx decode {0} pstree.img", path.display());
     }
-    let file = ImageFile { name: &name, bytes: &bytes, order: ByteOrder::Little, limits: &common.limits() };
+    let (limits, decoded) = (common.limits(), AtomicU64::new(0));
+    let file = ImageFile {
+        name: &name,
+        bytes: &bytes,
+        order: ByteOrder::Little,
+        limits: &limits,
+        decoded: &decoded,
+    };
     let mut output = Output::new(common, COLLECTION, false)?;
     let outcome = decode(
         &file,
@@ -119,6 +126,7 @@ fn decode_members(archive: &Path, names: &[std::path::PathBuf], common: &Common)
             bytes,
             order: checkpoint.images.order,
             limits: checkpoint.images.limits(),
+            decoded: checkpoint.images.decoded(),
         };
         let head = Head::new("decode", &opened.evidence, checkpoint, opened.sha256.clone());
         let document = Document::OfCheckpoint(Box::new(head));

@@ -16,7 +16,7 @@ use ckptfx_parser::{
     Diagnostic,
     archive::{Member, MemberKind, normalise},
     container::Container,
-    evidence::{BaseImage, OpenOptions, open_base_image, open_nested},
+    evidence::{BaseImage, open_base_image, open_nested},
     proto::core_entry::March,
 };
 
@@ -172,11 +172,11 @@ pub fn open_member(
     bars: &Bars,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<ckptfx_parser::archive::Archive> {
-    open_nested(member, &common.limits(), bars, diagnostics)
+    open_nested(member, &common.options(None, bars), diagnostics)
 }
 
 fn open_base(path: &Path, case: &mut Case<'_>, common: &Common, bars: &Bars) -> Result<Base> {
-    let options = OpenOptions { parent: None, limits: common.limits(), progress: bars, sieve: None };
+    let options = common.options(None, bars);
     let march = case.tasks.iter().find_map(|task| March::try_from(task.core.as_ref()?.mtype?).ok());
     let architecture = march.and_then(go_architecture);
     let image = open_base_image(path, architecture, &options, &mut case.diagnostics)?;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
@@ -274,6 +275,8 @@ fn write(rows: &[Verdict], shared: &[Shared], warnings: &[Warning], common: &Com
 fn examine(path: &Path, common: &Common) -> Read {
     // Bars of several archives at once would write over each other.
     let bars = Bars::new(true);
+    // Each archive has limits of its own.
+    let common = &Common { given: Arc::default(), ..common.clone() };
     let examined = evidence::open(path, common, &bars).and_then(|opened| {
         let checkpoints = opened.evidence.checkpoints.iter();
         checkpoints.map(|checkpoint| examine_one(checkpoint, &opened, common, &bars)).collect()

@@ -1,6 +1,6 @@
 //! One checkpoint: the engine's description of the container and the directory of its images.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use crate::{
     Diagnostic, Limits,
@@ -165,12 +165,23 @@ impl ImageDirectory {
     /// An image file; absent and empty are the same (`format.md §1.4`).
     pub fn file<'a>(&'a self, name: &'a str) -> Option<ImageFile<'a>> {
         let bytes = self.member(name)?.bytes();
-        (!bytes.is_empty()).then_some(ImageFile { name, bytes, order: self.order, limits: self.limits() })
+        (!bytes.is_empty()).then_some(ImageFile {
+            name,
+            bytes,
+            order: self.order,
+            limits: self.limits(),
+            decoded: self.decoded(),
+        })
     }
 
     /// The limits that it is read under.
     pub fn limits(&self) -> &Limits {
         &self.archive.limits
+    }
+
+    /// Bytes that the messages decoded so far may take, of all images of the archive.
+    pub fn decoded(&self) -> &AtomicU64 {
+        &self.archive.decoded
     }
 
     /// The entries of an image; none when it is absent.

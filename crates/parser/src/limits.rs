@@ -1,7 +1,12 @@
 //! How much of the evidence is believed: one table of limits, so that no number in an archive decides how much memory
 //! or time the analyst's machine spends. Reaching one is reported as a loss that names the limit.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::Diagnostic;
+
+/// So many bytes may come out of ever so few, of all compressed files of one evidence together.
+const RATIO_FREE: u64 = 1 << 30;
 
 /// What is known of a limit besides its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +69,13 @@ limits! {
     descriptors: "descriptors" = 1024, "Manifests and layers of one OCI or Docker image.";
     archives: "archives" = 256, "Container archives inside one pod archive.";
     compressions: "compressions" = 3, "Compressions around one archive.";
-    decompressed_bytes: "decompressed-bytes" = 1 << 40, "Bytes that one compressed file may give.";
-    decompressed_ratio: "decompressed-ratio" = 1000, "Bytes that one compressed byte may give, looked at after the first GiB.";
+    decompressed_bytes: "decompressed-bytes" = 1 << 40, "Bytes that all compressed files of one evidence may give together.";
+    decompressed_ratio: "decompressed-ratio" = 1000, "Bytes that one compressed byte may give; a GiB more is free for all files of one evidence together.";
     parents: "parents" = 64, "Dumps that build on one another.";
     entry_bytes: "entry-bytes" = 64 << 20, "Length of one message of an image, in bytes.";
     entries: "entries" = 16 << 20, "Messages of one image.";
     decoded_bytes: "decoded-bytes" = 1 << 30, "Memory that the decoded messages of one image may take, in bytes, as estimated before they are decoded.";
+    all_decoded_bytes: "all-decoded-bytes" = 4 << 30, "Memory that the decoded messages of all images of one archive may take, in bytes, as estimated; what is decoded again counts again.";
     processes: "processes" = 128 << 10, "Processes of one checkpoint.";
     threads: "threads" = 128 << 10, "Threads of all processes of one checkpoint.";
     mappings: "mappings" = 1 << 20, "Mappings of one process.";
@@ -78,6 +84,40 @@ limits! {
     all_argument_bytes: "all-argument-bytes" = 1 << 30, "Memory that the command lines and environments of all processes may take, in bytes.";
     links: "links" = 8, "Hard or symbolic links that are followed from one to the next inside an archive.";
     reports: "reports" = 100, "Warnings of one kind and severity; those that follow are counted.";
+}
+
+/// What the compressed files of one evidence have given, so that many small ones give no more than a big one.
+#[derive(Debug, Default)]
+pub struct Given {
+    bytes: AtomicU64,
+    beyond_ratio: AtomicU64,
+}
+
+impl Given {
+    /// Forgets what was counted: other evidence follows.
+    pub fn reset(&self) {
+        self.bytes.store(0, Ordering::Relaxed);
+        self.beyond_ratio.store(0, Ordering::Relaxed);
+    }
+
+    /// Bytes that all of them have given.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that a compressed file of a length may give.
+    pub fn room(&self, length: u64, limits: &Limits) -> u64 {
+        let free = RATIO_FREE.saturating_sub(self.beyond_ratio.load(Ordering::Relaxed));
+        let by_ratio = limits.decompressed_ratio.saturating_mul(length).saturating_add(free);
+        limits.decompressed_bytes.saturating_sub(self.bytes()).min(by_ratio)
+    }
+
+    /// Counts what a compressed file of a length gave.
+    pub fn add(&self, length: u64, given: u64, limits: &Limits) {
+        let beyond = given.saturating_sub(limits.decompressed_ratio.saturating_mul(length));
+        self.bytes.fetch_add(given, Ordering::Relaxed);
+        self.beyond_ratio.fetch_add(beyond, Ordering::Relaxed);
+    }
 }
 
 impl Default for Limits {
@@ -132,5 +172,23 @@ mod tests {
             assert_eq!(limits.set(limit.name, 0), Err(Refused::Zero(limit.name)));
         }
         assert!(limits.set("nothing", 1).unwrap_err().to_string().contains("decoded-bytes"));
+    }
+
+    #[test]
+    fn compressed_files_share_what_they_may_give() {
+        let limits = Limits { decompressed_bytes: 10 << 30, decompressed_ratio: 10, ..Limits::DEFAULT };
+        let given = Given::default();
+        assert_eq!(given.room(1000, &limits), RATIO_FREE + 10_000);
+        // What stays below the ratio takes nothing of what is free.
+        given.add(1000, 9000, &limits);
+        assert_eq!(given.room(1000, &limits), RATIO_FREE + 10_000);
+        given.add(1000, RATIO_FREE + 10_000, &limits);
+        assert_eq!(given.room(1000, &limits), 10_000);
+        given.add(1 << 30, 8 << 30, &limits);
+        assert_eq!(given.room(1 << 30, &limits), (1 << 30) - 19_000);
+        given.add(1 << 30, 2 << 30, &limits);
+        assert_eq!(given.room(1 << 30, &limits), 0);
+        given.reset();
+        assert_eq!((given.bytes(), given.room(1, &limits)), (0, RATIO_FREE + 10));
     }
 }

@@ -28,6 +28,7 @@ fn diff_tars(before: &[u8], after: &[u8], wish: &Wish) -> Vec<Change> {
         let options = OpenOptions {
             parent: None,
             limits: ckptfx_parser::Limits::DEFAULT,
+            given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
             sieve: None,
         };
@@ -77,6 +78,7 @@ fn a_checkpoint_does_not_differ_from_itself() {
         let options = OpenOptions {
             parent: None,
             limits: ckptfx_parser::Limits::DEFAULT,
+            given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
             sieve: None,
         };
@@ -271,6 +273,7 @@ fn a_filter_leaves_other_processes_out() {
         let options = OpenOptions {
             parent: None,
             limits: ckptfx_parser::Limits::DEFAULT,
+            given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
             sieve: None,
         };

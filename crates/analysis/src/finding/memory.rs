@@ -1,6 +1,6 @@
 //! Strings and secrets that are searched in all memory, queues and files of the archive, in one pass.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, sync::LazyLock};
 
 use ckptfx_parser::Diagnostic;
 use ckptfx_scan::{Hit, Options, Region};
@@ -131,14 +131,19 @@ pub fn searched<'a>(
     regions
 }
 
+/// The rules for secrets with the strings beside them, compiled once however many archives are looked at.
+static RULES: LazyLock<Result<Rules, String>> = LazyLock::new(|| {
+    let strings: Vec<String> = STRINGS.iter().map(|(_, text)| any_case(text)).collect();
+    Rules::load_beside(&[], &[], &strings).map_err(|error| error.to_string())
+});
+
 /// Searches captured memory, queues and files for strings and secrets, in one pass.
 pub(super) fn search(case: &mut Case<'_>, file_systems: &[nested::Source]) -> io::Result<MemorySignals> {
     let found = searched(case, file_systems)?;
     let regions: Vec<Region<'_>> = found.iter().map(|it| Region::new(it.base(), it.bytes())).collect();
-    let strings: Vec<String> = STRINGS.iter().map(|(_, text)| any_case(text)).collect();
-    let rules = Rules::load_beside(&[], &[], &strings).map_err(io::Error::other)?;
+    let rules = RULES.as_ref().map_err(|error| io::Error::other(error.clone()))?;
     let mut strings = Strings::default();
-    let hunt = Hunt { rules: &rules, least: Confidence::Low, show: false };
+    let hunt = Hunt { rules, least: Confidence::Low, show: false };
     let everywhere = Filter { prefers: &|_, _, _| true, accepts: &|_| true };
     let mut take = |hit: &Hit| {
         if let (Some(owner), Some(region)) = (found.get(hit.region), regions.get(hit.region)) {

@@ -26,13 +26,16 @@ fn triage(container: &Container) -> Vec<Finding> {
 fn read(tar: &[u8]) -> Vec<Finding> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(tar).unwrap();
-    let options =
-        OpenOptions { parent: None, limits: ckptfx_parser::Limits::DEFAULT, progress: &Silent, sieve: None };
+    let options = OpenOptions {
+        parent: None,
+        limits: ckptfx_parser::Limits::DEFAULT,
+        given: &ckptfx_parser::limits::Given::default(),
+        progress: &Silent,
+        sieve: None,
+    };
     let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
     let mut case = Case::read(&evidence.checkpoints[0]);
-    let sources = sources(&mut case, &|member, diagnostics| {
-        open_nested(member, &ckptfx_parser::Limits::DEFAULT, &Silent, diagnostics)
-    });
+    let sources = sources(&mut case, &|member, diagnostics| open_nested(member, &options, diagnostics));
     let facts = Facts::read(&mut case, &sources).unwrap();
     rank(&facts, AttackVersion::V19)
 }

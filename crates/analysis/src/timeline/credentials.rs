@@ -1,6 +1,6 @@
 //! When tokens were issued and expire, and from when to when certificates are valid.
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, io, sync::LazyLock};
 
 use ckptfx_parser::Diagnostic;
 use ckptfx_scan::{Hit, Options, Region};
@@ -30,6 +30,12 @@ const SEARCHED: [Source; 11] = [
 /// Most certificates that are told; the lists of authorities that programs load have some hundreds.
 const MOST_CERTIFICATES: usize = 10_000;
 
+/// What is searched for, compiled once.
+static RULES: LazyLock<Result<Rules, String>> = LazyLock::new(|| {
+    let beside = certificate::EXPRESSIONS.map(str::to_owned);
+    Rules::load_beside(&[], &["json-web-token".to_owned()], &beside).map_err(|error| error.to_string())
+});
+
 /// Times of tokens and certificates, of each once.
 pub(super) fn times(case: &mut Case<'_>, wish: &Wish<'_>, list: &mut Vec<Event>) -> io::Result<()> {
     let before = case.diagnostics.len();
@@ -43,9 +49,8 @@ pub(super) fn times(case: &mut Case<'_>, wish: &Wish<'_>, list: &mut Vec<Event>)
     }
     let found = found?;
     let regions: Vec<Region<'_>> = found.iter().map(|it| Region::new(it.base(), it.bytes())).collect();
-    let beside = certificate::EXPRESSIONS.map(str::to_owned);
-    let rules = Rules::load_beside(&[], &["json-web-token".to_owned()], &beside).map_err(io::Error::other)?;
-    let hunt = Hunt { rules: &rules, least: Confidence::Low, show: false };
+    let rules = RULES.as_ref().map_err(|error| io::Error::other(error.clone()))?;
+    let hunt = Hunt { rules, least: Confidence::Low, show: false };
     let prefers = |task: &Task<'_>, _: Option<&_>, _: Option<u64>| (wish.wanted)(task);
     let accepts = |task: Option<&Task<'_>>| !wish.filtered || task.is_some_and(|task| (wish.wanted)(task));
     let filter = Filter { prefers: &prefers, accepts: &|place| accepts(place.task) };

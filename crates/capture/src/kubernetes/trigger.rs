@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::{
     access::{Access, Via},
     target::{self, Target, check_name},
 };
 use crate::{
+    answer::archive_path,
     error::Error,
     manifest::{After, Exchange},
 };
@@ -23,12 +23,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 const KUBELET_DEFAULT: u64 = 120;
 /// Time for the way there and back.
 const SLACK: u64 = 30;
-
-/// What the kubelet answers.
-#[derive(Deserialize)]
-struct Items {
-    items: Vec<String>,
-}
 
 /// A checkpoint that lies on the node.
 #[derive(Debug, Clone)]
@@ -91,27 +85,6 @@ pub async fn take(access: &Access, target: &Target, timeout: Option<u64>) -> Res
     Err(Error::Usage("no attempt was made".to_owned()))
 }
 
-/// The one path in the answer.
-fn archive_path(body: &[u8]) -> Result<String, String> {
-    let quoted = String::from_utf8_lossy(body.get(..body.len().min(300)).unwrap_or_default());
-    let items: Items = serde_json::from_slice(body)
-        .map_err(|_| format!("the kubelet reports success, but its answer is not understood: {quoted}"))?;
-    match items.items.as_slice() {
-        [path] if is_archive_path(path) => Ok(path.clone()),
-        _ => Err(format!("the kubelet reports success, but does not name one archive: {quoted}")),
-    }
-}
-
-/// An absolute path without surprises: it is used in commands on the node.
-fn is_archive_path(path: &str) -> bool {
-    let is_plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b':' | b'+');
-    path.starts_with('/')
-        && path.len() < 4096
-        && path.bytes().all(is_plain)
-        && !path.split('/').any(|part| part == "..")
-}
-
 /// Looks whether the container that was checkpointed still runs.
 ///
 /// # Errors
@@ -145,27 +118,4 @@ pub async fn after(access: &Access, target: &Target) -> Result<After, Error> {
     };
     let running = status.state.as_ref().map(|_| target::is_running(status) && same);
     Ok(After { checked, running, state, container_id })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_one_plain_path_is_an_archive() {
-        let good =
-            br#"{"items":["/var/lib/kubelet/checkpoints/checkpoint-a_b-c-2024-06-01T14:00:00+02:00.tar"]}"#;
-        assert!(archive_path(good).unwrap().ends_with("+02:00.tar"));
-        for bad in [
-            &br#"{"items":[]}"#[..],
-            br#"{"items":["/a","/b"]}"#,
-            br#"{"items":["relative.tar"]}"#,
-            br#"{"items":["/a/../b"]}"#,
-            br#"{"items":["/a;reboot"]}"#,
-            b"not json",
-            b"",
-        ] {
-            assert!(archive_path(bad).is_err());
-        }
-    }
 }

@@ -234,6 +234,7 @@ mod tests {
         let options = OpenOptions {
             parent: None,
             limits: ckptfx_parser::Limits::DEFAULT,
+            given: &ckptfx_parser::limits::Given::default(),
             progress: &Silent,
             sieve: None,
         };

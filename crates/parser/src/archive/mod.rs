@@ -9,7 +9,13 @@ mod sparse;
 mod stream;
 mod tar;
 
-use std::{borrow::Cow, collections::HashMap, ops::Range, path::PathBuf, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    ops::Range,
+    path::PathBuf,
+    sync::{OnceLock, atomic::AtomicU64},
+};
 
 use bytes::Bytes;
 
@@ -139,6 +145,8 @@ pub struct Archive {
     by_path: HashMap<Vec<u8>, usize>,
     /// The limits that it was read under, which hold for what is inside it as well.
     pub limits: Limits,
+    /// Bytes that the messages decoded so far of its images may take in memory.
+    pub decoded: AtomicU64,
     /// What was noticed while indexing.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -1,3 +1,5 @@
+use std::sync::atomic::AtomicU64;
+
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -6,6 +8,8 @@ use crate::{
     image::{ByteOrder, Kind, read, registry::COMMON_MAGIC},
     proto,
 };
+
+static DECODED: AtomicU64 = AtomicU64::new(0);
 
 /// The bytes of an image with these entries, each followed by raw bytes.
 fn image(kind: Kind, order: ByteOrder, entries: &[(Vec<u8>, &[u8])]) -> Vec<u8> {
@@ -24,7 +28,8 @@ fn image(kind: Kind, order: ByteOrder, entries: &[(Vec<u8>, &[u8])]) -> Vec<u8> 
 
 fn decoded(name: &str, bytes: &[u8]) -> (Vec<Json>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let file = ImageFile { name, bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT };
+    let file =
+        ImageFile { name, bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT, decoded: &DECODED };
     let image = decode(&file, Numbering::Generic, &mut diagnostics);
     (image.map(|image| image.entries).unwrap_or_default(), diagnostics)
 }
@@ -41,8 +46,13 @@ fn check(kind: Kind, message: &impl prost::Message, payload: &[u8], expected: Js
 #[test]
 fn header() {
     let bytes = image(Kind::Pstree, ByteOrder::Little, &[]);
-    let file =
-        ImageFile { name: "pstree.img", bytes: &bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT };
+    let file = ImageFile {
+        name: "pstree.img",
+        bytes: &bytes,
+        order: ByteOrder::Little,
+        limits: &Limits::DEFAULT,
+        decoded: &DECODED,
+    };
     let image = decode(&file, Numbering::Generic, &mut Vec::new()).unwrap();
     assert_eq!((image.kind, image.message, image.framing), ("PSTREE", Some("pstree_entry"), "v1.1"));
     assert_eq!(image.magic.as_deref(), Some("0x50273030"));
@@ -219,7 +229,7 @@ proptest! {
     #[test]
     fn both_ways_of_reading_agree(body in proptest::collection::vec(prop_oneof![0..32_u8, any::<u8>()], 0..60)) {
         let bytes = image(Kind::Files, ByteOrder::Little, &[(body, b"")]);
-        let file = ImageFile { name: "files.img", bytes: &bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT };
+        let file = ImageFile { name: "files.img", bytes: &bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT, decoded: &DECODED };
         let typed = read::<proto::FileEntry>(&file, &mut Vec::new());
         let (generic, _) = decoded("files.img", &bytes);
         prop_assert_eq!(typed.is_empty(), generic[0].get("undecodable").is_some());

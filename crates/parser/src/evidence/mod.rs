@@ -25,7 +25,7 @@ use crate::{
         Archive, MemberKind, Sifter, UNIT, index_directory, index_stream, index_tar, looks_like_stream,
         looks_like_tar,
     },
-    limits::{count, reached},
+    limits::{Given, count, reached},
     source::{Compression, Progress, Spool, map_file},
     text,
 };
@@ -63,6 +63,8 @@ pub struct OpenOptions<'a> {
     pub parent: Option<&'a Path>,
     /// How much of it is read at most.
     pub limits: Limits,
+    /// What compressed files of the evidence have given already.
+    pub given: &'a Given,
     /// Told about long steps.
     pub progress: &'a dyn Progress,
     /// When nothing but certain matches is wanted of the memory of processes: what they are. Of memory that comes
@@ -168,6 +170,8 @@ fn load(
                 && archive.as_mut().is_some_and(|archive| archive.set_holes(&holes));
         if !is_understood {
             sieve = None;
+            // What was decompressed in vain counts for nothing.
+            options.given.reset();
             continue;
         }
         diagnostics.append(&mut noticed);
@@ -233,6 +237,18 @@ fn read_all(mut reader: impl io::Read) -> io::Result<Bytes> {
     }
 }
 
+/// What was decompressed and is no longer than this is in the program's own memory.
+const SMALL: u64 = 64 << 20;
+/// After so many bytes of one evidence, however many files they are in, no more is kept there.
+const IN_MEMORY: u64 = 256 << 20;
+
+/// Moves bytes to a file without a name.
+fn into_file(bytes: &[u8]) -> io::Result<Bytes> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    map_file(&file)
+}
+
 /// Undoes compression as often as there is any. Damage keeps what came out before it.
 fn decompress(
     bytes: Bytes,
@@ -269,6 +285,16 @@ fn decompress_sifted(
             produced,
             source,
         };
+        let length = bytes.len() as u64;
+        let room = options.given.room(length, &options.limits);
+        if room == 0 {
+            let source = io::Error::other(
+                "the compressed files of the evidence give more than is believed (limits decompressed-bytes and \
+                 decompressed-ratio; --limit raises them)",
+            );
+            return Err(failed(0, source));
+        }
+        let limits = Limits { decompressed_bytes: room, ..options.limits };
         let mut spool = Spool::default();
         let mut sifter = sieve.map(|sieve| Sifter::new(sieve, UNIT, &options.limits));
         let mut store = |block: Vec<u8>| match &mut sifter {
@@ -276,13 +302,14 @@ fn decompress_sifted(
             None => spool.write_all(&block).map(|()| block),
         };
         let cut_short = format
-            .decompress(&bytes, &options.limits, options.progress, &mut store)
+            .decompress(&bytes, &limits, options.progress, &mut store)
             .map_err(|source| failed(0, source))?;
         if let Some(sifter) = sifter {
             sifter.finish(&mut spool).map_err(|source| failed(0, source))?;
         }
         holes = spool.holes().to_vec();
         let produced = spool.length();
+        options.given.add(length, produced, &options.limits);
         if let Some(error) = cut_short {
             if produced == 0 {
                 return Err(failed(0, error));
@@ -291,6 +318,9 @@ fn decompress_sifted(
             diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
         }
         bytes = spool.finish().map_err(|source| failed(0, source))?;
+        if produced <= SMALL && options.given.bytes() > IN_MEMORY {
+            bytes = into_file(&bytes).map_err(|source| failed(0, source))?;
+        }
         formats.push(format);
     }
     Ok((bytes, formats, holes))

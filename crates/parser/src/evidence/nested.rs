@@ -7,22 +7,19 @@ use serde_json::Value;
 
 use super::{Contents, Input, OpenOptions, decompress, image, kind_of, load};
 use crate::{
-    Diagnostic, Error, Limits, Result,
+    Diagnostic, Error, Result,
     archive::{Archive, Member, index_tar, looks_like_tar},
-    source::Progress,
 };
 
 /// Opens a tar that is a member of the evidence, compressed or not: the content decides, not the name.
 /// Nothing is given of a member that is no tar; why is reported.
 pub fn open_nested(
     member: &Member,
-    limits: &Limits,
-    progress: &dyn Progress,
+    options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Archive> {
     let name = member.name().into_owned();
-    let options = OpenOptions { parent: None, limits: *limits, progress, sieve: None };
-    let bytes = match decompress(member.bytes().clone(), &name, &options, diagnostics) {
+    let bytes = match decompress(member.bytes().clone(), &name, options, diagnostics) {
         Ok((bytes, _)) => bytes,
         Err(error) => {
             diagnostics.push(Diagnostic::loss("unreadable-archive", name, error.to_string()));
@@ -34,7 +31,7 @@ pub fn open_nested(
         diagnostics.push(Diagnostic::loss("unreadable-archive", name, what));
         return None;
     }
-    let mut archive = index_tar(&bytes, &name, limits);
+    let mut archive = index_tar(&bytes, &name, &options.limits);
     diagnostics.append(&mut archive.diagnostics);
     Some(archive)
 }

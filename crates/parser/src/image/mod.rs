@@ -9,7 +9,7 @@ pub mod registry;
 mod tests;
 mod typed;
 
-use std::ops::Range;
+use std::{ops::Range, sync::atomic::AtomicU64};
 
 use crate::Limits;
 
@@ -83,6 +83,8 @@ pub struct ImageFile<'a> {
     pub order: ByteOrder,
     /// How much of it is read at most.
     pub limits: &'a Limits,
+    /// Bytes that the messages decoded so far may take, of all images of the archive.
+    pub decoded: &'a AtomicU64,
 }
 
 impl<'a> ImageFile<'a> {

@@ -1,5 +1,7 @@
 //! Typed reading: framing and prost together.
 
+use std::sync::atomic::Ordering;
+
 use super::{
     ByteOrder, Entry, Image, ImageFile, Located,
     framing::{Framing, open_as},
@@ -107,12 +109,22 @@ fn read_entries<T: Image>(
         }
         // An entry may be empty in the file and hundreds of bytes in memory.
         let weight = weigher.weigh(entry.body).saturating_add(size_of::<Located<T>>() as u64);
-        let Some(left) = room.checked_sub(weight) else {
-            let what = format!("{} entries were read; the next would not fit into memory", found.len());
-            diagnostics.push(reached("too-many-entries", file.name, "decoded-bytes", what).at(entry.offset));
-            break;
+        let all = file.decoded.fetch_add(weight, Ordering::Relaxed).saturating_add(weight);
+        let full = match room.checked_sub(weight) {
+            None => Some("decoded-bytes"),
+            Some(_) if all > file.limits.all_decoded_bytes => Some("all-decoded-bytes"),
+            Some(left) => {
+                room = left;
+                None
+            }
         };
-        room = left;
+        if let Some(limit) = full {
+            // What is left out takes nothing.
+            file.decoded.fetch_sub(weight, Ordering::Relaxed);
+            let what = format!("{} entries were read; the next would not fit into memory", found.len());
+            diagnostics.push(reached("too-many-entries", file.name, limit, what).at(entry.offset));
+            break;
+        }
         match decode(file.name, &entry) {
             Ok(located) => found.push(located),
             Err(problem) => reports.push(problem, diagnostics),

@@ -4,6 +4,8 @@ use prost::Message as _;
 use super::{registry::*, *};
 use crate::{Diagnostic, Severity, proto};
 
+static DECODED: AtomicU64 = AtomicU64::new(0);
+
 /// Writes images, so that the tests need no real ones.
 struct Writer {
     bytes: Vec<u8>,
@@ -40,7 +42,13 @@ impl Writer {
     }
 
     fn file<'a>(&'a self, name: &'a str) -> ImageFile<'a> {
-        ImageFile { name, bytes: &self.bytes, order: ByteOrder::Little, limits: &Limits::DEFAULT }
+        ImageFile {
+            name,
+            bytes: &self.bytes,
+            order: ByteOrder::Little,
+            limits: &Limits::DEFAULT,
+            decoded: &DECODED,
+        }
     }
 }
 
