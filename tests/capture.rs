@@ -86,7 +86,7 @@ fn podman_is_captured_sealed_and_left_running() {
     let (scratch, out) = (Scratch::new(), Scratch::new());
     let tar = plain("webserver-podman");
     let (socket, seen) = podman(&scratch, Answer::Archive(tar.clone()), true);
-    let ended = capture(&socket, out.0.path(), &["--operator", "A. Analyst", "--case", "1"]).status(0);
+    let ended = capture(&socket, out.0.path(), &["--operator", "analyst", "--case", "1"]).status(0);
     let record = &ended.json()["captures"][0];
     let archive = PathBuf::from(record["archive"].as_str().expect("a path"));
     assert!(fs::read(&archive).expect("readable") == tar);
@@ -98,7 +98,7 @@ fn podman_is_captured_sealed_and_left_running() {
     let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
     assert_eq!(manifest["schema"], "ckptfx.manifest.v1");
     assert_eq!(manifest["archive"]["sha256"], hash.as_str());
-    assert_eq!(manifest["operator"]["name"], "A. Analyst");
+    assert_eq!(manifest["operator"]["name"], "analyst");
     assert_eq!(manifest["subject"]["image_id"], "sha256:1234");
     let posts: Vec<String> =
         seen.lock().expect("held").iter().filter(|line| line.starts_with("POST")).cloned().collect();

@@ -104,7 +104,7 @@ Exit status: 0 all captured; 1 --preflight found something missing; 2 nothing ca
 or a container was not running afterwards.
 
 Examples:
-  ckptfx capture -n shop web-7d9f/app --fetch --dir evidence --operator 'A. Analyst' --case 2026-17
+  ckptfx capture -n shop web-7d9f/app --fetch --dir evidence --operator $USER --case 2026-17
   ckptfx capture -n shop -l app=web --preflight
   ckptfx capture --kubelet https://node-1:10250 --cert me.crt --key me.key --ca kubelet-ca.crt -n shop web-7d9f
   ckptfx capture -n shop --deployment web --all-nodes --jobs 4 --fetch --dir evidence
