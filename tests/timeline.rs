@@ -171,8 +171,22 @@ fn a_hostile_name_stays_a_name() {
 
 #[test]
 fn forms_are_for_the_commands_that_have_them() {
-    for words in ["ps -o dot", "timeline -o mermaid", "graph -o bodyfile", "grep-mem -o timesketch x"] {
+    for (words, said) in [
+        ("ps -o dot", "dot is not a form of `ps`; it has table, json, jsonl, csv\n"),
+        (
+            "timeline -o mermaid",
+            "mermaid is not a form of `timeline`; it has table, json, jsonl, csv, bodyfile, timesketch\n",
+        ),
+        (
+            "graph -o bodyfile",
+            "bodyfile is not a form of `graph`; it has table, json, jsonl, csv, dot, mermaid\n",
+        ),
+        (
+            "grep-mem -o timesketch x",
+            "timesketch is not a form of `grep-mem`; it has table, json, jsonl, csv\n",
+        ),
+    ] {
         let ended = on(words, fixture("scenarios/bash")).status(2);
-        assert!(ended.stderr.contains("its forms are table, json, jsonl and csv"), "{}", ended.stderr);
+        assert_eq!(ended.stderr, format!("ckptfx: {said}"));
     }
 }
