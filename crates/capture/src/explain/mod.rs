@@ -1,6 +1,6 @@
 //! Failures of a checkpoint in plain words, with what to do about them.
 //!
-//! The knowledge is in [`table`]; here it is held against a message or against CRIU's `dump.log`. What the
+//! The knowledge is in its tables; here it is held against a message or against CRIU's `dump.log`. What the
 //! table does not know is quoted and not guessed at.
 
 mod pattern;
