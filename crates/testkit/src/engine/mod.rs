@@ -77,7 +77,7 @@ impl Container {
             pod: "counters-0".to_owned(),
             namespace: "default".to_owned(),
             uid: "0b7c2f6e-11aa-4c1d-9f2e-5d8f3a1c9e42".to_owned(),
-            image: "quay.io/example/counter:1.4".to_owned(),
+            image: "registry.local/counter:1.4".to_owned(),
             image_id: "9c".repeat(32),
             runtime: "runc".to_owned(),
             created: "2024-06-01T11:59:00.123456789Z".to_owned(),
