@@ -36,7 +36,6 @@ use crate::{
     },
     progress::Bars,
     render::export::Form,
-    scanning::ScanArgs,
 };
 
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.

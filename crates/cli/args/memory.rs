@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ProcessFilter, parse_range};
+use super::parse_range;
 use crate::scanning::ScanArgs;
 
 pub const GREP_HELP: &str =
