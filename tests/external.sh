@@ -31,7 +31,7 @@ have() { command -v "$1" >/dev/null; }
 
 if [ -z "${CKPTFX:-}" ]; then
     (cd "$repository" && cargo build --quiet --locked)
-    CKPTFX=$repository/target/debug/ckptfx
+    CKPTFX=${CARGO_TARGET_DIR:-$repository/target}/debug/ckptfx
 fi
 
 if ! have python3; then
