@@ -37,6 +37,8 @@ fn a_container_is_found_and_recorded() {
     for words in [
         &["web"][..],
         &["web/app"],
+        &["pod/web"],
+        &["pods/web/app"],
         &["-l", "app=web"],
         &["--deployment", "web"],
         &["--deployment", "web", "--all-nodes", "--jobs", "2"],

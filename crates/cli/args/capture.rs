@@ -116,7 +116,7 @@ Examples:
 #[cfg(feature = "capture")]
 #[derive(Debug, Args)]
 pub struct CaptureArgs {
-    /// POD or POD/CONTAINER; with --cri and --podman the name or id of a container.
+    /// POD or POD/CONTAINER, also as pod/POD; with --cri and --podman the name or id of a container.
     #[arg(value_name = "NAME", required_unless_present_any = ["selector", "deployment"])]
     pub names: Vec<String>,
     /// Namespace of the pods; that of the context by default.

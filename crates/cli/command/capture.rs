@@ -335,16 +335,7 @@ fn request(args: CaptureArgs) -> Result<Request> {
         let socket = socket.unwrap_or_else(|| podman::SOCKET.into());
         Way::Podman { plan: podman::Plan { socket, timeout: local }, names }
     } else {
-        let mut wanted: Vec<Wanted> = args
-            .names
-            .iter()
-            .map(|name| match name.split_once('/') {
-                Some((pod, container)) => {
-                    Wanted::Pod { pod: pod.to_owned(), container: Some(container.to_owned()) }
-                }
-                None => Wanted::Pod { pod: name.clone(), container: None },
-            })
-            .collect();
+        let mut wanted: Vec<Wanted> = args.names.iter().map(|name| pod_of(name)).collect();
         wanted.extend(args.selector.map(Wanted::Selector));
         wanted.extend(args.deployment.map(Wanted::Deployment));
         let fetch = args.fetch.fetch.then_some(fetch::Options {
@@ -438,6 +429,16 @@ fn write_captures(records: &[Record], output: &mut Output) -> Result<()> {
         writeln!(output, "  workload  {}", view::text(record.state_after.as_ref()))?;
     }
     Ok(())
+}
+
+/// `POD` or `POD/CONTAINER`, with kubectl's `pod/` before it or without.
+fn pod_of(name: &str) -> Wanted {
+    let kinds = ["pod/", "pods/", "po/"];
+    let name = kinds.iter().find_map(|kind| name.strip_prefix(kind)).unwrap_or(name);
+    match name.split_once('/') {
+        Some((pod, container)) => Wanted::Pod { pod: pod.to_owned(), container: Some(container.to_owned()) },
+        None => Wanted::Pod { pod: name.to_owned(), container: None },
+    }
 }
 
 fn write_checks(records: &[CheckRecord], output: &mut Output) -> Result<()> {
