@@ -477,11 +477,11 @@ fn coverage_says_what_was_searched_and_what_not() {
     // A search that is over before it began is partial, and says so.
     let output = found(&["--timeout", "0", "e"], &archive);
     let stopped = output.json();
-    if stopped["coverage"]["complete"] == false {
-        output.status(3);
-        assert_eq!(stopped["coverage"]["stopped"], "timeout");
-        assert!(stopped["warnings"].as_array().unwrap().iter().any(|warning| warning["code"] == "timeout"));
-    }
+    output.status(3);
+    assert_eq!(stopped["matches"], Value::Array(Vec::new()));
+    assert_eq!(stopped["coverage"]["complete"], false);
+    assert_eq!(stopped["coverage"]["stopped"], "timeout");
+    assert!(stopped["warnings"].as_array().unwrap().iter().any(|warning| warning["code"] == "timeout"));
 }
 
 /// How many bytes of memory were there to be searched once the archive was open.

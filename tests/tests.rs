@@ -26,6 +26,7 @@ mod grep;
 mod hostile;
 mod hostile_text;
 mod image;
+mod interrupt;
 mod iocs;
 mod memory;
 mod mounts;

@@ -13,7 +13,7 @@ mod verify;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use ckptfx_parser::{Limits, evidence::OpenOptions, limits::Given};
@@ -104,6 +104,9 @@ pub struct Common {
     /// What compressed files of the evidence have given already.
     #[arg(skip)]
     pub given: Arc<Given>,
+    /// Raised when a scan is to end: by a signal, or when its time is over.
+    #[arg(skip)]
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Common {

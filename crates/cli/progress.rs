@@ -3,7 +3,7 @@
 use std::{
     io::IsTerminal as _,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -16,12 +16,22 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub struct Bars {
     shown: bool,
     bar: Mutex<Option<ProgressBar>>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Bars {
     /// Bars, unless `quiet`.
     pub fn new(quiet: bool) -> Self {
-        Self { shown: !quiet && std::io::stderr().is_terminal(), bar: Mutex::new(None) }
+        Self {
+            shown: !quiet && std::io::stderr().is_terminal(),
+            bar: Mutex::new(None),
+            stop: Arc::default(),
+        }
+    }
+
+    /// Ends long steps early once `stop` is raised.
+    pub fn until(self, stop: &Arc<AtomicBool>) -> Self {
+        Self { stop: Arc::clone(stop), ..self }
     }
 
     /// Shows how far `counter` has come towards `total` bytes while `work` runs.
@@ -79,5 +89,9 @@ impl Progress for Bars {
         {
             bar.finish_and_clear();
         }
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
     }
 }

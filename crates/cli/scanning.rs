@@ -124,8 +124,6 @@ pub struct Scanner<'s> {
     perms: Option<Permissions>,
     /// What was asked for.
     pub sources: Vec<Source>,
-    /// Raised by a signal or when the time is over.
-    cancel: Arc<AtomicBool>,
     timed_out: Arc<AtomicBool>,
 }
 
@@ -153,21 +151,27 @@ impl<'s> Scanner<'s> {
             args.source.iter().any(|one| matches!(one, SourceArg::All) || *one == SourceArg::One(*source))
         };
         let sources = Source::ALL.into_iter().filter(chosen).collect();
-        let cancel = Arc::new(AtomicBool::new(false));
         let timed_out = Arc::new(AtomicBool::new(false));
         for (signal, status) in [(SIGINT, 130), (SIGTERM, 143)] {
-            signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&cancel))?;
-            signal_hook::flag::register(signal, Arc::clone(&cancel))?;
+            signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&common.stop))?;
+            signal_hook::flag::register(signal, Arc::clone(&common.stop))?;
         }
         if let Some(timeout) = args.timeout {
-            let (cancel, timed_out) = (Arc::clone(&cancel), Arc::clone(&timed_out));
-            thread::spawn(move || {
-                thread::sleep(timeout);
+            let (stop, timed_out) = (Arc::clone(&common.stop), Arc::clone(&timed_out));
+            let end = move || {
                 timed_out.store(true, Ordering::Relaxed);
-                cancel.store(true, Ordering::Relaxed);
-            });
+                stop.store(true, Ordering::Relaxed);
+            };
+            if timeout.is_zero() {
+                end();
+            } else {
+                thread::spawn(move || {
+                    thread::sleep(timeout);
+                    end();
+                });
+            }
         }
-        Ok(Self { args, common, perms, sources, cancel, timed_out })
+        Ok(Self { args, common, perms, sources, timed_out })
     }
 
     /// Picks what is scanned of a checkpoint.
@@ -195,13 +199,13 @@ impl<'s> Scanner<'s> {
     /// Runs a scan with progress and the possibility to stop.
     pub fn run<T>(&self, step: &str, total: u64, bars: &Bars, work: impl FnOnce(&Options<'_>) -> T) -> T {
         let progress = AtomicU64::new(0);
-        let options = Options { progress: Some(&progress), cancel: Some(&self.cancel), ..Options::default() };
+        let options = Options { progress: Some(&progress), cancel: Some(&self.common.stop), ..Options::default() };
         bars.watch(step, total, &progress, || work(&options))
     }
 
     /// Why the scan has ended early, if a signal or the time ended it.
     pub fn stopped(&self) -> Option<Stop> {
-        if !self.cancel.load(Ordering::Relaxed) {
+        if !self.common.stop.load(Ordering::Relaxed) {
             None
         } else if self.timed_out.load(Ordering::Relaxed) {
             Some(Stop::Timeout)

@@ -184,7 +184,7 @@ fn for_each_opened(
     mut work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
 ) -> Result<Outcome> {
     evidence::refuse_to_overwrite(archives, common)?;
-    let bars = Bars::new(common.quiet);
+    let bars = Bars::new(common.quiet).until(&common.stop);
     let mut outcome = Outcome::Done;
     if archives.is_empty() {
         bail!("an archive is needed; see ckptfx {name} --help");

@@ -6,12 +6,15 @@ use crate::gate::Gates;
 use crate::lane::{Found, Full, Lane, Sweep};
 use crate::literal::Literals;
 use crate::region::Region;
+use crate::repeat::Repeats;
 
 /// What both the workers and the merger need to know.
 pub(crate) struct Task<'a> {
     pub(crate) lanes: &'a [Lane],
     pub(crate) literals: &'a Literals,
     pub(crate) gates: &'a Gates,
+    /// What need not be searched for clues; none where comparing costs as much as searching.
+    pub(crate) repeats: Option<Repeats<'a>>,
     pub(crate) regions: &'a [Region<'a>],
     pub(crate) chunk: usize,
     pub(crate) tile: usize,
@@ -158,7 +161,7 @@ fn scan_piece(task: &Task<'_>, piece: Piece, sweep: &mut Sweep) -> usize {
         saved.clone_from(&sweep.next);
         // A window may reach far only where no later tile of the piece can take the matches in.
         let limit = if border == piece.border { task.chunk } else { task.tile / 4 };
-        if scan_tile(task, bytes, from, border, limit, sweep).is_err() {
+        if scan_tile(task, bytes, Piece { from, border, ..piece }, limit, sweep).is_err() {
             sweep.found.truncate(length);
             sweep.next.clone_from(&saved);
             break;
@@ -172,13 +175,13 @@ fn scan_piece(task: &Task<'_>, piece: Piece, sweep: &mut Sweep) -> usize {
 fn scan_tile(
     task: &Task<'_>,
     bytes: &[u8],
-    from: usize,
-    border: usize,
+    piece: Piece,
     limit: usize,
     sweep: &mut Sweep,
 ) -> Result<(), Full> {
+    let Piece { from, border, .. } = piece;
     task.literals.sweep(task.lanes, bytes, from, border, sweep)?;
-    task.gates.sweep(task.lanes, bytes, (from, border), limit, sweep)?;
+    task.gates.sweep(task.lanes, bytes, piece, task.repeats.as_ref(), limit, sweep)?;
     for (at, lane) in task.lanes.iter().enumerate() {
         if let Some(expression) = lane.expression().filter(|expression| expression.clue().is_none()) {
             expression.sweep(at, bytes, border, limit, sweep)?;

@@ -9,14 +9,18 @@
 //! Clues that lie close together must not make the expression read the same bytes again and again: what was searched
 //! without success is not searched again, and each vain search of one stretch is twice as long as the one before.
 
+use std::ops::Range;
+
 use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use regex_syntax::hir::{
     Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Repetition,
 };
 
+use crate::chunk::Piece;
 use crate::lane::{Full, Lane, Sweep};
 use crate::literal::Group;
 use crate::regex::Expression;
+use crate::repeat::{Clued, Repeats};
 use crate::tile::fold_into;
 
 /// Most bytes between the start of a match and its clue.
@@ -27,6 +31,8 @@ const LITERALS: usize = 64;
 const FEW: usize = 4;
 /// Bytes of a literal that may be looked at, the most first: as many as do not split it into several.
 const LENGTHS: [usize; 3] = [LENGTH, 8, 6];
+/// Fewer bytes are met more often: only where that leaves a third of the literals or less, as before a digit.
+const BRIEF: [usize; 2] = [5, 4];
 const LENGTH: usize = 12;
 /// Characters of a class that are told apart.
 const CLASS: usize = 12;
@@ -83,6 +89,8 @@ impl Clue {
             literals
         };
         let mut literals = LENGTHS.into_iter().map(cut).min_by_key(Vec::len)?;
+        let brief = BRIEF.into_iter().map(cut).find(|brief| brief.len().saturating_mul(3) <= literals.len());
+        literals = brief.unwrap_or(literals);
         // Many short literals cost a search each; a sign that they share is as telling.
         if literals.len() > FEW && literals.iter().any(|literal| literal.len() < 3) {
             literals = cut(1);
@@ -96,10 +104,11 @@ impl Clue {
         usable.then_some(Self { literals, before })
     }
 
-    /// How seldom the clue is met where there is no match: the length of the shortest literal counts most.
+    /// How seldom the clue is met where there is no match, and how little it costs to look for it: a byte more of the
+    /// shortest literal is worth four literals. With less than three bytes it is met everywhere.
     fn worth(&self) -> usize {
         let shortest = self.literals.iter().map(Vec::len).min().unwrap_or(0).min(6);
-        (shortest << 8).saturating_sub(self.literals.len())
+        (shortest * 8 + if shortest < 3 { 0 } else { LITERALS * 2 }).saturating_sub(self.literals.len() * 2)
     }
 }
 
@@ -151,6 +160,8 @@ fn fold_unicode(class: &ClassUnicode) -> ClassUnicode {
 /// The search for the clues of every gated expression of a plan.
 pub(crate) struct Gates {
     groups: Vec<Group>,
+    /// No clue consists of zeros alone.
+    zeros: bool,
     /// The lanes that are gated, in order, and how far before a clue their matches may begin.
     lanes: Vec<(usize, usize)>,
     /// The greatest of these distances.
@@ -168,25 +179,34 @@ impl Gates {
             }
         }
         let before = gated.iter().map(|(_, before)| *before).max().unwrap_or(0);
-        // Neighbours in the alphabet share the buckets of the vector search, which makes it more selective.
-        wanted.sort_by(|(_, one), (_, other)| one.cmp(other));
-        Self { groups: Group::build(&wanted), lanes: gated, before }
+        wanted.sort();
+        wanted.dedup();
+        let zeros = wanted.iter().all(|(_, literal)| literal.iter().any(|byte| *byte != 0));
+        Self { groups: Group::build(&wanted), zeros, lanes: gated, before }
+    }
+
+    /// Whether there is nothing to search for.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
     }
 
     /// Adds the hits of gated expressions that start before `border`, as [`Expression::sweep`] would.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn sweep(
         &self,
         lanes: &[Lane],
         bytes: &[u8],
-        (from, border): (usize, usize),
+        piece: Piece,
+        repeats: Option<&Repeats<'_>>,
         limit: usize,
         sweep: &mut Sweep,
     ) -> Result<(), Full> {
-        if self.lanes.is_empty() {
+        if self.is_empty() {
             return Ok(());
         }
+        let Piece { from, border, .. } = piece;
         let mut clues = std::mem::take(&mut sweep.clues);
-        self.collect(bytes, from, border, &mut sweep.folded, &mut clues)?;
+        self.collect(bytes, piece, repeats, &mut sweep.folded, &mut clues)?;
         let mut rest = clues.as_slice();
         for (lane, before) in &self.lanes {
             let own = rest.partition_point(|(of, _)| of <= lane);
@@ -202,27 +222,53 @@ impl Gates {
         Ok(())
     }
 
-    /// Where which lane has a clue, in order, for all matches that may start in `from..border`.
+    /// Where which lane has a clue, in order, for all matches that may start in a piece.
     fn collect(
         &self,
         bytes: &[u8],
-        from: usize,
-        border: usize,
+        Piece { region, from, border }: Piece,
+        repeats: Option<&Repeats<'_>>,
         folded: &mut Vec<u8>,
-        clues: &mut Vec<(usize, usize)>,
+        clues: &mut Vec<Clued>,
     ) -> Result<(), Full> {
         clues.clear();
         let last = border.saturating_add(self.before).min(bytes.len());
-        let end = last.saturating_add(LENGTH).min(bytes.len());
-        fold_into(bytes.get(from..end).unwrap_or_default(), folded);
+        let mut next = from;
+        if let Some(repeats) = repeats {
+            for stretch in repeats.stretches(region, from..last, self.zeros) {
+                // A clue that runs out of the stretch is not known.
+                let known = stretch.part.start..stretch.part.end.saturating_sub(LENGTH);
+                if repeats.recall(&stretch, &known, clues) {
+                    self.search(bytes, next..known.start, folded, clues)?;
+                    next = known.end;
+                }
+            }
+        }
+        self.search(bytes, next..last, folded, clues)?;
+        clues.sort_unstable();
+        clues.dedup();
+        if let Some(repeats) = repeats {
+            repeats.learn(region, from..border, clues);
+        }
+        Ok(())
+    }
+
+    /// Adds the clues that begin in a part of the bytes.
+    fn search(
+        &self,
+        bytes: &[u8],
+        part: Range<usize>,
+        folded: &mut Vec<u8>,
+        clues: &mut Vec<Clued>,
+    ) -> Result<(), Full> {
+        let end = part.end.saturating_add(LENGTH).min(bytes.len());
+        fold_into(bytes.get(part.start..end).unwrap_or_default(), folded);
         for group in &self.groups {
-            group.candidates(folded, last.saturating_sub(from), &mut |lane, at| {
-                clues.push((lane, from.saturating_add(at)));
+            group.candidates(folded, part.len(), &mut |lane, at| {
+                clues.push((lane, part.start.saturating_add(at)));
                 Ok(0)
             })?;
         }
-        clues.sort_unstable();
-        clues.dedup();
         Ok(())
     }
 }
@@ -303,6 +349,8 @@ mod tests {
         is(r"[a-z.]{1,64}@[a-z]+", &["@"], 64);
         is(r"(?i)(?:api_key|apikey)\s*=", &["api_ke", "apikey"], 0);
         is(r"[A-Z0-9_]{0,30}(?:TOKEN|SECRET)=(\S+)", &["secret=", "token="], 30);
+        is(r"(?i)(?:amqp|http|imap|ldap|mysql|nats|redis|smtp)s?://[a-z]", &["://"], 6);
+        is(r"\bxox[abp]-[0-9]{8}", &["xoxa-", "xoxb-", "xoxp-"], 0);
         is(r"\x30\x82[\x00-\x7f][\x00-\xff]\x02\x01\x00\x30\x0d", &["\u{2}\u{1}\0\x30\r"], 4);
     }
 

@@ -48,6 +48,7 @@ mod plan;
 mod reach;
 mod regex;
 mod region;
+mod repeat;
 mod strings;
 mod tile;
 mod utf16;

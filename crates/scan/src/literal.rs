@@ -3,6 +3,8 @@
 //! A group finds candidates by the first bytes of its members. What a candidate is worth is decided by each
 //! member on its own, so that all patterns are found, also those that overlap or are equal.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind, Span, StartKind};
 use memchr::memmem;
@@ -13,12 +15,17 @@ use crate::tile::{fold_into, is_word};
 
 /// Up to this many literals are searched one by one.
 const FEW: usize = 3;
-/// Most members of a group for the vector search.
-const GROUP: usize = 64;
+/// Most members of a group for the vector search. With more it sorts them into sixteen buckets instead of eight, and takes
+/// half as many bytes at a time: two small groups are faster than one large.
+const GROUP: usize = 32;
+/// What memory holds most of, text and other, with capitals made small: the commonest first.
+const COMMON: &[u8] = b"\0 etaoinsrhldcu\xff\x01mpfg.bvwyk0/1\x02";
+/// Buckets of the vector search for a group of that size.
+const BUCKETS: usize = 8;
 /// Bytes of each member that the vector search looks at, if they are there.
 const LOOKED_AT: usize = 4;
 /// Beyond this many literals one automaton is faster than many groups.
-const MANY: usize = 10 * GROUP;
+const MANY: usize = 12 * GROUP;
 /// Up to this many literals the automaton is a full table: twice as fast, for some MiB of memory.
 const TABLE: usize = 4000;
 /// Bytes of a member that its group looks at.
@@ -111,21 +118,24 @@ impl Literal {
 enum Search {
     /// A single member.
     One(memmem::Finder<'static>),
-    /// Reports the leftmost start of any member.
-    Packed(packed::Searcher),
+    /// Reports the leftmost start of any stem; members by stem.
+    Packed(packed::Searcher, Vec<Vec<Member>>),
     /// Reports every member wherever it occurs.
     Automaton(AhoCorasick),
 }
 
+#[derive(Clone)]
 struct Member {
     lane: usize,
-    /// Other members that can start where this one does, because one's prefix begins with the other's.
-    kin: Vec<usize>,
+    prefix: Vec<u8>,
+    /// Where in the prefix its stem is.
+    offset: usize,
 }
 
 pub(crate) struct Group {
     search: Search,
-    members: Vec<Member>,
+    /// In the order of the search; none where it has them itself.
+    lanes: Vec<usize>,
     /// Longest prefix, in bytes.
     reach: usize,
 }
@@ -143,16 +153,19 @@ impl Group {
         let (short, long): (Vec<_>, Vec<_>) =
             wanted.iter().cloned().partition(|(_, prefix)| prefix.len() < 3);
         let mut groups: Vec<Self> = short.iter().map(Self::alone).collect();
-        // The vector search looks at as many bytes as the shortest member has, four at most, and is the more selective
-        // the more these are.
+        // The vector search is the more selective the more bytes it looks at.
         let (brief, long): (Vec<_>, Vec<_>) =
             long.into_iter().partition(|(_, prefix)| prefix.len() < LOOKED_AT);
         for members in [brief, long] {
-            let size = members.len().div_ceil(members.len().div_ceil(GROUP).max(1)).max(1);
-            for part in members.chunks(size) {
+            // Members with the same stem are one to the vector search.
+            let stems = stems(members);
+            let size = stems.len().div_ceil(stems.len().div_ceil(GROUP).max(1)).max(1);
+            for part in stems.chunks(size) {
                 match part {
-                    [only] => groups.push(Self::alone(only)),
-                    _ => groups.extend(Self::packed(part)),
+                    [(_, members)] if members.len() == 1 => {
+                        groups.extend(members.iter().map(|it| Self::alone(&(it.lane, it.prefix.clone()))));
+                    }
+                    _ => groups.extend(Self::packed(&dealt(part))),
                 }
             }
         }
@@ -162,27 +175,21 @@ impl Group {
     fn alone((lane, prefix): &(usize, Vec<u8>)) -> Self {
         Self {
             search: Search::One(memmem::Finder::new(prefix).into_owned()),
-            members: vec![Member { lane: *lane, kin: Vec::new() }],
+            lanes: vec![*lane],
             reach: prefix.len(),
         }
     }
 
-    fn packed(wanted: &[(usize, Vec<u8>)]) -> Vec<Self> {
+    fn packed(stems: &[(Vec<u8>, Vec<Member>)]) -> Vec<Self> {
+        let all = stems.iter().flat_map(|(_, members)| members);
+        let wanted: Vec<_> = all.map(|member| (member.lane, member.prefix.clone())).collect();
         let mut config = packed::Config::new();
         config.match_kind(packed::MatchKind::LeftmostFirst).heuristic_pattern_limits(false);
         let mut builder = config.builder();
-        builder.extend(wanted.iter().map(|(_, prefix)| prefix));
-        let Some(searcher) = builder.build() else { return Self::automaton(wanted) };
-        let kin = |mine: usize, prefix: &[u8]| -> Vec<usize> {
-            let others = wanted.iter().enumerate().filter(|(other, _)| *other != mine);
-            let others =
-                others.filter(|(_, (_, other))| other.starts_with(prefix) || prefix.starts_with(other));
-            others.map(|(other, _)| other).collect()
-        };
-        let members = wanted.iter().enumerate();
-        let members =
-            members.map(|(at, (lane, prefix))| Member { lane: *lane, kin: kin(at, prefix) }).collect();
-        vec![Self { search: Search::Packed(searcher), members, reach: reach(wanted) }]
+        builder.extend(stems.iter().map(|(stem, _)| stem));
+        let Some(searcher) = builder.build() else { return Self::automaton(&wanted) };
+        let members = stems.iter().map(|(_, members)| members.clone()).collect();
+        vec![Self { search: Search::Packed(searcher, members), lanes: Vec::new(), reach: reach(&wanted) }]
     }
 
     fn automaton(wanted: &[(usize, Vec<u8>)]) -> Vec<Self> {
@@ -192,8 +199,8 @@ impl Group {
             .kind((wanted.len() <= TABLE).then_some(AhoCorasickKind::DFA))
             .build(wanted.iter().map(|(_, prefix)| prefix));
         let Ok(automaton) = built else { return wanted.iter().map(Self::alone).collect() };
-        let members = wanted.iter().map(|(lane, _)| Member { lane: *lane, kin: Vec::new() }).collect();
-        vec![Self { search: Search::Automaton(automaton), members, reach: reach(wanted) }]
+        let lanes = wanted.iter().map(|(lane, _)| *lane).collect();
+        vec![Self { search: Search::Automaton(automaton), lanes, reach: reach(wanted) }]
     }
 
     /// Reports each member and offset in `text` where the member's prefix is, if the offset is less than
@@ -208,24 +215,22 @@ impl Group {
         let text = text.get(..end).unwrap_or(text);
         match &self.search {
             Search::One(finder) => {
-                let Some(Member { lane, .. }) = self.members.first() else { return Ok(()) };
+                let Some(lane) = self.lanes.first() else { return Ok(()) };
                 let mut from = 0;
                 while let Some(at) = text.get(from..).and_then(|rest| finder.find(rest)) {
                     let start = from + at;
                     from = report(*lane, start)?.max(start + 1);
                 }
             }
-            Search::Packed(searcher) => {
+            Search::Packed(searcher, members) => {
                 let mut from = 0;
                 while let Some(found) = searcher.find_in(text, Span { start: from, end }) {
-                    if found.start() >= border {
-                        break;
-                    }
-                    let member = self.members.get(found.pattern().as_usize());
-                    if let Some(member) = member {
-                        report(member.lane, found.start())?;
-                        for kin in member.kin.iter().filter_map(|kin| self.members.get(*kin)) {
-                            report(kin.lane, found.start())?;
+                    for member in members.get(found.pattern().as_usize()).into_iter().flatten() {
+                        let Some(start) = found.start().checked_sub(member.offset) else { continue };
+                        if start < border
+                            && text.get(start..).is_some_and(|it| it.starts_with(&member.prefix))
+                        {
+                            report(member.lane, start)?;
                         }
                     }
                     from = found.start() + 1;
@@ -234,14 +239,50 @@ impl Group {
             Search::Automaton(automaton) => {
                 let Ok(found) = automaton.try_find_overlapping_iter(Input::new(text)) else { return Ok(()) };
                 for found in found.filter(|found| found.start() < border) {
-                    if let Some(member) = self.members.get(found.pattern().as_usize()) {
-                        report(member.lane, found.start())?;
+                    if let Some(lane) = self.lanes.get(found.pattern().as_usize()) {
+                        report(*lane, found.start())?;
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Members by the bytes that the vector search looks at: of each prefix those that it shares with most others, of several
+/// the rarest, so that there is less to look for and less is found in vain.
+fn stems(members: Vec<(usize, Vec<u8>)>) -> Vec<(Vec<u8>, Vec<Member>)> {
+    let mut shared: BTreeMap<&[u8], BTreeSet<&[u8]>> = BTreeMap::new();
+    let length = members.iter().map(|(_, prefix)| prefix.len()).min().unwrap_or(0).min(LOOKED_AT);
+    for (_, prefix) in &members {
+        for stem in prefix.windows(length.max(1)) {
+            shared.entry(stem).or_default().insert(prefix);
+        }
+    }
+    let rarity = |stem: &[u8]| -> usize {
+        stem.iter().map(|byte| COMMON.iter().position(|it| it == byte).unwrap_or(COMMON.len())).sum()
+    };
+    let worth = |stem: &[u8]| (shared.get(stem).map_or(0, BTreeSet::len), rarity(stem));
+    let mut stems: BTreeMap<Vec<u8>, Vec<Member>> = BTreeMap::new();
+    for (lane, prefix) in &members {
+        let windows = prefix.windows(length.max(1)).enumerate();
+        // Of equal ones the first.
+        let Some((offset, stem)) = windows.rev().max_by_key(|(_, stem)| worth(stem)) else { continue };
+        let member = Member { lane: *lane, prefix: prefix.clone(), offset };
+        stems.entry(stem.to_vec()).or_default().push(member);
+    }
+    stems.into_iter().collect()
+}
+
+/// In an order in which neighbours share a bucket of the vector search, which deals them out in turn: that makes it more
+/// selective, since the first bytes of a bucket's members are then few.
+fn dealt<T: Clone>(sorted: &[T]) -> Vec<T> {
+    let (least, more) = (sorted.len() / BUCKETS, sorted.len() % BUCKETS);
+    let place = |at: usize| {
+        let (row, bucket) = (at / BUCKETS, at % BUCKETS);
+        bucket * least + bucket.min(more) + row
+    };
+    (0..sorted.len()).filter_map(|at| sorted.get(place(at))).cloned().collect()
 }
 
 fn reach(wanted: &[(usize, Vec<u8>)]) -> usize {
@@ -341,5 +382,26 @@ impl Literals {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_dealt_into_one_bucket() {
+        for length in 0..40 {
+            let sorted: Vec<usize> = (0..length).collect();
+            let dealt = dealt(&sorted);
+            let mut all = dealt.clone();
+            all.sort_unstable();
+            assert_eq!(all, sorted);
+            for bucket in 0..BUCKETS.min(length) {
+                let members: Vec<usize> = dealt.iter().copied().skip(bucket).step_by(BUCKETS).collect();
+                let (first, last) = (members[0], members[members.len() - 1]);
+                assert_eq!(members, (first..=last).collect::<Vec<_>>(), "{length}");
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::merge::Merger;
 use crate::pattern::{Fault, Meaning, Note, PatternError, PatternKind, as_word};
 use crate::regex::Expression;
 use crate::region::Region;
+use crate::repeat::Repeats;
 use crate::utf16;
 
 /// Matches in a part of a region beyond which they are not told apart.
@@ -276,6 +277,7 @@ impl Plan {
             lanes: &self.lanes,
             literals: &self.literals,
             gates: &self.gates,
+            repeats: (!self.gates.is_empty()).then(|| Repeats::of(regions)),
             regions,
             chunk: options.chunk_bytes.max(1),
             tile: options.tile_bytes.max(1),

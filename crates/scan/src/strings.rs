@@ -6,12 +6,14 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fearless_simd::{Level, Simd, dispatch};
+
 use crate::chunk::{Chunks, Piece, count};
 use crate::drive;
 use crate::hit::{Outcome, Summary};
 use crate::plan::Options;
 use crate::region::Region;
-use crate::tile::{BLOCK, Masks, even_bits};
+use crate::tile::{BLOCK, Multibyte, Narrow, Wide, block, even_bits};
 
 /// Bytes per chunk: smaller than for patterns, since text is common and all of a chunk's runs are held until it is done.
 const CHUNK: usize = 1 << 20;
@@ -181,68 +183,28 @@ impl Strings {
 
     /// The runs that start in one piece, sorted; parts of one stretch of UTF-8 may start past it.
     fn piece(&self, bytes: &[u8], piece: Piece) -> Vec<Run> {
+        dispatch!(Level::new(), simd => self.runs(simd, bytes, piece))
+    }
+
+    #[inline(always)]
+    fn runs<S: Simd>(&self, simd: S, bytes: &[u8], piece: Piece) -> Vec<Run> {
         let mut runs = Vec::new();
         let minimum = self.minimum.max(1);
-        if self.bytes || self.utf8 {
-            if self.utf8 {
-                stretches(bytes, piece, 1, minimum, &|from| utf8(bytes, from), &mut |start, end, wide| {
-                    if wide {
-                        split_utf8(bytes.get(start..end).unwrap_or(&[]), start, minimum, &mut runs);
-                    } else {
-                        runs.push(Run { start, end, encoding: TextEncoding::Ascii });
-                    }
-                });
-            } else {
-                let class = |from| Class::narrow(block(bytes, from).0.ascii);
-                stretches(bytes, piece, 1, minimum, &class, &mut |start, end, _| {
-                    runs.push(Run { start, end, encoding: TextEncoding::Ascii });
-                });
-            }
+        let view = |encoding| View { simd, bytes, encoding };
+        if self.utf8 {
+            view(TextEncoding::Utf8).runs(piece, minimum, &mut runs);
+        } else if self.bytes {
+            view(TextEncoding::Ascii).runs(piece, minimum, &mut runs);
         }
         if self.utf16le {
-            let class = |from| {
-                let (here, next) = pairs(bytes, from);
-                Class::narrow((here.ascii | here.latin) & next.zero)
-            };
-            stretches(bytes, piece, 2, minimum, &class, &mut |start, end, _| {
-                runs.push(Run { start, end, encoding: TextEncoding::Utf16Le });
-            });
+            view(TextEncoding::Utf16Le).runs(piece, minimum, &mut runs);
         }
         if self.utf16be {
-            let class = |from| {
-                let (here, next) = pairs(bytes, from);
-                Class::narrow(here.zero & (next.ascii | next.latin))
-            };
-            stretches(bytes, piece, 2, minimum, &class, &mut |start, end, _| {
-                runs.push(Run { start, end, encoding: TextEncoding::Utf16Be });
-            });
+            view(TextEncoding::Utf16Be).runs(piece, minimum, &mut runs);
         }
         runs.sort();
         runs
     }
-}
-
-/// The masks of the block that starts at `from`, and its end.
-#[inline(always)]
-fn block(bytes: &[u8], from: usize) -> (Masks, usize) {
-    let end = bytes.len().min(from.saturating_add(BLOCK));
-    (Masks::of(bytes.get(from..end).unwrap_or(&[])), end)
-}
-
-/// The masks of a block, and those of the block that starts one byte on, as far as UTF-16 needs them.
-#[inline(always)]
-fn pairs(bytes: &[u8], from: usize) -> (Masks, Masks) {
-    let (here, end) = block(bytes, from);
-    let next = bytes.get(end..bytes.len().min(end + 1)).map(Masks::of).unwrap_or_default();
-    let shift =
-        |mask: u64, next: u64| (mask >> 1) | if end - from == BLOCK { next << (BLOCK - 1) } else { 0 };
-    let on = Masks {
-        ascii: shift(here.ascii, next.ascii),
-        latin: shift(here.latin, next.latin),
-        zero: shift(here.zero, next.zero),
-        ..Masks::default()
-    };
-    (here, on)
 }
 
 /// Where in a block characters are, and which of these bytes belong to characters of several bytes.
@@ -262,80 +224,110 @@ impl Class {
 /// Bytes that a character may have outside the block, on either side; three would do.
 const REACH: usize = 4;
 
-/// What UTF-8 looks like beside a block: which of up to four bytes are at least 0xC0, 0xE0 and 0xF0, and which continue a
-/// character.
-#[inline(always)]
-fn edge(bytes: [u8; REACH]) -> [u128; 4] {
-    let word = u32::from_le_bytes(bytes);
-    let high = word & 0x8080_8080;
-    let lead = high & word << 1;
-    let three = lead & word << 2;
-    // The high bits of four bytes, moved together.
-    let bits = |mask: u32| u128::from((mask >> 7).wrapping_mul(0x0102_0408) >> 24 & 0xf);
-    [bits(lead), bits(three), bits(three & word << 3), bits(high & !lead)]
+/// Bytes, and how they are read.
+#[derive(Clone, Copy)]
+struct View<'b, S> {
+    simd: S,
+    bytes: &'b [u8],
+    encoding: TextEncoding,
 }
 
-/// Where printable ASCII is, and what may be a character of UTF-8: a first byte with as many others after it as it asks
-/// for. Everything that is one is among it; the answer for a byte does not depend on where blocks begin.
-#[inline(always)]
-fn utf8(bytes: &[u8], from: usize) -> Class {
-    let (masks, end) = block(bytes, from);
-    if masks.high == 0 {
-        return Class::narrow(masks.ascii);
+impl<S: Simd> View<'_, S> {
+    /// Adds the runs that start in one piece.
+    #[inline(always)]
+    fn runs(self, piece: Piece, minimum: usize, runs: &mut Vec<Run>) {
+        let (encoding, stride) = match self.encoding {
+            TextEncoding::Ascii | TextEncoding::Utf8 => (TextEncoding::Ascii, 1),
+            wide => (wide, 2),
+        };
+        stretches(self, piece, stride, minimum, &mut |start, end, wide| {
+            if wide {
+                split_utf8(self.bytes.get(start..end).unwrap_or(&[]), start, minimum, runs);
+            } else {
+                runs.push(Run { start, end, encoding });
+            }
+        });
     }
-    let length = end - from;
-    let before = match from.checked_sub(REACH).and_then(|start| bytes.get(start..)?.first_chunk()) {
-        Some(before) => *before,
-        None => std::array::from_fn(|at| {
-            let place = (from + at).checked_sub(REACH);
-            place.and_then(|place| bytes.get(place)).copied().unwrap_or(0)
-        }),
-    };
-    let after = match bytes.get(end..).and_then(<[u8]>::first_chunk) {
-        Some(after) => *after,
-        None => std::array::from_fn(|at| bytes.get(end + at).copied().unwrap_or(0)),
-    };
-    let (before, after) = (edge(before), edge(after));
-    let inside = [masks.lead, masks.lead_three, masks.lead_four, masks.high & !masks.lead];
-    let [lead, three, four, rest] = std::array::from_fn(|at| {
-        let of = |edges: &[u128; 4]| edges.get(at).copied().unwrap_or(0);
-        let inside = inside.get(at).copied().unwrap_or(0);
-        of(&before) | u128::from(inside) << REACH | of(&after) << (REACH + length)
-    });
+
+    /// For each byte of the block that starts at an offset, whether a character is there.
+    #[inline(always)]
+    fn class(self, from: usize) -> Class {
+        match self.encoding {
+            TextEncoding::Ascii => Class::narrow(self.narrow(from).ascii),
+            TextEncoding::Utf8 => self.utf8(from),
+            TextEncoding::Utf16Le => {
+                Class::narrow(self.wide(from).low & self.wide(from.saturating_add(1)).zero)
+            }
+            TextEncoding::Utf16Be => {
+                Class::narrow(self.wide(from).zero & self.wide(from.saturating_add(1)).low)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn narrow(self, from: usize) -> Narrow {
+        Narrow::of(self.simd, block(self.bytes, from, 0, &mut [0; BLOCK]))
+    }
+
+    #[inline(always)]
+    fn wide(self, from: usize) -> Wide {
+        let wide = Wide::of(self.simd, block(self.bytes, from, 0, &mut [0; BLOCK]));
+        // What is not there is no zero.
+        Wide { zero: wide.zero & ones(self.bytes.len().saturating_sub(from)), ..wide }
+    }
+
+    /// Where printable ASCII is, and what may be a character of UTF-8: a first byte with as many others after it as it
+    /// asks for. Everything that is one is among it; the answer for a byte does not depend on where blocks begin.
+    #[inline(always)]
+    fn utf8(self, from: usize) -> Class {
+        let narrow = self.narrow(from);
+        if narrow.high == 0 {
+            return Class::narrow(narrow.ascii);
+        }
+        // Each half is seen with what lies beside it.
+        let early = Multibyte::of(self.simd, block(self.bytes, from, REACH, &mut [0; BLOCK]));
+        let late =
+            Multibyte::of(self.simd, block(self.bytes, from.saturating_add(REACH), 0, &mut [0; BLOCK]));
+        let half = ones(BLOCK / 2);
+        let wide = several(early) >> REACH & half | several(late) << REACH & !half;
+        Class { mask: narrow.ascii | wide, wide }
+    }
+}
+
+/// The bytes of a block that belong to a first byte with as many others after it as it asks for. Not known of those that
+/// are less than three bytes from an end of the block.
+#[inline(always)]
+const fn several(Multibyte { lead, lead_three, lead_four, rest }: Multibyte) -> u64 {
     let (one, two) = (rest >> 1, rest >> 1 & rest >> 2);
-    let two_bytes = lead & !three & one;
-    let three_bytes = three & !four & two;
-    let four_bytes = four & two & rest >> 3;
+    let two_bytes = lead & !lead_three & one;
+    let three_bytes = lead_three & !lead_four & two;
+    let four_bytes = lead_four & two & rest >> 3;
     let three_or_more = three_bytes | four_bytes;
     let first = two_bytes | three_or_more;
-    let whole = first | first << 1 | three_or_more << 2 | four_bytes << 3;
-    let low = u64::MAX >> (BLOCK - length);
-    let wide = u64::try_from(whole >> REACH & u128::from(u64::MAX)).unwrap_or(0) & low;
-    Class { mask: masks.ascii | wide, wide }
+    first | first << 1 | three_or_more << 2 | four_bytes << 3
 }
 
-/// Reports the maximal stretches of at least `minimum` characters, `stride` bytes each, that start in `piece`.
-/// `class` tells, for each byte of the block that starts at an offset, whether a character is there. Told of each
-/// stretch are its start, its end, and whether it has characters of several bytes.
+/// Reports the maximal stretches of at least `minimum` characters, `stride` bytes each, that start in `piece`: of each its
+/// start, its end, and whether it has characters of several bytes.
 #[inline(always)]
-fn stretches<C: Fn(usize) -> Class>(
-    bytes: &[u8],
+fn stretches<S: Simd>(
+    view: View<'_, S>,
     piece: Piece,
     stride: usize,
     minimum: usize,
-    class: &C,
     report: &mut impl FnMut(usize, usize, bool),
 ) {
+    let bytes = view.bytes;
     let mut phases = [Phase::default(); 2];
     let phases = phases.get_mut(..stride).unwrap_or(&mut []);
     for (at, phase) in phases.iter_mut().enumerate() {
         // Whether a character right before the first of this phase makes it part of an earlier run.
         let before = (piece.from + at).checked_sub(stride);
-        phase.foreign = before.is_some_and(|before| class(before).mask & 1 == 1);
+        phase.foreign = before.is_some_and(|before| view.class(before).mask & 1 == 1);
     }
     let mut from = piece.from;
     while from < bytes.len() && (from < piece.border || phases.iter().any(|phase| phase.open.is_some())) {
-        let Class { mask, wide } = class(from);
+        let Class { mask, wide } = view.class(from);
         let block = bytes.len().min(from.saturating_add(BLOCK)) - from;
         for (at, phase) in phases.iter_mut().enumerate() {
             let (mask, places) = if stride == 1 { (mask, BLOCK) } else { (even_bits(mask >> at), BLOCK / 2) };

@@ -247,6 +247,10 @@ const EXPRESSIONS: &[&str] = &[
 
 fn compare(patterns: &[PatternKind], reading: Reading, regions: &[&[u8]], options: &[Options<'_>]) {
     let regions: Vec<_> = regions.iter().map(|bytes| Region::new(0x1000, bytes)).collect();
+    compare_at(patterns, reading, &regions, options);
+}
+
+fn compare_at(patterns: &[PatternKind], reading: Reading, regions: &[Region<'_>], options: &[Options<'_>]) {
     // Without an upper bound on any byte there is no gate.
     let usable = |it: &&PatternKind| {
         let builder = Plan::builder().pattern((*it).clone()).word(reading.word).gated(true);
@@ -254,11 +258,11 @@ fn compare(patterns: &[PatternKind], reading: Reading, regions: &[&[u8]], option
     };
     let patterns: Vec<_> = patterns.iter().filter(usable).cloned().collect();
     let patterns = patterns.as_slice();
-    let expected = expected(patterns, reading, &regions);
+    let expected = expected(patterns, reading, regions);
     let plan = plan(patterns, reading);
     for options in options {
         assert_eq!(
-            run(&plan, &regions, options),
+            run(&plan, regions, options),
             expected,
             "{patterns:?} {reading:?} chunk {} tile {} buffer {} in {regions:?}",
             options.chunk_bytes,
@@ -403,5 +407,55 @@ fn wide_expressions_do_not_depend_on_chunks() {
                 assert_eq!(run(&plan, &regions, &options(chunk, tile, 3)), whole, "{text} {chunk} {tile}");
             }
         }
+    }
+}
+
+const PAGE: usize = 4096;
+
+/// Pages of processes that have much in common: of each its first address, in pages, and which pages it has, told by
+/// numbers that are the same for the same contents.
+fn forks() -> impl Strategy<Value = Vec<(u64, Vec<u8>)>> {
+    prop::collection::vec((0..3_u64, prop::collection::vec(0..6_u8, 1..6)), 1..5)
+}
+
+/// A page of zeros, or one with words at its borders and within.
+fn page(contents: u8) -> Vec<u8> {
+    let mut page = vec![if contents < 4 { 0 } else { b'.' }; PAGE];
+    let mut put = |at: usize, text: &[u8]| page[at..at + text.len()].copy_from_slice(text);
+    match contents {
+        0 => {}
+        1 => put(0, b"en-2 key"),
+        2 => put(PAGE - 6, b"xtoken"),
+        3 => put(PAGE - 2, b"to"),
+        4 => put(2000, b"token-3 some key=token-4"),
+        _ => {
+            put(0, b"ken-5");
+            put(PAGE - 8, b"key=to\0t");
+        }
+    }
+    page
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is known from another process at the same address is what a search would find.
+    #[test]
+    fn forks_with_the_same_pages(forks in forks(), shift in prop_oneof![3 => Just(0_u64), 1 => Just(7)],
+                                 chunk in 1..20_000_usize, tile in 500..20_000_usize, threads in 1..3_usize) {
+        let bytes: Vec<(u64, Vec<u8>)> = forks
+            .iter()
+            .map(|(first, pages)| (first * PAGE as u64 + shift, pages.iter().flat_map(|it| page(*it)).collect()))
+            .collect();
+        let regions: Vec<_> = bytes.iter().map(|(base, bytes)| Region::new(*base, bytes)).collect();
+        let patterns: Vec<_> = ["token-[0-9]", "x?token", r"[a-z ]{0,6}key=\w*", r"to\x00+en", r"o\x00{9}"]
+            .iter()
+            .map(|text| PatternKind::Regex((*text).into()))
+            .collect();
+        let reading = Reading { gated: true, ..Reading::default() };
+        pool(threads).install(|| compare_at(&patterns, reading, &regions, &[options(chunk, tile, 1 << 16)]));
+        // A clue of nothing but zeros.
+        let zeros = [PatternKind::Regex(r"\x00{7}t".into())];
+        compare_at(&zeros, reading, &regions, &[options(chunk, tile, 1 << 16)]);
     }
 }

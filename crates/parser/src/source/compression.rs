@@ -104,12 +104,12 @@ impl Compression {
             let (give_back, given_back) = channel();
             let decoder = scope.spawn(move || {
                 self.decode(input, limit, &mut |block, produced| {
-                    // The receiver hangs up only when the sink failed, which says so itself.
+                    // The receiver hangs up only when it has a reason, which it says itself.
                     let goes_on = sender.send((block, produced)).is_ok();
                     Ok(goes_on.then(|| given_back.try_recv().unwrap_or_default()))
                 })
             });
-            let mut taken = Ok(());
+            let mut taken = Ok(None);
             for (block, produced) in receiver {
                 match sink(block) {
                     // A decoder that is done wants no more blocks.
@@ -120,8 +120,14 @@ impl Compression {
                     }
                 }
                 progress.advance_to(produced.min(input.len() as u64));
+                if !progress.goes_on() {
+                    taken = Ok(Some(io::Error::other("interrupted, or the time is over")));
+                    break;
+                }
             }
-            taken?;
+            if let Some(stopped) = taken? {
+                return Ok(Some(stopped));
+            }
             decoder.join().unwrap_or_else(|_| Err(io::Error::other("the decoder stopped unexpectedly")))
         })
     }

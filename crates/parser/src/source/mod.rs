@@ -18,6 +18,10 @@ pub trait Progress: Sync {
     fn advance_to(&self, position: u64);
     /// The step is over.
     fn end(&self);
+    /// Whether a long step is to go on. One that is not ends as it would where its data ends.
+    fn goes_on(&self) -> bool {
+        true
+    }
 }
 
 /// Tells nobody.
