@@ -22,11 +22,7 @@ pub struct Bars {
 impl Bars {
     /// Bars, unless `quiet`.
     pub fn new(quiet: bool) -> Self {
-        Self {
-            shown: !quiet && std::io::stderr().is_terminal(),
-            bar: Mutex::new(None),
-            stop: Arc::default(),
-        }
+        Self { shown: !quiet && std::io::stderr().is_terminal(), bar: Mutex::new(None), stop: Arc::default() }
     }
 
     /// Ends long steps early once `stop` is raised.

@@ -192,14 +192,19 @@ impl<'s> Scanner<'s> {
             });
         }
         let wanted = |task: &Task<'_>| self.args.filter.accepts(task);
-        let coverage = Coverage::new(case, &self.sources, &regions, &left_out, &wanted);
+        let mut coverage = Coverage::new(case, &self.sources, &regions, &left_out, &wanted);
+        // Decompressing may have ended before all was there, even if what is there will be searched.
+        if let Some(why) = self.stopped() {
+            coverage.stop(why, coverage.bytes());
+        }
         Ok(Selection { regions, coverage })
     }
 
     /// Runs a scan with progress and the possibility to stop.
     pub fn run<T>(&self, step: &str, total: u64, bars: &Bars, work: impl FnOnce(&Options<'_>) -> T) -> T {
         let progress = AtomicU64::new(0);
-        let options = Options { progress: Some(&progress), cancel: Some(&self.common.stop), ..Options::default() };
+        let options =
+            Options { progress: Some(&progress), cancel: Some(&self.common.stop), ..Options::default() };
         bars.watch(step, total, &progress, || work(&options))
     }
 
@@ -223,7 +228,7 @@ impl<'s> Scanner<'s> {
         stopped: Option<(Stop, u64)>,
         output: &mut Output,
     ) -> Result<()> {
-        if let Some((why, scanned)) = stopped {
+        if let Some((why, scanned)) = stopped.or_else(|| Some((coverage.stopped?, coverage.bytes()))) {
             let all = coverage.bytes();
             coverage.stop(why, scanned);
             let message = match why {

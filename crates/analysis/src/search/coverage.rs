@@ -9,6 +9,9 @@ use serde::Serialize;
 use super::{SearchRegion, Source};
 use crate::{Case, process::State};
 
+/// Why what an ended search did not come to was not searched.
+const STOPPED: &str = "stopped";
+
 /// What of one source was searched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scanned {
@@ -115,16 +118,17 @@ impl Coverage {
         Self { complete: true, stopped: None, scanned: by_source.into_values().collect(), not_scanned }
     }
 
-    /// Says that the search ended early, having looked at `scanned` bytes.
+    /// Says that the search ended early, having looked at `scanned` bytes. What was said before of it no longer counts.
     pub fn stop(&mut self, why: Stop, scanned: u64) {
         let all = self.bytes();
         self.complete = false;
         self.stopped = Some(why);
+        self.not_scanned.retain(|gap| gap.why != STOPPED);
         self.not_scanned.push(Unscanned {
             source: None,
             pid: None,
             bytes: Some(all.saturating_sub(scanned)),
-            why: "stopped",
+            why: STOPPED,
         });
     }
 
