@@ -116,12 +116,12 @@ impl Literal {
 }
 
 enum Search {
-    /// A single member.
-    One(memmem::Finder<'static>),
+    /// The prefix of a single lane.
+    One(memmem::Finder<'static>, usize),
     /// Reports the leftmost start of any stem; members by stem.
     Packed(packed::Searcher, Vec<Vec<Member>>),
-    /// Reports every member wherever it occurs.
-    Automaton(AhoCorasick),
+    /// Reports every prefix wherever it occurs; their lanes.
+    Automaton(AhoCorasick, Vec<usize>),
 }
 
 #[derive(Clone)]
@@ -134,8 +134,6 @@ struct Member {
 
 pub(crate) struct Group {
     search: Search,
-    /// In the order of the search; none where it has them itself.
-    lanes: Vec<usize>,
     /// Longest prefix, in bytes.
     reach: usize,
 }
@@ -173,11 +171,7 @@ impl Group {
     }
 
     fn alone((lane, prefix): &(usize, Vec<u8>)) -> Self {
-        Self {
-            search: Search::One(memmem::Finder::new(prefix).into_owned()),
-            lanes: vec![*lane],
-            reach: prefix.len(),
-        }
+        Self { search: Search::One(memmem::Finder::new(prefix).into_owned(), *lane), reach: prefix.len() }
     }
 
     fn packed(stems: &[(Vec<u8>, Vec<Member>)]) -> Vec<Self> {
@@ -189,7 +183,7 @@ impl Group {
         builder.extend(stems.iter().map(|(stem, _)| stem));
         let Some(searcher) = builder.build() else { return Self::automaton(&wanted) };
         let members = stems.iter().map(|(_, members)| members.clone()).collect();
-        vec![Self { search: Search::Packed(searcher, members), lanes: Vec::new(), reach: reach(&wanted) }]
+        vec![Self { search: Search::Packed(searcher, members), reach: reach(&wanted) }]
     }
 
     fn automaton(wanted: &[(usize, Vec<u8>)]) -> Vec<Self> {
@@ -200,7 +194,7 @@ impl Group {
             .build(wanted.iter().map(|(_, prefix)| prefix));
         let Ok(automaton) = built else { return wanted.iter().map(Self::alone).collect() };
         let lanes = wanted.iter().map(|(lane, _)| *lane).collect();
-        vec![Self { search: Search::Automaton(automaton), lanes, reach: reach(wanted) }]
+        vec![Self { search: Search::Automaton(automaton, lanes), reach: reach(wanted) }]
     }
 
     /// Reports each member and offset in `text` where the member's prefix is, if the offset is less than
@@ -214,8 +208,7 @@ impl Group {
         let end = text.len().min(border.saturating_add(self.reach.saturating_sub(1)));
         let text = text.get(..end).unwrap_or(text);
         match &self.search {
-            Search::One(finder) => {
-                let Some(lane) = self.lanes.first() else { return Ok(()) };
+            Search::One(finder, lane) => {
                 let mut from = 0;
                 while let Some(at) = text.get(from..).and_then(|rest| finder.find(rest)) {
                     let start = from + at;
@@ -236,10 +229,10 @@ impl Group {
                     from = found.start() + 1;
                 }
             }
-            Search::Automaton(automaton) => {
+            Search::Automaton(automaton, lanes) => {
                 let Ok(found) = automaton.try_find_overlapping_iter(Input::new(text)) else { return Ok(()) };
                 for found in found.filter(|found| found.start() < border) {
-                    if let Some(lane) = self.lanes.get(found.pattern().as_usize()) {
+                    if let Some(lane) = lanes.get(found.pattern().as_usize()) {
                         report(*lane, found.start())?;
                     }
                 }

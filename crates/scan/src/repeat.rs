@@ -16,6 +16,8 @@ use crate::region::Region;
 const PAGE: usize = 4096;
 /// Most clues that are remembered, in all regions together: 32 MiB.
 const ROOM: usize = 1 << 22;
+/// What a span takes besides its clues, as so many clues.
+const SPAN: usize = 8;
 /// Bytes of a page that are looked at before the rest.
 const GLANCE: usize = 16;
 
@@ -46,7 +48,7 @@ struct Elder {
 struct Span {
     part: Range<usize>,
     /// Relative to the part.
-    clues: Vec<(u32, u32)>,
+    clues: Box<[(u32, u32)]>,
 }
 
 impl<'a> Repeats<'a> {
@@ -71,8 +73,8 @@ impl<'a> Repeats<'a> {
             let offset = at.checked_sub(part.start).filter(|offset| *offset < part.len())?;
             Some((u32::try_from(offset).ok()?, u32::try_from(*lane).ok()?))
         };
-        let clues: Vec<_> = clues.iter().filter_map(relative).collect();
-        let taken = |room: usize| room.checked_sub(clues.len().max(1));
+        let clues: Box<[_]> = clues.iter().filter_map(relative).collect();
+        let taken = |room: usize| room.checked_sub(clues.len().saturating_add(SPAN));
         if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_err() {
             return;
         }
@@ -127,7 +129,7 @@ impl<'a> Repeats<'a> {
             if span.part.start > next || next >= until {
                 break;
             }
-            for (offset, lane) in &span.clues {
+            for (offset, lane) in span.clues.iter() {
                 let place = span.part.start.saturating_add(*offset as usize);
                 if (next..until).contains(&place) {
                     clues.push((*lane as usize, part.start.saturating_add(place - from)));
