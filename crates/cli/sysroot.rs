@@ -163,7 +163,7 @@ fn build_id_in(mut notes: &[u8], big: bool) -> Option<String> {
         let start = name_end.checked_next_multiple_of(4)?;
         let end = start.checked_add(content)?;
         if kind == NT_GNU_BUILD_ID && notes.get(12..name_end)? == b"GNU\0" {
-            return Some(notes.get(start..end)?.iter().map(|byte| format!("{byte:02x}")).collect());
+            return Some(hex::encode(notes.get(start..end)?));
         }
         notes = notes.get(end.checked_next_multiple_of(4)?..)?;
     }

@@ -127,7 +127,7 @@ impl Contents {
             position = offset.saturating_add(piece.len() as u64);
         }
         hash_zeros(&mut hasher, self.size.saturating_sub(position));
-        Some(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(hex::encode(hasher.finalize()))
     }
 
     /// Whether both have the same bytes, told without filling holes: two files that differ only in what is

@@ -59,7 +59,7 @@ impl RuleSet {
             // No description has this byte.
             hasher.update([0]);
         }
-        Self { name, count: rules.len(), sha256: hex(&hasher.finalize()) }
+        Self { name, count: rules.len(), sha256: hex::encode(hasher.finalize()) }
     }
 
     /// The detections of `triage`.
@@ -106,7 +106,7 @@ impl MemberHash {
         };
         let sha256 = match member.kind {
             MemberKind::File if !member.is_cut() && !member.is_sparse() => {
-                Some(hex(&Sha256::digest(member.bytes())))
+                Some(hex::encode(Sha256::digest(member.bytes())))
             }
             MemberKind::File => {
                 contents_in(archive, member).and_then(|contents| contents.sha256(&mut MAX_ZEROS.clone()))
@@ -115,10 +115,6 @@ impl MemberHash {
         };
         Self { path: Text(member.path.clone()), kind, bytes: member.size, sha256, target }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A member as an earlier report recorded it.
@@ -223,7 +219,7 @@ mod tests {
             path: path.to_owned(),
             kind: "file".to_owned(),
             bytes: content.len() as u64,
-            sha256: Some(hex(&Sha256::digest(content.as_bytes()))),
+            sha256: Some(hex::encode(Sha256::digest(content.as_bytes()))),
             target: None,
         }
     }

@@ -194,10 +194,10 @@ pub fn find(
     found
 }
 
-/// The words of a build-id as bytes in hexadecimal (`format.md §7.6`).
+/// A build-id in hexadecimal: its words have the least significant byte first (`format.md §7.6`).
 pub(crate) fn build_id(words: &[u32]) -> Option<String> {
-    let bytes = words.iter().flat_map(|word| word.to_le_bytes());
-    (!words.is_empty()).then(|| bytes.map(|byte| format!("{byte:02x}")).collect())
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    (!words.is_empty()).then(|| hex::encode(bytes))
 }
 
 /// Names and entries of each deleted file, by the number of its image.

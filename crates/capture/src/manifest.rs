@@ -3,8 +3,6 @@
 //! A manifest is written once, beside its archive, and never changed. Each names the SHA-256 of the one
 //! before it, so that none of a chain can be replaced or left out unnoticed.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -214,16 +212,7 @@ impl Manifest {
 
 /// SHA-256 of bytes in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    to_hex(&Sha256::digest(bytes))
-}
-
-/// Bytes in hexadecimal.
-pub fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     error::Error,
-    manifest::{Manifest, SUFFIX, sha256_hex, to_hex},
+    manifest::{Manifest, SUFFIX, sha256_hex},
 };
 
 /// An archive that is arriving. Dropped before [`Incoming::keep`], it leaves nothing behind.
@@ -72,7 +72,7 @@ impl Incoming {
 
     /// SHA-256 of what has arrived so far.
     pub fn sha256(&self) -> String {
-        to_hex(&self.hash.clone().finalize())
+        hex::encode(self.hash.clone().finalize())
     }
 
     /// Puts the complete file under `STEM.tar`, or with a number where that is taken.
@@ -127,7 +127,7 @@ pub fn adopt(path: &Path, directory: &Path, stem: &str) -> Result<Kept, Error> {
     file.sync_all().map_err(at)?;
     let owned = tempfile::TempPath::try_from_path(path).map_err(at)?;
     let (path, name) = put(NamedTempFile::from_parts(file, owned), directory, stem, ".tar")?;
-    Ok(Kept { path, name, bytes, sha256: to_hex(&hash.finalize()) })
+    Ok(Kept { path, name, bytes, sha256: hex::encode(hash.finalize()) })
 }
 
 /// Writes a manifest beside its archive; gives its path, and name and SHA-256 for the next of a chain.

@@ -43,6 +43,7 @@ mod hit;
 mod lane;
 mod literal;
 mod merge;
+mod pair;
 mod pattern;
 mod plan;
 mod reach;

@@ -1,8 +1,10 @@
 //! Regular expressions, searched in a window that no match of interest can leave.
 
+use std::sync::OnceLock;
+
 use regex_automata::Input;
 use regex_automata::meta;
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::gate::Clue;
 use crate::lane::{Full, Sweep};
@@ -11,11 +13,17 @@ use crate::reach::Reach;
 
 /// Largest compiled expression, in bytes.
 const SIZE_LIMIT: usize = 10 << 20;
+/// Most bytes that one state of a compiled expression takes, with room to spare.
+const STATE: usize = 128;
+/// Most states of one range of characters: UTF-8 has up to 4 bytes, in up to some ten ways.
+const RANGE: usize = 64;
 /// Room for the lazily built automaton of one expression and thread, in bytes.
 const CACHE: usize = 8 << 20;
 
 pub(crate) struct Expression {
-    regex: meta::Regex,
+    hir: Hir,
+    /// Compiled when it is first needed, if that cannot fail.
+    regex: OnceLock<Option<meta::Regex>>,
     reach: Reach,
     clue: Option<Clue>,
 }
@@ -23,26 +31,19 @@ pub(crate) struct Expression {
 impl Expression {
     /// `gated`: it is searched only where its clue is, if it has one.
     pub(crate) fn new(hir: &Hir, gated: bool) -> Result<Self, Fault> {
-        let config = meta::Regex::config()
-            .utf8_empty(false)
-            .nfa_size_limit(Some(SIZE_LIMIT))
-            // It serves anchored searches only, and takes long to build.
-            .onepass(false)
-            .hybrid_cache_capacity(CACHE);
-        let regex =
-            meta::Regex::builder().configure(config).build_from_hir(hir).map_err(|error| {
-                match error.size_limit() {
-                    Some(limit) => Fault::new(format!("the compiled expression exceeds {} MiB", limit >> 20)),
-                    None => Fault::new(error.to_string()),
-                }
-            })?;
         let reach = Reach::of(hir);
         if gated && reach.is_endless() {
             return Err(Fault::new(
                 "a repetition of any byte has no upper bound: a match could be as long as the memory",
             ));
         }
-        Ok(Self { regex, reach, clue: gated.then(|| Clue::of(hir)).flatten() })
+        let clue = gated.then(|| Clue::of(hir)).flatten();
+        let regex = OnceLock::new();
+        // Of many rules most are never met, and compiling takes longer than searching some MiB.
+        if clue.is_none() || states(hir).saturating_mul(STATE) > SIZE_LIMIT {
+            let _ = regex.set(Some(compile(hir)?));
+        }
+        Ok(Self { hir: hir.clone(), regex, reach, clue })
     }
 
     /// Where the expression is searched; `None` for everywhere.
@@ -57,7 +58,8 @@ impl Expression {
             if from >= window {
                 return None;
             }
-            let found = self.regex.search(&Input::new(bytes).span(from..window))?;
+            let regex = self.regex.get_or_init(|| compile(&self.hir).ok());
+            let found = regex.as_ref()?.search(&Input::new(bytes).span(from..window))?;
             if !found.is_empty() {
                 return Some((found.start(), found.end()));
             }
@@ -96,6 +98,37 @@ impl Expression {
     /// See [`Reach::window`].
     pub(crate) fn window(&self, bytes: &[u8], border: usize, limit: usize) -> Option<usize> {
         self.reach.window(bytes, border, limit)
+    }
+}
+
+fn compile(hir: &Hir) -> Result<meta::Regex, Fault> {
+    let config = meta::Regex::config()
+        .utf8_empty(false)
+        .nfa_size_limit(Some(SIZE_LIMIT))
+        // It serves anchored searches only, and takes long to build.
+        .onepass(false)
+        .hybrid_cache_capacity(CACHE);
+    meta::Regex::builder().configure(config).build_from_hir(hir).map_err(|error| match error.size_limit() {
+        Some(limit) => Fault::new(format!("the compiled expression exceeds {} MiB", limit >> 20)),
+        None => Fault::new(error.to_string()),
+    })
+}
+
+/// No fewer states than the compiled expression has.
+fn states(hir: &Hir) -> usize {
+    let sum = |parts: &[Hir]| parts.iter().map(states).fold(2, usize::saturating_add);
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len().saturating_add(1),
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len().saturating_add(1).saturating_mul(RANGE),
+        HirKind::Repetition(it) => {
+            let times = it.max.unwrap_or(it.min.saturating_add(1)).max(1);
+            let times = usize::try_from(times).unwrap_or(usize::MAX);
+            states(&it.sub).saturating_add(2).saturating_mul(times).saturating_add(2)
+        }
+        HirKind::Capture(capture) => states(&capture.sub).saturating_add(2),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => sum(parts).saturating_add(parts.len()),
     }
 }
 
@@ -146,5 +179,46 @@ impl Ahead {
                 _ => self.clear = next,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::{Meaning, PatternKind};
+
+    fn hir(text: &str) -> Hir {
+        match Meaning::of(&PatternKind::Regex(text.into()), false).unwrap() {
+            Meaning::Expression { hir, .. } => hir,
+            Meaning::Literal { bytes, .. } => Hir::literal(bytes),
+        }
+    }
+
+    #[test]
+    fn the_size_of_what_is_not_compiled_yet_is_never_underrated() {
+        let texts = [
+            "abc[0-9]{40}",
+            r"(?u)key\w{20}",
+            r"(?u)key=(?:\pL|\d){1,30};",
+            "((a|b|cd)*e){3,9}x",
+            r"key(?i:[a-z0-9_.-]{0,25}(?:\s|[=>:\x22]){1,5})([0-9a-f]{32,64})",
+            "a(?:b(?:c(?:d{1,9}){1,9}){1,9}){1,9}",
+            "key[^a]{2,300}",
+        ];
+        for text in texts {
+            let hir = hir(text);
+            let nfa = regex_automata::nfa::thompson::NFA::compiler().build_from_hir(&hir).unwrap();
+            assert!(nfa.states().len() <= states(&hir) + 8, "{text}");
+            assert!(nfa.memory_usage() <= states(&hir) * STATE, "{text}: {}", nfa.memory_usage());
+        }
+    }
+
+    #[test]
+    fn what_may_be_too_large_is_refused_at_once() {
+        let large = hir(r"(?u)key\w{5000}");
+        assert!(Expression::new(&large, true).is_err());
+        let small = Expression::new(&hir("key[0-9]{4}"), true).unwrap();
+        assert!(small.regex.get().is_none());
+        assert_eq!(small.find(b"a key1234 b", 0, 11), Some((2, 9)));
     }
 }

@@ -71,11 +71,11 @@ impl Default for Strings {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Run {
-    start: usize,
-    encoding: TextEncoding,
-    end: usize,
+impl Text {
+    /// Texts of one region are told in this order.
+    const fn order(&self) -> (usize, TextEncoding, usize) {
+        (self.offset, self.encoding, self.length)
+    }
 }
 
 /// Makes of consecutive texts of one region what the caller wants of them; called on any thread.
@@ -129,13 +129,7 @@ impl Strings {
                     break;
                 }
                 let bytes = regions.get(piece.region).map_or(&[][..], |region| region.bytes);
-                let text = |run: &Run| Text {
-                    region: piece.region,
-                    offset: run.start,
-                    length: run.end - run.start,
-                    encoding: run.encoding,
-                };
-                let texts: Vec<Text> = self.piece(bytes, piece).iter().map(text).collect();
+                let texts = self.piece(bytes, piece);
                 let rendered = render(&texts);
                 results.push(Batch { piece, texts, rendered });
                 if let Some(progress) = options.progress {
@@ -152,7 +146,7 @@ impl Strings {
                 let before = late.len();
                 if !late.is_empty() {
                     texts.append(&mut late);
-                    texts.sort_by_key(|text| (text.offset, text.encoding, text.length));
+                    texts.sort_by_key(Text::order);
                 }
                 let length = regions.get(piece.region).map_or(0, |region| region.bytes.len());
                 if piece.border < length {
@@ -182,12 +176,12 @@ impl Strings {
     }
 
     /// The runs that start in one piece, sorted; parts of one stretch of UTF-8 may start past it.
-    fn piece(&self, bytes: &[u8], piece: Piece) -> Vec<Run> {
+    fn piece(&self, bytes: &[u8], piece: Piece) -> Vec<Text> {
         dispatch!(Level::new(), simd => self.runs(simd, bytes, piece))
     }
 
     #[inline(always)]
-    fn runs<S: Simd>(&self, simd: S, bytes: &[u8], piece: Piece) -> Vec<Run> {
+    fn runs<S: Simd>(&self, simd: S, bytes: &[u8], piece: Piece) -> Vec<Text> {
         let mut runs = Vec::new();
         let minimum = self.minimum.max(1);
         let view = |encoding| View { simd, bytes, encoding };
@@ -202,7 +196,10 @@ impl Strings {
         if self.utf16be {
             view(TextEncoding::Utf16Be).runs(piece, minimum, &mut runs);
         }
-        runs.sort();
+        // Those of one view are in order.
+        if self.utf16le || self.utf16be {
+            runs.sort_by_key(Text::order);
+        }
         runs
     }
 }
@@ -212,12 +209,14 @@ impl Strings {
 struct Class {
     mask: u64,
     wide: u64,
+    /// Bytes that go on with a character.
+    rest: u64,
 }
 
 impl Class {
     #[inline(always)]
     const fn narrow(mask: u64) -> Self {
-        Self { mask, wide: 0 }
+        Self { mask, wide: 0, rest: 0 }
     }
 }
 
@@ -235,16 +234,17 @@ struct View<'b, S> {
 impl<S: Simd> View<'_, S> {
     /// Adds the runs that start in one piece.
     #[inline(always)]
-    fn runs(self, piece: Piece, minimum: usize, runs: &mut Vec<Run>) {
+    fn runs(self, piece: Piece, minimum: usize, runs: &mut Vec<Text>) {
         let (encoding, stride) = match self.encoding {
             TextEncoding::Ascii | TextEncoding::Utf8 => (TextEncoding::Ascii, 1),
             wide => (wide, 2),
         };
         stretches(self, piece, stride, minimum, &mut |start, end, wide| {
+            let stretch = Text { region: piece.region, offset: start, length: end - start, encoding };
             if wide {
-                split_utf8(self.bytes.get(start..end).unwrap_or(&[]), start, minimum, runs);
+                split_utf8(self.bytes.get(start..end).unwrap_or(&[]), stretch, minimum, runs);
             } else {
-                runs.push(Run { start, end, encoding });
+                runs.push(stretch);
             }
         });
     }
@@ -289,8 +289,9 @@ impl<S: Simd> View<'_, S> {
         let late =
             Multibyte::of(self.simd, block(self.bytes, from.saturating_add(REACH), 0, &mut [0; BLOCK]));
         let half = ones(BLOCK / 2);
-        let wide = several(early) >> REACH & half | several(late) << REACH & !half;
-        Class { mask: narrow.ascii | wide, wide }
+        let join = |early: u64, late: u64| early >> REACH & half | late << REACH & !half;
+        let wide = join(several(early), several(late));
+        Class { mask: narrow.ascii | wide, wide, rest: join(early.rest, late.rest) }
     }
 }
 
@@ -327,13 +328,13 @@ fn stretches<S: Simd>(
     }
     let mut from = piece.from;
     while from < bytes.len() && (from < piece.border || phases.iter().any(|phase| phase.open.is_some())) {
-        let Class { mask, wide } = view.class(from);
+        let Class { mask, wide, rest } = view.class(from);
         let block = bytes.len().min(from.saturating_add(BLOCK)) - from;
         for (at, phase) in phases.iter_mut().enumerate() {
             let (mask, places) = if stride == 1 { (mask, BLOCK) } else { (even_bits(mask >> at), BLOCK / 2) };
             if mask != 0 || phase.open.is_some() || phase.foreign {
                 let line = Line { base: from + at, stride, places, border: piece.border, minimum };
-                phase.feed(Class { mask, wide }, line, report);
+                phase.feed(Class { mask, wide, rest }, line, report);
             }
         }
         from += block;
@@ -368,7 +369,7 @@ struct Phase {
 impl Phase {
     #[inline(always)]
     fn feed(&mut self, class: Class, line: Line, report: &mut impl FnMut(usize, usize, bool)) {
-        let Class { mut mask, wide } = class;
+        let Class { mut mask, wide, rest } = class;
         let is_wide = |place: usize, places: usize| wide >> place & ones(places) != 0;
         if self.foreign || self.open.is_some() {
             let more = length(mask.trailing_ones()).min(line.places);
@@ -405,7 +406,12 @@ impl Phase {
                 self.open = Some((start, places, is_wide(place, places)));
                 return;
             }
-            report(start, start + places * line.stride, is_wide(place, places));
+            let is = is_wide(place, places);
+            // Each character has one byte that does not go on with one.
+            let most = places - length((rest >> place & ones(places)).count_ones());
+            if !is || most >= line.minimum {
+                report(start, start + places * line.stride, is);
+            }
             starts &= u64::MAX << (place + places);
         }
         let last = length((mask << (BLOCK - line.places)).leading_ones()).min(line.places);
@@ -443,20 +449,16 @@ fn length(bits: u32) -> usize {
 }
 
 /// Splits a stretch of printable ASCII and high bytes where it is not printable UTF-8.
-fn split_utf8(stretch: &[u8], base: usize, minimum: usize, runs: &mut Vec<Run>) {
-    if stretch.is_ascii() {
-        runs.push(Run { start: base, end: base + stretch.len(), encoding: TextEncoding::Ascii });
-        return;
-    }
-    let mut at = base;
-    let (mut start, mut characters, mut wide) = (base, 0_usize, false);
+fn split_utf8(bytes: &[u8], stretch: Text, minimum: usize, runs: &mut Vec<Text>) {
+    let mut at = stretch.offset;
+    let (mut start, mut characters, mut wide) = (at, 0_usize, false);
     let mut close = |start: usize, end: usize, characters: usize, wide: bool| {
         if characters >= minimum {
             let encoding = if wide { TextEncoding::Utf8 } else { TextEncoding::Ascii };
-            runs.push(Run { start, end, encoding });
+            runs.push(Text { offset: start, length: end - start, encoding, ..stretch });
         }
     };
-    let mut rest = stretch;
+    let mut rest = bytes;
     while let Some((first, after)) = rest.split_first() {
         // All ASCII in a stretch is printable.
         let (length, printable) = if first.is_ascii() { (1, true) } else { decode(*first, after) };

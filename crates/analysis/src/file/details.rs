@@ -328,12 +328,6 @@ fn device(number: Option<u32>) -> Option<String> {
     number.map(|number| format!("{}:{}", number >> 20, number & 0xf_ffff))
 }
 
-/// A build id, whose bytes are kept as words, the least significant byte first.
-pub(super) fn build_id(words: &[u32]) -> Option<String> {
-    let bytes = words.iter().flat_map(|word| word.to_le_bytes());
-    (!words.is_empty()).then(|| bytes.map(|byte| format!("{byte:02x}")).collect())
-}
-
 fn pipe(facts: &Facts<'_>, id: u32) -> Details {
     let data = facts.pipes.get(&id);
     Details::Pipe {

@@ -12,7 +12,7 @@ use ckptfx_parser::{
 };
 
 use super::{Content, Kind, Lock, OpenFile, Role, details};
-use crate::{Case, Text, descriptor::FileKey};
+use crate::{Case, Text, descriptor::FileKey, recover::build_id};
 
 /// `O_CLOEXEC`, the same on every architecture that CRIU supports.
 const CLOEXEC: u32 = 0o2_000_000;
@@ -196,7 +196,7 @@ impl<'c> Facts<'c> {
         file.inode = ghost.and_then(|ghost| ghost.inode);
         file.mount_id = entry.mnt_id.and_then(|id| u32::try_from(id).ok());
         file.mount_point = file.mount_id.and_then(|id| self.mounts.get(&id).cloned());
-        file.build_id = details::build_id(&entry.build_id);
+        file.build_id = build_id(&entry.build_id);
         file.details = details::regular(remap, self.files);
     }
 

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, ops::ControlFlow, ops::Range};
 
 use ckptfx_scan::{Hit, Options, Region, Summary};
-use regex_automata::{Anchored, Input};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -125,7 +124,7 @@ impl Hunt<'_> {
         if !rule.has_keyword(text.get(matched.clone())?) {
             return None;
         }
-        let secret = part(rule, text, &matched)?;
+        let secret = rule.secret(text, &matched)?;
         let candidate = Candidate { bytes: text, matched: matched.clone(), secret };
         let verdict = match rule.check {
             Some(check) => check(&candidate, context)?,
@@ -273,7 +272,7 @@ impl Hunt<'_> {
                         first: told.clone(),
                         length: 0,
                         text: Text::default(),
-                        fingerprint: hex(&finding.fingerprint),
+                        fingerprint: short(&finding.fingerprint),
                         details: Map::new(),
                         secret: None,
                         count: 1,
@@ -308,17 +307,6 @@ impl Hunt<'_> {
             secret.text = Text(redact(bytes, &finding.matched, &finding.secret, whole));
         }
     }
-}
-
-/// The part of a match that is the secret.
-fn part(rule: &Rule, text: &[u8], matched: &Range<usize>) -> Option<Range<usize>> {
-    if rule.group == 0 {
-        return Some(matched.clone());
-    }
-    let mut captures = rule.captures.create_captures();
-    let input = Input::new(text).span(matched.clone()).anchored(Anchored::Yes);
-    rule.captures.search_captures(&input, &mut captures);
-    captures.get_group(rule.group).map(|span| span.range())
 }
 
 /// Words of exactly 40 characters of base64 that mix capitals, small letters and digits as random ones do.
@@ -378,8 +366,9 @@ fn role(task: &Task<'_>, address: u64) -> Option<&'static str> {
 }
 
 /// The first 16 digits.
-fn hex(digest: &[u8]) -> String {
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+fn short(fingerprint: &[u8; 32]) -> String {
+    let [first, ..] = fingerprint.as_chunks::<8>().0 else { return String::new() };
+    hex::encode(first)
 }
 
 #[cfg(test)]

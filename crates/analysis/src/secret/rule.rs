@@ -1,9 +1,9 @@
 //! What is looked for: rules are data, in one TOML file, to which users can add their own.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range, sync::OnceLock};
 
 use ckptfx_scan::{PatternError, PatternKind, Plan};
-use regex_automata::meta;
+use regex_automata::{Anchored, Input, meta, util::syntax};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -89,7 +89,8 @@ pub struct Rule {
     /// Whether a finding gives way to one of another rule at the same place.
     pub generic: bool,
     pub(super) check: Option<Check>,
-    pub(super) captures: meta::Regex,
+    /// The expression with its groups, compiled when it is first needed.
+    captures: OnceLock<Option<meta::Regex>>,
 }
 
 /// Why rules cannot be used.
@@ -181,8 +182,9 @@ impl Rule {
                 RuleError::Validator(raw.id.clone(), name.clone(), check::names().join(", "))
             })?),
         };
-        let captures = compile(&raw.id, &raw.regex)?;
-        if captures.group_info().group_len(regex_automata::PatternID::ZERO) <= raw.group {
+        let parsed = syntax::parse_with(&raw.regex, &dialect())
+            .map_err(|error| RuleError::Expression(raw.id.clone(), error.to_string()))?;
+        if parsed.properties().explicit_captures_len() < raw.group {
             return Err(RuleError::Group(raw.id, raw.group));
         }
         let allow = raw.allow.iter().map(|text| compile(&raw.id, text)).collect::<Result<_, _>>()?;
@@ -198,8 +200,22 @@ impl Rule {
             allow,
             generic: raw.generic,
             check,
-            captures,
+            captures: OnceLock::new(),
         })
+    }
+
+    /// The part of a match that is the secret.
+    pub(super) fn secret(&self, text: &[u8], matched: &Range<usize>) -> Option<Range<usize>> {
+        if self.group == 0 {
+            return Some(matched.clone());
+        }
+        // The plan has compiled it to find the match, so that this cannot fail; if it did, all of it would be the secret.
+        let compiled = self.captures.get_or_init(|| compile(&self.id, &self.regex).ok());
+        let Some(regex) = compiled else { return Some(matched.clone()) };
+        let mut captures = regex.create_captures();
+        let input = Input::new(text).span(matched.clone()).anchored(Anchored::Yes);
+        regex.search_captures(&input, &mut captures);
+        captures.get_group(self.group).map(|span| span.range())
     }
 
     /// Whether a match holds a keyword, in any case.
@@ -218,12 +234,17 @@ impl Rule {
     }
 }
 
-/// An expression in the dialect of `ckptfx_scan::PatternKind::Regex`.
+/// The dialect of `ckptfx_scan::PatternKind::Regex`.
+fn dialect() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false)
+}
+
 fn compile(id: &str, text: &str) -> Result<meta::Regex, RuleError> {
-    let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
+    // A one-pass automaton takes longer to build than it would ever save.
+    let config = meta::Regex::config().utf8_empty(false).nfa_size_limit(Some(10 << 20)).onepass(false);
     meta::Regex::builder()
-        .syntax(syntax)
-        .configure(meta::Regex::config().utf8_empty(false).nfa_size_limit(Some(10 << 20)))
+        .syntax(dialect())
+        .configure(config)
         .build(text)
         .map_err(|error| RuleError::Expression(id.to_owned(), error.to_string()))
 }

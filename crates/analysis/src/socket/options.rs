@@ -120,7 +120,7 @@ pub(super) fn packet(options: &mut Options, socket: &proto::PacketSockEntry, num
         let number = u64::from(membership.r#type.unwrap_or(0));
         let name = number_name(Show::PacketMembership, number, numbering);
         let address: Vec<String> =
-            membership.addr.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+            membership.addr.iter().flatten().map(|byte| hex::encode([*byte])).collect();
         json!({
             "type": name.map_or_else(|| number.to_string(), str::to_owned),
             "ifindex": membership.index,

@@ -14,7 +14,6 @@ use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
 
 use super::{Entry, Kind};
-use crate::manifest::to_hex;
 
 /// A layer in a file without a name.
 pub struct Layer {
@@ -149,7 +148,7 @@ impl<W> Hashing<W> {
     }
 
     fn finish(self) -> (W, String, u64) {
-        (self.inner, format!("sha256:{}", to_hex(&self.hash.finalize())), self.count)
+        (self.inner, format!("sha256:{}", hex::encode(self.hash.finalize())), self.count)
     }
 }
 

@@ -3,7 +3,6 @@ use std::{collections::BTreeMap, fs, io::Read as _};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::manifest::to_hex;
 
 fn file(path: &str, bytes: &'static [u8]) -> Entry {
     let kind = Kind::File(bytes.len() as u64, vec![(0, Bytes::from_static(bytes))]);
@@ -96,7 +95,7 @@ fn a_layout_holds_what_it_names() {
         .collect();
     assert_eq!(blobs.len(), 3);
     for (digest, bytes) in &blobs {
-        assert_eq!(*digest, format!("sha256:{}", to_hex(&Sha256::digest(bytes))));
+        assert_eq!(*digest, format!("sha256:{}", hex::encode(Sha256::digest(bytes))));
     }
     let index: Value = serde_json::from_slice(&fs::read(path.join("index.json")).unwrap()).unwrap();
     assert_eq!(index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"], "1");

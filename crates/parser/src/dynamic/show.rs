@@ -81,7 +81,7 @@ pub(super) fn words(show: Show, words: &[u64], host: Host, is_ipv4: bool) -> Opt
         Show::Capabilities => Some(Json::String(member_names(show, words, 32, host))),
         Show::BuildId => {
             let bytes = words.iter().filter_map(|word| u32::try_from(*word).ok()).flat_map(u32::to_le_bytes);
-            Some(Json::String(bytes.map(|byte| format!("{byte:02x}")).collect()))
+            Some(Json::String(hex::encode(bytes.collect::<Vec<_>>())))
         }
         Show::Ip => address(words, host.order, is_ipv4).map(Json::String),
         _ => None,

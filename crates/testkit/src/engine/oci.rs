@@ -177,7 +177,7 @@ fn annotations(set: Annotations) -> Map<String, Value> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Blobs by digest.
