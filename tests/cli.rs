@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::support::{Scratch, ckptfx, command, finish, fixture, on, on_bytes};
 
 #[test]
+#[cfg(feature = "capture")]
 fn help() {
     insta::assert_snapshot!("help-short", ckptfx(["-h"]).status(0).text());
     insta::assert_snapshot!("help-long", ckptfx(["--help"]).status(0).text());

@@ -4,10 +4,15 @@
 mod architecture;
 mod archives;
 mod attacks;
+#[cfg(feature = "capture")]
 mod capture;
+#[cfg(feature = "capture")]
 mod capture_cluster;
+#[cfg(feature = "capture")]
 mod capture_cri;
+#[cfg(feature = "capture")]
 mod capture_fetch;
+#[cfg(feature = "capture")]
 mod capture_kubelet;
 mod chromium;
 mod cli;
@@ -20,12 +25,15 @@ mod execution;
 mod exercise;
 mod explain;
 mod export;
+#[cfg(feature = "capture")]
 mod fake;
 mod fuzzing;
 mod grep;
 mod hostile;
 mod hostile_text;
 mod image;
+#[cfg(feature = "capture")]
+mod image_push;
 mod interrupt;
 mod iocs;
 mod memory;

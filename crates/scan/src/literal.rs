@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind, Span, StartKind};
@@ -24,22 +25,17 @@ const GROUP: usize = 32;
 /// What memory holds most of, text and other, with capitals made small: the commonest first.
 const COMMON: &[u8] = b"\0 etaoinsrhldcu\xff\x01mpfg.bvwyk0/1\x02";
 /// How often each byte is met, in proportion; none is a capital.
-static OFTEN: [u64; 256] = often();
-
-const fn often() -> [u64; 256] {
-    let mut often = [2; 256];
-    let mut byte = b'!';
-    while byte <= b'~' {
-        often[byte as usize] = if byte.is_ascii_uppercase() { 0 } else { 8 };
-        byte += 1;
-    }
-    let mut rank = 0;
-    while rank < COMMON.len() {
-        often[COMMON[rank] as usize] = 4 * (COMMON.len() - rank + 2) as u64;
-        rank += 1;
-    }
-    often
-}
+static OFTEN: LazyLock<[u64; 256]> = LazyLock::new(|| {
+    std::array::from_fn(|byte| {
+        let rarest_first = COMMON.iter().rev().position(|it| usize::from(*it) == byte);
+        match (rarest_first, u8::try_from(byte)) {
+            (Some(rank), _) => 4 * (count(rank) + 3),
+            (None, Ok(b'A'..=b'Z')) => 0,
+            (None, Ok(b'!'..=b'~')) => 8,
+            (None, _) => 2,
+        }
+    })
+});
 
 /// Buckets of the vector search for a group of that size.
 const BUCKETS: usize = 8;

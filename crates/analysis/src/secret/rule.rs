@@ -274,6 +274,7 @@ mod tests {
         assert!(load("[[rule]]\nid='x'").contains("missing field"));
         assert!(load(&rule("regex='a('")).contains("rule x"));
         assert!(load(&rule("regex='abcd'\ngroup=1")).contains("no group 1"));
+        assert!(load(&rule("regex='abcd[a-z]{900000}'")).contains("exceeds 10 MiB"));
         assert!(load(&rule("regex='abcd'\nvalidate='luck'")).contains("there is no validator luck"));
         assert!(load(&rule("regex='(?s)abcd.*'")).contains("upper bound"));
         assert!(load(&rule("regex='abcd'\nname='y'")).contains("unknown field"));
