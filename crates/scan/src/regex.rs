@@ -114,7 +114,7 @@ fn compile(hir: &Hir) -> Result<meta::Regex, Fault> {
     })
 }
 
-/// No fewer states than the compiled expression has.
+/// About as many states as the compiled expression has, or more.
 fn states(hir: &Hir) -> usize {
     let sum = |parts: &[Hir]| parts.iter().map(states).fold(2, usize::saturating_add);
     match hir.kind() {
