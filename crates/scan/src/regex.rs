@@ -41,7 +41,7 @@ impl Expression {
         let regex = OnceLock::new();
         // Of many rules most are never met, and compiling takes longer than searching some MiB.
         if clue.is_none() || states(hir).saturating_mul(STATE) > SIZE_LIMIT {
-            let _ = regex.set(Some(compile(hir)?));
+            let _ = regex.set(Some(compile(hir, Some(SIZE_LIMIT))?));
         }
         Ok(Self { hir: hir.clone(), regex, reach, clue })
     }
@@ -58,7 +58,8 @@ impl Expression {
             if from >= window {
                 return None;
             }
-            let regex = self.regex.get_or_init(|| compile(&self.hir).ok());
+            // That it is small enough was seen before: a limit here could only lose matches.
+            let regex = self.regex.get_or_init(|| compile(&self.hir, None).ok());
             let found = regex.as_ref()?.search(&Input::new(bytes).span(from..window))?;
             if !found.is_empty() {
                 return Some((found.start(), found.end()));
@@ -101,10 +102,10 @@ impl Expression {
     }
 }
 
-fn compile(hir: &Hir) -> Result<meta::Regex, Fault> {
+fn compile(hir: &Hir, limit: Option<usize>) -> Result<meta::Regex, Fault> {
     let config = meta::Regex::config()
         .utf8_empty(false)
-        .nfa_size_limit(Some(SIZE_LIMIT))
+        .nfa_size_limit(limit)
         // It serves anchored searches only, and takes long to build.
         .onepass(false)
         .hybrid_cache_capacity(CACHE);
