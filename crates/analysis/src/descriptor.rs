@@ -6,7 +6,7 @@ use std::{
 };
 
 use ckptfx_parser::{
-    Diagnostic,
+    Diagnostic, Reports,
     dynamic::Numbering,
     image::Located,
     proto::{self, FdTypes, FileEntry, core_entry::March},
@@ -69,6 +69,7 @@ impl Descriptors {
         let per_id = case.inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
         let mut by_table: HashMap<u32, Rc<[Descriptor]>> = HashMap::new();
         let mut tables = BTreeMap::new();
+        let mut reports = Reports::new(images.limits());
         let mut holders: HashMap<FileKey, Vec<Holder>> = HashMap::new();
         for task in case.tasks.iter().filter(|task| !is_zombie(task)) {
             let pid = task.process.pid;
@@ -85,6 +86,20 @@ impl Descriptors {
                 let mut found: Vec<_> =
                     entries.into_iter().filter_map(|entry| entry.value.try_into().ok()).collect();
                 found.sort_by_key(|descriptor: &Descriptor| descriptor.fd);
+                for missing in found.iter().filter(|one| !case.files.has(one.key) && !case.files.is_empty()) {
+                    let message = format!(
+                        "descriptor {} of process {pid} is file {} of type {}, which is not there",
+                        missing.fd, missing.key.1, missing.key.0
+                    );
+                    reports.push(Diagnostic::loss("missing-file", "files.img", message), diagnostics);
+                }
+                for pair in found.windows(2) {
+                    let [one, next] = pair else { continue };
+                    if one.fd == next.fd {
+                        let message = format!("descriptor {} is listed twice; both are shown", one.fd);
+                        reports.push(Diagnostic::loss("duplicate-fd", name.as_str(), message), diagnostics);
+                    }
+                }
                 found.into()
             });
             for descriptor in descriptors.iter() {
@@ -96,6 +111,7 @@ impl Descriptors {
             }
             tables.insert(pid, Rc::clone(descriptors));
         }
+        reports.finish("fdinfo", diagnostics);
         let mut by_id = HashMap::new();
         for entry in case.files.entries() {
             let key = (entry.r#type.unwrap_or(0), entry.id.unwrap_or(0));
