@@ -182,9 +182,9 @@ fn padding_around_compressed_data_is_no_damage() {
 #[test]
 fn a_damaged_first_header_costs_its_member_only() {
     let tar = plain("webserver-crio");
-    let processes = facts(on_bytes(WORDS, &tar)).0;
+    let pids = |list: &[Value]| list.iter().map(|process| process["pid"].clone()).collect::<Vec<_>>();
     let document = on_bytes(WORDS, damage::flip(&tar, 3)).status(3).json();
-    assert_eq!(document["processes"], processes);
+    assert_eq!(pids(processes(&document)), pids(processes(&on_bytes(WORDS, &tar).json())));
     assert_eq!(codes(&document, true), ["bad-header"]);
 }
 
@@ -248,7 +248,7 @@ fn expected(name: &str) -> Recipe {
         "ctr-index" => Recipe { format: "oci-archive", ..tar("unknown") },
         "oci" | "oci-plain" | "oci-zstd" => Recipe { format: "oci-archive", ..tar("cri-o") },
         "docker-archive" => Recipe { format: "docker-archive", ..tar("cri-o") },
-        "stale-tail" => Recipe { processes: &[4, 4], noted: &["second-archive"], ..tar("cri-o") },
+        "stale-tail" => Recipe { processes: &[4, 2], noted: &["second-archive"], ..tar("cri-o") },
         "empty-checkpoint" => {
             Recipe { processes: &[0], lost: &["missing-image", "no-images"], ..tar("cri-o") }
         }

@@ -245,6 +245,37 @@ fn all_images_together_have_a_limit() {
     assert_eq!(ended.json()["processes"].as_array().expect("processes").len(), 13);
 }
 
+/// A chain of processes of one shape.
+fn family(count: u32, make: &dyn Fn(u32) -> ckptfx_testkit::Process) -> Members {
+    let root = (2..=count).fold(make(1), |root, pid| root.child(make(pid)));
+    Container::new(ckptfx_testkit::Checkpoint::new().process(root)).crio(CrioVersion::V1_29)
+}
+
+#[test]
+fn processes_that_share_one_table_have_it_once() {
+    let table = |process: ckptfx_testkit::Process| {
+        (3..400).fold(process, |process, fd| process.fd(fd, ckptfx_testkit::File::same_as("one")))
+    };
+    let members = family(1000, &|pid| {
+        let process = ckptfx_testkit::Process::new(pid).bare();
+        match pid {
+            1 => table(process.fd(2, ckptfx_testkit::File::regular("/one").label("one"))),
+            _ => process.no_fds().shares_files_with(1),
+        }
+    });
+    let tar = Outer::Zstd.pack(&members.to_tar());
+    for words in ["files -o json", "sockets -o json", "queues -o json", "triage -o json", "ps -o json"] {
+        let ended = bounded(words, &tar);
+        if words.starts_with("files") {
+            assert_eq!(ended.status, Some(3), "{words}: {}", ended.stderr);
+            assert!(ended.stderr.contains("limit shared-descriptors"), "{}", ended.stderr);
+        }
+    }
+    let ended = bounded("files -o json --limit shared-descriptors=100000000 --limit holders=1000000", &tar);
+    assert!(ended.stderr.contains("limit holders"), "{}", ended.stderr);
+    assert!(ended.stdout.len() < 1 << 30);
+}
+
 #[test]
 fn pages_that_leave_the_address_space_or_overlap_are_left_out() {
     let head = Message::new().uint(1, 1_u32).into_bytes();
