@@ -1,13 +1,18 @@
 //! Everything known of one checkpoint, joined once and then only read.
 
 use ckptfx_parser::{
-    Checkpoint, Diagnostic,
+    Checkpoint, Diagnostic, ImageDirectory,
     files::FileTable,
     memory::{self, AddressSpace, SharedObjects},
     proto::{self, core_entry::March},
 };
 
-use crate::process::{self, Process};
+use std::collections::BTreeSet;
+
+use crate::{
+    ledger::Ledger,
+    process::{self, Process},
+};
 
 /// Page size assumed for shared memory when no process tells one.
 const USUAL_PAGE_SIZE: u64 = 4 << 10;
@@ -23,6 +28,40 @@ pub struct Task<'a> {
     pub core: Option<proto::CoreEntry>,
     /// `mm-PID.img`.
     pub mm: Option<proto::MmEntry>,
+    /// `ids-PID.img`, or the ids in the core image of old releases.
+    pub ids: Option<proto::TaskKobjIdsEntry>,
+}
+
+impl Task<'_> {
+    /// The number in the name of the image of its descriptors; none when nothing tells, or it has none.
+    pub fn descriptor_table(&self, images: &ImageDirectory, per_id: Option<bool>) -> Option<u32> {
+        if self.process.state == Some(process::State::Zombie) {
+            return None;
+        }
+        let pid = self.process.pid;
+        // Tables have been named by the id of the table, not of the process, since CRIU 1.0.
+        match (self.ids.and_then(|ids| ids.files_id), per_id) {
+            (Some(table), Some(true)) => Some(table),
+            (Some(table), _) if images.member(&format!("fdinfo-{pid}.img")).is_none() => Some(table),
+            (None, Some(true)) => None,
+            _ => Some(pid),
+        }
+    }
+}
+
+fn read_ids(
+    images: &ImageDirectory,
+    pid: u32,
+    core: Option<&proto::CoreEntry>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<proto::TaskKobjIdsEntry> {
+    let name = format!("ids-{pid}.img");
+    let ids = images.read_one(&name, diagnostics).or_else(|| core?.ids);
+    if ids.is_none() {
+        let message = format!("namespaces and descriptors of process {pid} are lost");
+        diagnostics.push(Diagnostic::loss("missing-image", name, message));
+    }
+    ids
 }
 
 /// One checkpoint, joined.
@@ -38,6 +77,8 @@ pub struct Case<'a> {
     pub shared: SharedObjects<'a>,
     /// Its processes in the order of the process tree image: parents first.
     pub tasks: Vec<Task<'a>>,
+    /// What of the images belongs to none of these.
+    pub ledger: Ledger<'a>,
     /// What was noticed while reading.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -110,17 +151,24 @@ impl<'a> Case<'a> {
                     format!("the memory map of process {} is missing", seed.pid),
                 ));
             }
+            let ids = (!seed.is_zombie(core.as_ref()))
+                .then(|| read_ids(images, seed.pid, core.as_ref(), &mut diagnostics))
+                .flatten();
             let process = context.process(
                 seed,
-                core.as_ref(),
+                (core.as_ref(), ids.as_ref()),
                 mm.as_ref().zip(space.as_ref()),
                 &shared,
                 images,
                 &mut diagnostics,
             );
-            tasks.push(Task { process, space, core, mm });
+            tasks.push(Task { process, space, core, mm, ids });
         }
-        Self { checkpoint, inventory, files, shared, tasks, diagnostics }
+        let per_id = inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
+        let tables: BTreeSet<u32> =
+            tasks.iter().filter_map(|task| task.descriptor_table(images, per_id)).collect();
+        let ledger = Ledger::read(images, &tasks, &shared, &tables, &mut diagnostics);
+        Self { checkpoint, inventory, files, shared, tasks, ledger, diagnostics }
     }
 
     /// The task with a pid.

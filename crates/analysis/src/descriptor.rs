@@ -122,20 +122,8 @@ impl Descriptors {
         let mut seen = HashSet::new();
         for task in case.tasks.iter().filter(|task| !is_zombie(task)) {
             let pid = task.process.pid;
-            let ids: Option<proto::TaskKobjIdsEntry> = images
-                .read_one(&format!("ids-{pid}.img"), diagnostics)
-                .or_else(|| task.core.as_ref().and_then(|core| core.ids));
-            // Tables have been named by the id of the table, not of the process, since CRIU 1.0.
-            let table = match (ids.and_then(|ids| ids.files_id), per_id) {
-                (Some(table), Some(true)) => table,
-                (Some(table), _) if images.member(&format!("fdinfo-{pid}.img")).is_none() => table,
-                (None, Some(true)) => {
-                    let message = format!("which descriptors process {pid} has is not known");
-                    diagnostics.push(Diagnostic::loss("missing-image", format!("ids-{pid}.img"), message));
-                    continue;
-                }
-                _ => pid,
-            };
+            // That the ids are missing was told when the case was read.
+            let Some(table) = task.descriptor_table(images, per_id) else { continue };
             let descriptors = by_table.entry(table).or_insert_with(|| {
                 let name = format!("fdinfo-{table}.img");
                 // CRIU writes one for every process, be it empty.

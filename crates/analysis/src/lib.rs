@@ -38,6 +38,7 @@ pub mod graph;
 pub mod history;
 pub mod ioc;
 pub mod ipc;
+pub mod ledger;
 pub mod limits;
 pub mod location;
 pub mod log;

@@ -157,7 +157,10 @@ impl ImageDirectory {
         let member = self.archive.find(&join(&self.prefix, name.as_bytes()))?;
         match &member.kind {
             MemberKind::File => Some(member),
-            MemberKind::Hardlink(target) => self.archive.find(&crate::archive::normalise(target)),
+            MemberKind::Hardlink(target) => {
+                let target = self.archive.find(&crate::archive::normalise(target));
+                target.filter(|member| member.kind == MemberKind::File)
+            }
             _ => None,
         }
     }
@@ -194,15 +197,17 @@ impl ImageDirectory {
         self.read(name, diagnostics).into_iter().next().map(|entry| entry.value)
     }
 
-    /// All files of the directory with their names, in the order of the archive.
+    /// All files of the directory with their names, in the order of the archive, hard links to files among them. Of
+    /// several members of one name only that which [`ImageDirectory::member`] gives.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Member)> {
         let prefix = join(&self.prefix, b"");
-        self.archive.members().iter().filter(|member| member.kind == MemberKind::File).filter_map(
-            move |member| {
-                let name = member.path.strip_prefix(prefix.as_slice())?;
-                (!name.contains(&b'/')).then_some((std::str::from_utf8(name).ok()?, member))
-            },
-        )
+        let links = |member: &Member| matches!(member.kind, MemberKind::File | MemberKind::Hardlink(_));
+        self.archive.members().iter().filter(move |member| links(member)).filter_map(move |member| {
+            let name = member.path.strip_prefix(prefix.as_slice())?;
+            let name = (!name.contains(&b'/')).then(|| std::str::from_utf8(name).ok())??;
+            let is_current = self.archive.find(&member.path).is_some_and(|found| std::ptr::eq(found, member));
+            Some((name, self.member(name).filter(|_| is_current)?))
+        })
     }
 
     /// Whether the archive ends early, so that an absent image may have been there.

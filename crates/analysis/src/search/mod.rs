@@ -38,6 +38,9 @@ enum Content<'a> {
     Pages(Region<'a>),
     /// A stretch of a file or queue that starts at `base`, and `at` in the member if it lies there in one piece.
     Bytes { base: u64, bytes: Bytes, at: Option<u64> },
+    /// A stretch of a pages image that belongs to nothing. Where it was searched while the archive was decompressed
+    /// it has no bytes, and where that parts it in two the second goes on.
+    Unclaimed { base: u64, length: u64, bytes: Bytes, goes_on: bool },
 }
 
 #[derive(Debug, Clone)]
@@ -185,6 +188,9 @@ pub fn regions_with<'a>(
             }));
         }
     }
+    if wants(&[Source::Unclaimed]) {
+        content::add_unclaimed(case, &mut regions);
+    }
     if wants(&[Source::Pipe, Source::SocketQueue, Source::MessageQueue, Source::Tty]) {
         content::add_queues(case, wanted, &mut regions);
     }
@@ -221,7 +227,7 @@ impl<'a> SearchRegion<'a> {
     pub fn base(&self) -> u64 {
         match &self.content {
             Content::Pages(region) => region.start,
-            Content::Bytes { base, .. } => *base,
+            Content::Bytes { base, .. } | Content::Unclaimed { base, .. } => *base,
         }
     }
 
@@ -229,7 +235,7 @@ impl<'a> SearchRegion<'a> {
     pub fn bytes(&self) -> &[u8] {
         match &self.content {
             Content::Pages(region) => region.bytes(),
-            Content::Bytes { bytes, .. } => bytes,
+            Content::Bytes { bytes, .. } | Content::Unclaimed { bytes, .. } => bytes,
         }
     }
 
@@ -238,13 +244,18 @@ impl<'a> SearchRegion<'a> {
         match &self.content {
             Content::Pages(region) => region.length,
             Content::Bytes { bytes, .. } => bytes.len() as u64,
+            Content::Unclaimed { length, .. } => *length,
         }
     }
 
     /// Whether it goes on where the region before it ends: one of the two was searched while it was decompressed, and
     /// has no bytes here.
     pub fn goes_on(&self) -> bool {
-        matches!(&self.content, Content::Pages(region) if region.goes_on)
+        match &self.content {
+            Content::Pages(region) => region.goes_on,
+            Content::Unclaimed { goes_on, .. } => *goes_on,
+            Content::Bytes { .. } => false,
+        }
     }
 
     /// The processes that see any byte of the region.
@@ -312,6 +323,8 @@ impl<'a> SearchRegion<'a> {
                 let within = position.checked_sub(*base);
                 (None, at.zip(within).and_then(|(at, within)| at.checked_add(within)))
             }
+            // Positions are offsets in the image itself.
+            Content::Unclaimed { .. } => (None, Some(position)),
         };
         match &self.owner {
             Owner::Task(index) => {

@@ -8,7 +8,12 @@ use super::{
     payload::Parts,
     registry::{Kind, Payload},
 };
-use crate::{Diagnostic, Reports, dynamic::Weigher, limits::reached, proto};
+use crate::{
+    Diagnostic, Reports,
+    dynamic::{Presence, Weigher},
+    limits::reached,
+    proto,
+};
 
 /// Reads the entries of an image: as many as are whole.
 ///
@@ -24,7 +29,9 @@ pub fn read_pagemap(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Option<Located<proto::PagemapHead>>, Vec<Located<proto::PagemapEntry>>) {
     let mut head = None;
+    let presence = Presence::of("pagemap_head");
     let entries = read_entries(file, diagnostics, |entry, diagnostics| {
+        diagnostics.extend(missing_fields(file.name, presence, &entry));
         head = decode(file.name, &entry).map_err(|problem| diagnostics.push(problem)).ok();
     });
     (head, entries)
@@ -92,7 +99,8 @@ fn read_entries<T: Image>(
         return found;
     }
     let headed = opened.descriptor.head_message().is_some();
-    let weigher = Weigher::of(T::KIND.descriptor().message().unwrap_or_default());
+    let message = T::KIND.descriptor().message().unwrap_or_default();
+    let (weigher, presence) = (Weigher::of(message), Presence::of(message));
     let mut room = file.limits.decoded_bytes;
     let mut reports = Reports::new(file.limits);
     for entry in opened.entries() {
@@ -127,11 +135,28 @@ fn read_entries<T: Image>(
         }
         match decode(file.name, &entry) {
             Ok(located) => found.push(located),
-            Err(problem) => reports.push(problem, diagnostics),
+            Err(problem) => {
+                reports.push(problem, diagnostics);
+                // How much of the pages image it takes is not known, nor where the bytes of those after it are.
+                if headed {
+                    break;
+                }
+                continue;
+            }
+        }
+        if let Some(problem) = missing_fields(file.name, presence, &entry) {
+            reports.push(problem, diagnostics);
         }
     }
     reports.finish(file.name, diagnostics);
     found
+}
+
+/// Tells which fields an entry lacks that CRIU cannot have left out.
+fn missing_fields(name: &str, presence: Presence, entry: &Entry<'_>) -> Option<Diagnostic> {
+    let missing = presence.missing(entry.body)?;
+    let message = format!("entry {} lacks {missing}, which CRIU always writes", entry.index);
+    Some(Diagnostic::loss("missing-field", name, message).at(entry.offset))
 }
 
 /// Decodes one message.

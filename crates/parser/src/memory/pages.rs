@@ -1,5 +1,7 @@
 //! Page contents (`format.md §7`): which pages an image set holds, and where their bytes are.
 
+use std::ops::Range;
+
 use crate::{
     Diagnostic, ImageDirectory, Parent, Reports, Severity,
     archive::Member,
@@ -111,6 +113,8 @@ pub struct Pages<'a> {
     pub runs: Vec<PageRun<'a>>,
     /// From this address on the pagemap is not readable: that it states nothing means nothing there.
     pub lost_from: Option<u64>,
+    /// The pages image, if its bytes are compressed or encrypted in a way that is not readable.
+    pub encoded: Option<&'a Member>,
 }
 
 impl<'a> Pages<'a> {
@@ -118,6 +122,20 @@ impl<'a> Pages<'a> {
     pub fn captured_bytes(&self) -> u64 {
         let captured = self.runs.iter().filter(|run| matches!(run.content, Content::Captured { .. }));
         captured.map(|run| run.length).sum()
+    }
+
+    /// Where in which pages images the bytes of the runs are, neighbours joined.
+    pub fn places(&self) -> Vec<(&'a Member, Range<u64>)> {
+        let mut places: Vec<(&'a Member, Range<u64>)> = Vec::new();
+        for run in &self.runs {
+            let Some((member, offset)) = run.place() else { continue };
+            let end = offset.saturating_add(run.length);
+            match places.last_mut() {
+                Some((last, range)) if std::ptr::eq(*last, member) && range.end == offset => range.end = end,
+                _ => places.push((member, offset..end)),
+            }
+        }
+        places
     }
 
     /// Whether bytes that follow one another in memory do so in the file as well, so that searching the file finds what
@@ -131,7 +149,7 @@ impl<'a> Pages<'a> {
 
     /// The pages of a process whose pagemap is not there: nothing is known.
     pub fn missing() -> Self {
-        Self { runs: Vec::new(), lost_from: Some(0) }
+        Self { lost_from: Some(0), ..Self::default() }
     }
 
     /// Reads `pagemap-<name>.img` with its pages and those of the parents.
@@ -147,7 +165,7 @@ impl<'a> Pages<'a> {
         let is_damaged =
             diagnostics.iter().skip(before).any(|diagnostic| diagnostic.severity == Severity::Loss);
         if entries.is_empty() {
-            return Self { runs: Vec::new(), lost_from: is_damaged.then_some(0) };
+            return Self { lost_from: is_damaged.then_some(0), ..Self::default() };
         }
         let mut reader = Reader {
             name,
@@ -156,7 +174,7 @@ impl<'a> Pages<'a> {
             parent: None,
             runs: Vec::with_capacity(entries.len()),
             lost_from: None,
-            offset: 0,
+            offset: Some(0),
         };
         if entries.iter().any(|entry| normalise(&entry.value).1 & PARENT != 0) {
             match &images.parent {
@@ -181,7 +199,8 @@ impl<'a> Pages<'a> {
         if is_damaged && reader.lost_from.is_none() {
             reader.lost_from = Some(reader.runs.last().map_or(0, PageRun::end));
         }
-        Self { runs: reader.runs, lost_from: reader.lost_from }
+        let encoded = reader.pages.member.filter(|_| reader.pages.encoded);
+        Self { runs: reader.runs, lost_from: reader.lost_from, encoded }
     }
 
     /// The parts of the runs between two addresses, in order.
@@ -269,9 +288,6 @@ impl<'a> PagesFile<'a> {
         } else if length < stored {
             let message = format!("{pages_name} ends after {length} of {stored} bytes; the rest is lost");
             diagnostics.push(Diagnostic::loss("truncated-pages", name, message));
-        } else if length > stored {
-            let message = format!("{pages_name} has {} bytes that no pagemap entry covers", length - stored);
-            diagnostics.push(Diagnostic::note("trailing-data", name, message));
         }
         file
     }
@@ -338,7 +354,8 @@ struct Reader<'a, 'n> {
     parent: Option<Pages<'a>>,
     runs: Vec<PageRun<'a>>,
     lost_from: Option<u64>,
-    offset: u64,
+    /// Where the next bytes are in the pages image; none after an entry that does not say how many it takes.
+    offset: Option<u64>,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -353,21 +370,26 @@ impl<'a> Reader<'a, '_> {
         let file_offset = self.offset;
         let length = count.checked_mul(self.page_size);
         if is_stored(flags) {
-            self.offset = length.and_then(|length| self.offset.checked_add(length)).unwrap_or(u64::MAX);
+            let length = length.filter(|length| *length > 0);
+            self.offset = length.zip(file_offset).and_then(|(length, offset)| offset.checked_add(length));
         }
         let end = length.and_then(|length| start.checked_add(length));
         let previous_end = self.runs.last().map_or(0, PageRun::end);
-        let wrong = if end.is_none() {
+        let wrong = if count == 0 && is_stored(flags) {
+            Some("does not say how many bytes it takes, so that those after it cannot be placed")
+        } else if end.is_none() {
             Some("runs past the end of the address space")
         } else if !start.is_multiple_of(self.page_size) {
             Some("does not begin at a page")
+        } else if entry.value.vaddr.is_none() {
+            Some("has no address")
         } else if start < previous_end {
             Some("overlaps the one before it")
         } else {
             None
         };
         if let Some(wrong) = wrong {
-            let message = format!("the entry at {start:#x} for {count} pages {wrong} and is left out");
+            let message = format!("the entry at {start:#x} for {count} pages is left out: it {wrong}");
             let problem = Diagnostic::loss("bad-pagemap", self.name, message).at(entry.body.start);
             reports.push(problem, diagnostics);
             self.lost_from.get_or_insert(previous_end);
@@ -377,6 +399,10 @@ impl<'a> Reader<'a, '_> {
         if flags & PARENT != 0 {
             self.add_from_parent(start, end, reports, diagnostics);
         } else if is_stored(flags) {
+            let Some(file_offset) = file_offset else {
+                self.push(start, length, Content::Lost);
+                return;
+            };
             // A cut file still has the first pages of the entry that the cut is in.
             let available = self.pages.available(file_offset) / self.page_size * self.page_size;
             let whole = if self.pages.encoded { length } else { length.min(available) };
