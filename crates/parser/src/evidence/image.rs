@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Archives, OpenOptions, decompress, nested::is_attestation};
 use crate::{
     Diagnostic, Error, Limits, Result,
-    archive::{Archive, index_tar, looks_like_tar},
+    archive::{Archive, index_tar},
     limits::{count, reached},
 };
 
@@ -173,9 +173,9 @@ fn open_layers(
 ) -> Result<Option<Archive>> {
     let mut all: Option<Archive> = None;
     for (bytes, path) in layers {
-        let (bytes, _) = decompress(bytes.clone(), &path, options, diagnostics)?;
-        if looks_like_tar(&bytes) {
-            all.get_or_insert_default().merge(index_tar(&bytes, &path, &options.limits));
+        let plain = decompress(bytes.clone(), &path, options, diagnostics)?;
+        if let Some(layer) = plain.index_one(&path, options) {
+            all.get_or_insert_default().merge(layer);
         }
     }
     Ok(all)

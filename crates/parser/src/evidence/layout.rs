@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, leads_out};
 
 /// Where the parts of one checkpoint are, as directory paths within the archive ("" is its root).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ fn is_core_image(name: &[u8]) -> bool {
 
 fn survey(archive: &Archive) -> BTreeMap<Vec<u8>, Directory> {
     let mut directories: BTreeMap<Vec<u8>, Directory> = BTreeMap::new();
-    for member in archive.members() {
+    for member in archive.members().iter().filter(|member| !leads_out(&member.path)) {
         let (parent, name) = split(&member.path);
         if name == b"config.dump" || name == b"spec.dump" {
             directories.entry(parent.to_vec()).or_default().has_engine_files = true;
@@ -125,5 +125,7 @@ mod tests {
         );
         assert_eq!(places(&["spec.dump", "config.dump"]), [(String::new(), None, false)]);
         assert!(places(&["etc/passwd"]).is_empty());
+        assert_eq!(places(&["a/pstree.img", "a/../a/pstree.img"]), places(&["a/pstree.img"]));
+        assert!(places(&["../checkpoint/pstree.img"]).is_empty());
     }
 }

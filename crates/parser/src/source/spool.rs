@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Seek as _, SeekFrom, Write},
+    io::{self, Read, Seek as _, SeekFrom, Write},
     ops::Range,
 };
 
@@ -13,10 +13,14 @@ use super::map_file;
 
 /// Up to this many bytes stay in the program's own memory.
 const IN_MEMORY: usize = 64 << 20;
+/// Bytes of zeros that a file need not store, at a multiple of as many.
+const PAGE: usize = 4096;
+/// Bytes that are moved at a time.
+const BLOCK: usize = 1 << 20;
 
 /// Takes bytes in order and gives them back as one slice. What does not fit in 64 MiB goes to a memfd as long as it is
 /// a small part of the memory that is free, and then to a file that never has a name: both are gone however the
-/// program ends.
+/// program ends. Zeros take no room in a file.
 #[derive(Default)]
 pub struct Spool {
     place: Place,
@@ -24,6 +28,8 @@ pub struct Spool {
     holes: Vec<Range<u64>>,
     /// Bytes in all holes.
     skipped: u64,
+    /// Bytes written but for pages of zeros.
+    dense: u64,
 }
 
 enum Place {
@@ -48,6 +54,11 @@ impl Spool {
     /// What was skipped, in order.
     pub fn holes(&self) -> &[Range<u64>] {
         &self.holes
+    }
+
+    /// Bytes taken so far that take room wherever they are stored: all but pages of zeros, and what was skipped.
+    pub fn dense(&self) -> u64 {
+        self.dense
     }
 
     /// Leaves out bytes; there will be zeros, which take no room where there is much of them.
@@ -120,25 +131,84 @@ impl Spool {
             match &mut before {
                 Place::Memory(memory) => {
                     let range = || Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
-                    file.write_all(range().and_then(|range| memory.get(range)).unwrap_or_default())?;
+                    put(file, start, range().and_then(|range| memory.get(range)).unwrap_or_default())?;
                 }
                 Place::Memfd(memfd, _) | Place::File(memfd) => {
                     memfd.seek(SeekFrom::Start(start))?;
-                    io::copy(&mut memfd.take(end - start), file)?;
+                    let mut block = Vec::with_capacity(BLOCK);
+                    let mut position = start;
+                    while position < end {
+                        block.clear();
+                        let most = (end - position).min(BLOCK as u64);
+                        if Read::by_ref(memfd).take(most).read_to_end(&mut block)? == 0 {
+                            // A hole at the end.
+                            break;
+                        }
+                        put(file, position, &block)?;
+                        position += block.len() as u64;
+                    }
+                    file.seek(SeekFrom::Start(end))?;
                 }
             }
         }
+        file.seek(SeekFrom::Start(self.length))?;
         Ok(())
     }
+}
+
+/// Runs of bytes that are to be stored at a position, and of pages of zeros (`true`).
+fn runs(bytes: &[u8], position: u64) -> impl Iterator<Item = (bool, &[u8])> {
+    let to_border = PAGE - usize::try_from(position % PAGE as u64).unwrap_or(0);
+    let mut rest = bytes;
+    let mut next = to_border;
+    std::iter::from_fn(move || {
+        let kind = |rest: &[u8], next: usize| is_zero(rest.get(..next).unwrap_or(rest));
+        let is_hole = kind(rest, next);
+        let mut length = 0;
+        while length < rest.len() && kind(rest.get(length..).unwrap_or_default(), next) == is_hole {
+            length = length.saturating_add(next).min(rest.len());
+            next = PAGE;
+        }
+        let (run, after) = rest.split_at_checked(length)?;
+        rest = after;
+        (!run.is_empty()).then_some((is_hole, run))
+    })
+}
+
+/// Whether all bytes are zero; it looks no further than the first that is not.
+fn is_zero(bytes: &[u8]) -> bool {
+    let (Some(first), Some(head), Some(tail)) =
+        (bytes.first(), bytes.get(..bytes.len().saturating_sub(1)), bytes.get(1..))
+    else {
+        return true;
+    };
+    *first == 0 && head == tail
+}
+
+/// Writes at the place where the file is, leaving out pages of zeros. What is left out at the end is missing.
+fn put(file: &mut File, position: u64, bytes: &[u8]) -> io::Result<()> {
+    for (is_hole, run) in runs(bytes, position) {
+        if is_hole {
+            file.seek(SeekFrom::Current(i64::try_from(run.len()).unwrap_or(i64::MAX)))?;
+        } else {
+            file.write_all(run)?;
+        }
+    }
+    Ok(())
 }
 
 impl Write for Spool {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let more = buffer.len() as u64;
         self.make_room(more, more)?;
+        for (is_hole, run) in runs(buffer, self.length) {
+            if !is_hole {
+                self.dense += run.len() as u64;
+            }
+        }
         match &mut self.place {
             Place::Memory(memory) => memory.extend_from_slice(buffer),
-            Place::Memfd(file, _) | Place::File(file) => file.write_all(buffer)?,
+            Place::Memfd(file, _) | Place::File(file) => put(file, self.length, buffer)?,
         }
         self.length += more;
         Ok(buffer.len())
@@ -196,6 +266,36 @@ mod tests {
             let expected = [part.as_slice(), &zeros, &part, &zeros, &[0]].concat();
             assert!(spool.finish().unwrap() == expected, "{size}");
         }
+    }
+
+    #[test]
+    fn zeros_take_no_room_and_are_given_back() {
+        for block in [1 << 20, 100_003] {
+            let mut data = vec![0; 2 * IN_MEMORY];
+            for at in [0, PAGE * 3 + 7, IN_MEMORY + 5, IN_MEMORY + PAGE * 9] {
+                data[at] = 1;
+            }
+            let mut spool = Spool::default();
+            for part in data.chunks(block) {
+                spool.write_all(part).unwrap();
+            }
+            assert!(spool.dense() <= 64 * PAGE as u64, "{}", spool.dense());
+            let (Place::Memfd(file, _) | Place::File(file)) = &spool.place else { panic!("in memory") };
+            use std::os::unix::fs::MetadataExt as _;
+            let stored = file.metadata().unwrap().blocks() * 512;
+            assert!(stored < 4 << 20, "{stored}");
+            assert!(spool.finish().unwrap() == data);
+        }
+    }
+
+    #[test]
+    fn runs_are_cut_at_pages_of_the_storage() {
+        let mut bytes = vec![0; 3 * PAGE];
+        bytes[PAGE + 1] = 1;
+        let of = |position| runs(&bytes, position).map(|(hole, run)| (hole, run.len())).collect::<Vec<_>>();
+        assert_eq!(of(0), [(true, PAGE), (false, PAGE), (true, PAGE)]);
+        assert_eq!(of(PAGE as u64 - 1), [(true, PAGE + 1), (false, PAGE), (true, PAGE - 1)]);
+        assert_eq!(runs(b"", 5).count(), 0);
     }
 
     #[test]
