@@ -14,7 +14,7 @@ use ckptfx_parser::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Case, Task, Text};
+use crate::{Case, Task, Text, empty_table};
 
 /// Type and id: what `files.img` is keyed by.
 pub(crate) type FileKey = (i32, u32);
@@ -69,6 +69,7 @@ impl Descriptors {
         let per_id = case.inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
         let mut by_table: HashMap<u32, Rc<[Descriptor]>> = HashMap::new();
         let mut tables = BTreeMap::new();
+        let mut absent: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let mut holders: HashMap<FileKey, Vec<Holder>> = HashMap::new();
         for task in case.tasks.iter().filter(|task| !is_zombie(task)) {
             let pid = task.process.pid;
@@ -88,17 +89,15 @@ impl Descriptors {
             };
             let descriptors = by_table.entry(table).or_insert_with(|| {
                 let name = format!("fdinfo-{table}.img");
-                // CRIU writes one for every process, be it empty.
-                if images.member(&name).is_none() {
-                    let message = format!("which descriptors process {pid} has is not known");
-                    diagnostics.push(Diagnostic::loss("missing-image", name.as_str(), message));
-                }
                 let entries = images.read::<proto::FdinfoEntry>(&name, diagnostics);
                 let mut found: Vec<_> =
                     entries.into_iter().filter_map(|entry| entry.value.try_into().ok()).collect();
                 found.sort_by_key(|descriptor: &Descriptor| descriptor.fd);
                 found.into()
             });
+            if images.member(&format!("fdinfo-{table}.img")).is_none() {
+                absent.entry(table).or_default().push(pid);
+            }
             for descriptor in descriptors.iter() {
                 holders.entry(descriptor.key).or_default().push(Holder {
                     pid,
@@ -123,7 +122,9 @@ impl Descriptors {
         }
         let march = |task: &Task<'_>| task.core.as_ref().and_then(|core| March::try_from(core.mtype?).ok());
         let numbering = case.tasks.iter().find_map(march).map(Numbering::of).unwrap_or_default();
-        Self { tables, holders, by_id, packets, numbering }
+        let read = Self { tables, holders, by_id, packets, numbering };
+        empty_table::report(case, &read, absent, diagnostics);
+        read
     }
 
     /// The descriptors of a process in order of number.

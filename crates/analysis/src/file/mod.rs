@@ -3,6 +3,7 @@
 
 mod details;
 mod facts;
+mod lock;
 
 use std::collections::HashSet;
 
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub use self::details::{Details, EpollTarget, FanotifyMark, InotifyWatch, Regular, SocketFacts, TimeValue};
 pub(crate) use self::facts::Facts;
+use self::lock::Locks;
 use crate::{
     Case, Task, Text,
     descriptor::{Descriptors, FileKey, Holder, Wanted, is_zombie},
@@ -139,17 +141,35 @@ impl Content {
     }
 }
 
-/// A lock that a process holds on a file through a descriptor.
+/// A lock on a file. One of kind `FLOCK`, `OFD` or `LEASE` belongs to the open file description, and so to every
+/// descriptor of it; a `POSIX` one to the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Lock {
     /// `POSIX`, `FLOCK`, `OFD`, `LEASE`, or its number.
     pub kind: String,
-    /// `F_RDLCK`, `F_WRLCK`, `F_UNLCK`, or its number.
+    /// `F_RDLCK`, `F_WRLCK`, `F_UNLCK`, or its number; of a lease that is being broken what it is to become.
     pub r#type: String,
+    /// Whether somebody waits for the lease to be given up.
+    pub breaking: bool,
     /// First byte.
     pub start: i64,
     /// Number of bytes; null is to the end of the file.
     pub length: Option<i64>,
+}
+
+/// Who gets a signal when something happens to a file (`F_SETOWN`, `F_SETSIG`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SignalOwner {
+    /// The signal.
+    pub signal: String,
+    /// `process`, `thread` or `process-group`: what the number is of.
+    pub r#type: Option<&'static str>,
+    /// Its number, as seen in the pid namespace of the holder; null when nobody is set.
+    pub pid: Option<u32>,
+    /// Real user id that the right to signal is judged by.
+    pub uid: Option<u32>,
+    /// Effective user id that the right to signal is judged by.
+    pub euid: Option<u32>,
 }
 
 /// One file that a process refers to. `null` is "not recorded" or "has none".
@@ -184,7 +204,8 @@ pub struct OpenFile {
     pub size: Option<u64>,
     /// Permission bits in octal.
     pub mode: Option<String>,
-    /// Owner, as seen in the process's user namespace; recorded for deleted files, memfds and terminals.
+    /// Owner, as seen in the process's user namespace; recorded for deleted files, memfds and terminals, and since
+    /// CRIU 4.3 for pipes.
     pub uid: Option<u32>,
     /// Group, as the owner.
     pub gid: Option<u32>,
@@ -198,8 +219,10 @@ pub struct OpenFile {
     pub build_id: Option<String>,
     /// Other descriptors of the same open file description: they share flags and offset.
     pub shared_with: Vec<Holder>,
-    /// Locks held through this descriptor.
+    /// Locks held through this descriptor, or by its open file description.
     pub locks: Vec<Lock>,
+    /// Who is signalled about it; null when nobody is.
+    pub signal_owner: Option<SignalOwner>,
     /// Label of a socket by SELinux.
     pub selinux_label: Option<Text>,
     /// Inode of the unix socket in whose queue a file in flight waits.
@@ -214,6 +237,7 @@ pub fn files(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Ope
     let mut diagnostics = Vec::new();
     let descriptors = Descriptors::read(case, &mut diagnostics);
     let facts = Facts::read(case, descriptors.numbering, &mut diagnostics);
+    let locks = Locks::read(case, &descriptors, &mut diagnostics);
     let mut list = Vec::new();
     for task in case.tasks.iter().filter(|task| wanted(task) && !is_zombie(task)) {
         let mut found = references(case, task, &facts, &mut diagnostics);
@@ -224,13 +248,13 @@ pub fn files(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Ope
             facts.set_cloexec(&mut file, descriptor.key, descriptor.cloexec);
             let this = |holder: &Holder| (holder.pid, holder.fd) == (task.process.pid, descriptor.fd);
             file.shared_with = holders.iter().filter(|holder| !this(holder)).cloned().collect();
-            file.locks = facts.locks(task.process.pid, descriptor.fd);
+            file.locks = locks.of(task.process.pid, descriptor.fd, descriptor.key);
             file.selinux_label.clone_from(&descriptor.selinux_label);
             file
         }));
         list.extend(found.into_iter().map(|file| file.of(task)));
     }
-    in_flight(case, &descriptors, &facts, &Wanted::of(case, wanted), &mut list);
+    in_flight(case, &descriptors, (&facts, &locks), &Wanted::of(case, wanted), &mut list);
     drop(facts);
     case.diagnostics.extend(diagnostics);
     list
@@ -312,7 +336,7 @@ fn mapped(case: &Case<'_>, task: &Task<'_>, facts: &Facts<'_>, list: &mut Vec<Op
 fn in_flight(
     case: &Case<'_>,
     descriptors: &Descriptors,
-    facts: &Facts<'_>,
+    (facts, locks): (&Facts<'_>, &Locks),
     wanted: &Wanted,
     list: &mut Vec<OpenFile>,
 ) {
@@ -327,6 +351,7 @@ fn in_flight(
             let mut file = facts.describe(key.unwrap_or((FdTypes::Und as i32, *id)), Role::InFlight);
             file.queued_in = socket.and_then(|socket| socket.ino);
             file.shared_with = key.map(|key| descriptors.holders(key).to_vec()).unwrap_or_default();
+            file.locks = key.map(|key| locks.of_description(key).to_vec()).unwrap_or_default();
             if pids.is_empty() {
                 list.push(file);
                 continue;
@@ -371,7 +396,7 @@ mod tests {
             (11, Kind::Pipe, "pipe:[600]"),
             (13, Kind::Regular, "/tmp/stage (deleted)"),
             (14, Kind::Regular, "/var/log/old (deleted)"),
-            (15, Kind::Regular, "/proc/77/status"),
+            (15, Kind::Regular, "/proc/77/status (deleted)"),
             (16, Kind::Memfd, "/memfd:payload (deleted)"),
             (17, Kind::Eventfd, "anon_inode:[eventfd]"),
             (18, Kind::Eventpoll, "anon_inode:[eventpoll]"),

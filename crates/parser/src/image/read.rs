@@ -7,6 +7,7 @@ use super::{
     framing::{Framing, open_as},
     payload::Parts,
     registry::{Kind, Payload},
+    upcoming,
 };
 use crate::{Diagnostic, Reports, dynamic::Weigher, limits::reached, proto};
 
@@ -127,11 +128,32 @@ fn read_entries<T: Image>(
         }
         match decode(file.name, &entry) {
             Ok(located) => found.push(located),
-            Err(problem) => reports.push(problem, diagnostics),
+            Err(problem) => match without_upcoming(file.name, &entry) {
+                Some((located, problem)) => {
+                    reports.push(problem, diagnostics);
+                    found.push(located);
+                }
+                None => reports.push(problem, diagnostics),
+            },
         }
     }
     reports.finish(file.name, diagnostics);
     found
+}
+
+/// Decodes a message without the fields whose types are not settled.
+fn without_upcoming<T: Image>(name: &str, entry: &Entry<'_>) -> Option<(Located<T>, Diagnostic)> {
+    let kept = upcoming::without(T::KIND.descriptor().message()?, entry.body)?;
+    let value = T::decode(kept.as_slice()).ok()?;
+    let end = entry.offset.saturating_add(entry.body.len() as u64);
+    let message =
+        format!("a field of entry {} is of a later CRIU and not of the type that is expected", entry.index);
+    let located = Located {
+        value,
+        body: entry.offset..end,
+        payload: end..end.saturating_add(entry.payload.len() as u64),
+    };
+    Some((located, Diagnostic::loss("unknown-field", name, message).at(entry.offset)))
 }
 
 /// Decodes one message.
