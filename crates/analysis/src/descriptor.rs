@@ -46,6 +46,8 @@ pub(crate) struct Packet {
     pub payload: std::ops::Range<u64>,
     /// File ids of the descriptors that travel with it.
     pub rights: Vec<u32>,
+    /// Who sent it.
+    pub sender: Option<proto::SkUcredEntry>,
 }
 
 /// The descriptors of all processes, and those in flight.
@@ -177,7 +179,11 @@ fn packet(entry: Located<proto::SkPacketEntry>) -> Packet {
     /// `SCM_RIGHTS`.
     const RIGHTS: u32 = 1;
     let rights = entry.value.scm.iter().filter(|scm| scm.r#type == Some(RIGHTS));
-    Packet { rights: rights.flat_map(|scm| scm.rights.iter().copied()).collect(), payload: entry.payload }
+    Packet {
+        rights: rights.flat_map(|scm| scm.rights.iter().copied()).collect(),
+        payload: entry.payload,
+        sender: entry.value.ucred,
+    }
 }
 
 pub(crate) fn is_zombie(task: &Task<'_>) -> bool {

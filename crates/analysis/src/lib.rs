@@ -48,6 +48,7 @@ pub mod mount;
 pub mod namespace;
 pub mod nested;
 pub mod network;
+pub mod owner;
 pub mod process;
 pub mod queue;
 pub mod recover;

@@ -204,10 +204,12 @@ impl Reliability {
 /// What an event is about. Each key is null when it does not apply or is not recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Subject {
-    /// A process, as seen in the container.
+    /// The process that did it, or has it, as seen in the container. Who changed or read a file is not recorded.
     pub pid: Option<u32>,
     /// Its name.
     pub comm: Option<Text>,
+    /// Processes that had the file open when the checkpoint was made, whoever changed or read it.
+    pub holders: Vec<u32>,
     /// A file, by its path in the container.
     pub path: Option<Text>,
     /// Kind of the file: `regular`, `directory`, …
