@@ -172,3 +172,66 @@ fn in_call(thread: &thread::ThreadImage) -> Option<String> {
     let fd = cpu.arguments.first().and_then(|fd| i32::try_from(*fd).ok())?;
     Some(format!("thread {} was in {name} on descriptor {fd}", thread.tid))
 }
+
+#[cfg(test)]
+mod tests {
+    use ckptfx_testkit::{Checkpoint, File, Process, Registers};
+
+    use super::*;
+    use crate::tests::with_case;
+
+    /// Code and message about the table of process 2.
+    fn told(dump: Checkpoint) -> (&'static str, String) {
+        with_case(dump, |case| {
+            let mut diagnostics = Vec::new();
+            Descriptors::read(case, &mut diagnostics);
+            let about = |one: &&Diagnostic| one.subject.starts_with("fdinfo-");
+            let found = diagnostics.iter().filter(about).map(|one| (one.code, one.message.clone()));
+            let found: Vec<_> = found.collect();
+            assert_eq!(found.len(), 1, "{diagnostics:?}");
+            found[0].clone()
+        })
+    }
+
+    fn family(change: impl FnOnce(Process) -> Process) -> Checkpoint {
+        Checkpoint::new().process(Process::new(1).child(change(Process::new(2).no_fds())))
+    }
+
+    /// Without the image that the test kit writes, empty, for every table.
+    fn lazily(dump: Checkpoint) -> Checkpoint {
+        let empty = |name: &String, length: usize| name.starts_with("fdinfo-") && length <= 8;
+        let names: Vec<String> = dump
+            .images()
+            .into_iter()
+            .filter(|(name, body)| empty(name, body.to_vec().len()))
+            .map(|(name, _)| name)
+            .collect();
+        names.iter().fold(dump, |dump, name| dump.without(name))
+    }
+
+    #[test]
+    fn a_process_may_have_closed_all_descriptors() {
+        assert_eq!(told(lazily(family(|child| child))).0, "no-descriptors");
+    }
+
+    #[test]
+    fn what_says_that_there_were_descriptors_makes_it_a_loss() {
+        let reading = Registers { syscall: Some(0), args: [5, 0, 0, 0, 0, 0], ..Registers::default() };
+        let lost = told(lazily(family(|child| child.with(|child| child.registers = reading))));
+        assert_eq!(lost.0, "missing-image");
+        assert!(lost.1.ends_with("thread 2 was in read on descriptor 5"), "{}", lost.1);
+        let mut locked = lazily(family(|child| child));
+        locked.locks = vec![(2, 5, 1, 1, 0, 0)];
+        assert_eq!(told(locked).0, "missing-image");
+        // Files that nobody has: their table is gone.
+        let whole = family(|child| child.fd(3, File::pipe_read(9)));
+        let images = whole.images();
+        let table = images.keys().rfind(|name| name.starts_with("fdinfo-")).unwrap().clone();
+        let lost = told(whole.without(&table));
+        assert_eq!(lost.0, "missing-image");
+        assert!(lost.1.contains("no process has 1 of the open files"), "{}", lost.1);
+        // What else is missing makes it likely that this is, too.
+        let lost = told(lazily(family(|child| child)).without("fs-1.img"));
+        assert!(lost.1.contains("fs-1.img is missing, too"), "{}", lost.1);
+    }
+}

@@ -73,6 +73,9 @@ pub mod trace;
 pub mod uts;
 pub mod yara;
 
+#[cfg(test)]
+mod state_tests;
+
 pub use case::{Case, Task};
 pub use text::{Text, unfold};
 

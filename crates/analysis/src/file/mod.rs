@@ -364,7 +364,7 @@ fn in_flight(
 
 #[cfg(test)]
 mod tests {
-    use ckptfx_testkit::{Checkpoint, Criu, File, FileKind, Process, rich, rich_old};
+    use ckptfx_testkit::{Checkpoint, Criu, File, FileKind, Message, Process, rich, rich_old};
 
     use super::*;
     use crate::tests::with_case;
@@ -449,6 +449,8 @@ mod tests {
     #[test]
     fn what_is_deleted_is_told_with_its_content() {
         let list = all(rich());
+        // It went with its process.
+        assert_eq!(fd(&list, 7, 15).deleted, Some(true));
         let stage = fd(&list, 7, 13);
         assert_eq!((stage.deleted, stage.content, stage.size), (Some(true), Content::Ghost, Some(11)));
         assert_eq!(stage.mode.as_deref(), Some("0644"));
@@ -469,6 +471,111 @@ mod tests {
                 ("/SYSV00004242 (deleted)".to_owned(), Content::Shm),
             ]
         );
+    }
+
+    /// An open file of which the image has only these fields.
+    fn raw(number: u32, member: u32, make: fn(u32) -> Message) -> File {
+        File::other(FileKind::Raw(number, member, make, "files"))
+    }
+
+    #[test]
+    fn how_a_pidfd_is_open_is_not_recorded() {
+        let with = |flags: u32| {
+            let file = File::other(FileKind::Pidfd(7)).flags(flags);
+            let list = all(Checkpoint::new().process(Process::new(1).fd_cloexec(3, file)));
+            fd(&list, 1, 3).flags.clone().unwrap()
+        };
+        assert_eq!(with(0), ["O_CLOEXEC"]);
+        assert_eq!(with(0x800), ["O_NONBLOCK", "O_CLOEXEC"]);
+    }
+
+    #[test]
+    fn locks_of_an_open_file_description_are_held_by_each_of_its_descriptors() {
+        let shared = || File::regular("/srv/data").label("data");
+        let mut dump = Checkpoint::new().process(
+            Process::new(1)
+                .fd(5, shared())
+                .fd(6, File::regular("/srv/data"))
+                .child(Process::new(2).fd(7, shared()).fd(8, File::pipe_read(9))),
+        );
+        // Kinds: POSIX, FLOCK, OFD, LEASE. The lease is being broken, and shall become none.
+        dump.locks = vec![
+            (1, 5, 1, 1, 0, 10),
+            (1, 5, 2, 1, 0, 0),
+            (1, 5, 4, 0, 8, 8),
+            (2, 7, 8, 6, 0, 0),
+            (9, 9, 2, 1, 0, 0),
+        ];
+        let kinds = |list: &[OpenFile], pid, number| -> Vec<String> {
+            fd(list, pid, number).locks.iter().map(|lock| format!("{} {}", lock.kind, lock.r#type)).collect()
+        };
+        with_case(dump, |case| {
+            let list = files(case, &|_| true);
+            let of_description = ["FLOCK F_WRLCK", "OFD F_RDLCK", "LEASE F_UNLCK"];
+            assert_eq!(kinds(&list, 1, 5), [&["POSIX F_WRLCK"][..], &of_description].concat());
+            assert_eq!(kinds(&list, 2, 7), of_description);
+            assert_eq!(kinds(&list, 1, 6), [""; 0], "another open file description of the same file");
+            let lease = &fd(&list, 2, 7).locks[2];
+            assert!(lease.breaking && !fd(&list, 2, 7).locks[0].breaking);
+            assert!(case.diagnostics.iter().any(|one| one.code == "unknown-holder"));
+        });
+    }
+
+    #[test]
+    fn who_is_signalled_about_a_file_and_who_made_a_pipe() {
+        let list = all(Checkpoint::new().process(
+            Process::new(1)
+                .fd(
+                    5,
+                    raw(2, 18, |id| {
+                        let owner = [1000_u32, 1001, 34, 2, 77].into_iter().zip(1..);
+                        let owner =
+                            owner.fold(Message::new(), |owner, (value, field)| owner.uint(field, value));
+                        let pipe = Message::new().uint(1, id).uint(2, 600_u32).uint(3, 0_u32);
+                        pipe.message(4, &owner).uint(5, 33_u32).uint(6, 34_u32)
+                    }),
+                )
+                .fd(6, File::pipe_read(601)),
+        ));
+        let pipe = fd(&list, 1, 5);
+        assert_eq!((pipe.uid, pipe.gid), (Some(33), Some(34)));
+        let expected = SignalOwner {
+            signal: "SIGRTMIN".to_owned(),
+            r#type: Some("process-group"),
+            pid: Some(77),
+            uid: Some(1000),
+            euid: Some(1001),
+        };
+        assert_eq!(pipe.signal_owner, Some(expected));
+        assert_eq!(fd(&list, 1, 6).signal_owner, None);
+        assert_eq!((fd(&list, 1, 6).uid, fd(&list, 1, 6).gid), (None, None));
+    }
+
+    #[test]
+    fn flags_of_fanotify_have_names() {
+        let list = all(Checkpoint::new().process(Process::new(1).fd(
+            5,
+            raw(12, 14, |id| {
+                let mark = [id, 1, 0x220, 0x1000_0020, 0, 0].into_iter().zip(1..);
+                let mark = mark.fold(Message::new(), |mark, (value, field)| mark.uint(field, value));
+                Message::new()
+                    .uint(1, id)
+                    .uint(2, 2_u32)
+                    .uint(4, 0x603_u32)
+                    .uint(5, 0x8000_u32)
+                    .message(6, &mark)
+            }),
+        )));
+        let Some(Details::Fanotify { flags, event_flags, marks }) = &fd(&list, 1, 5).details else {
+            panic!()
+        };
+        assert_eq!(
+            *flags,
+            ["FAN_CLASS_NOTIF", "FAN_CLOEXEC", "FAN_NONBLOCK", "FAN_REPORT_FID", "FAN_REPORT_DIR_FID"]
+        );
+        assert_eq!(*event_flags, ["O_RDONLY", "O_LARGEFILE"]);
+        assert_eq!(marks[0].flags, ["FAN_MARK_IGNORED_MASK", "FAN_MARK_EVICTABLE"]);
+        assert_eq!(marks[0].mask, ["FAN_OPEN", "FAN_RENAME"]);
     }
 
     #[test]

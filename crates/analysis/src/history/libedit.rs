@@ -30,7 +30,7 @@ pub(super) fn lines(regions: &[Region<'_>], words: &Words) -> Vec<(u64, u64)> {
     else {
         return Vec::new();
     };
-    let is_pointer = |word: u64| (first..last).contains(&word) && word % words.size as u64 == 0;
+    let is_pointer = |word: u64| (first..last).contains(&word) && word.is_multiple_of(words.size as u64);
     for region in regions {
         let mut window = [0_u64; 5];
         for (address, word) in words.of(region) {

@@ -22,7 +22,7 @@ pub(super) fn lines(regions: &[Region<'_>], variables: &[&Vma], words: &Words) -
     let is_variable = |address: u64| variables.iter().any(|vma| vma.contains(address));
     for region in regions {
         for (address, word) in words.of(region) {
-            if word == 0 || word % words.size as u64 != 0 || !is_variable(address) {
+            if word == 0 || !word.is_multiple_of(words.size as u64) || !is_variable(address) {
                 continue;
             }
             if let Some(lines) = array(regions, words, address, word) {
