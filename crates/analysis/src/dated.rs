@@ -57,12 +57,12 @@ fn archived(checkpoint: &Checkpoint, image: &str) -> Option<Timestamp> {
 pub(crate) fn doubt(checkpoint: &Checkpoint) -> Option<String> {
     let last = archived(checkpoint, "inventory.img")?;
     let container = &checkpoint.container;
-    if let Some(recorded) = container.checkpointed.filter(|recorded| is_apart(*recorded, last)) {
-        return Some(format!("the engine dates the checkpoint {recorded}"));
+    // What others recorded settles it, either way.
+    if let Some(recorded) = container.checkpointed {
+        return is_apart(recorded, last).then(|| format!("the engine dates the checkpoint {recorded}"));
     }
-    let netlink = clues::netlink_time(&checkpoint.images);
-    if let Some((recorded, image)) = netlink.filter(|(recorded, _)| is_apart(*recorded, last)) {
-        return Some(format!("{image} was written {recorded}"));
+    if let Some((recorded, image)) = clues::netlink_time(&checkpoint.images) {
+        return is_apart(recorded, last).then(|| format!("{image} was written {recorded}"));
     }
     let before =
         [(container.created, "created"), (container.started, "started"), (container.restored, "restored")];
