@@ -26,6 +26,7 @@ mod execution;
 mod exercise;
 mod explain;
 mod export;
+mod facts;
 #[cfg(feature = "capture")]
 mod fake;
 mod fuzzing;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::clues;
+use crate::dated::{self, Basis};
 
 /// Who made the report.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -55,9 +55,11 @@ pub struct ContainerHead {
     /// Creation time.
     #[schemars(with = "Option<String>")]
     pub created: Option<Timestamp>,
-    /// Time of the checkpoint; see [`checkpointed`].
+    /// Time of the checkpoint; see [`dated::checkpointed`].
     #[schemars(with = "Option<String>")]
     pub checkpointed: Option<Timestamp>,
+    /// What that time is derived from; null when the engine recorded it, or it is not known.
+    pub checkpointed_from: Option<String>,
 }
 
 /// Something the reader must know about the result.
@@ -123,6 +125,7 @@ impl Head {
     /// The head of a command's result about one checkpoint.
     pub fn new(command: &str, evidence: &Evidence, checkpoint: &Checkpoint, sha256: Option<String>) -> Self {
         let container = &checkpoint.container;
+        let checkpointed = dated::checkpointed(checkpoint);
         Self {
             document: DocumentHead::new(command),
             evidence: EvidenceHead {
@@ -142,21 +145,11 @@ impl Head {
                 image_digest: container.image_digest.clone(),
                 runtime: container.runtime.clone(),
                 created: container.created,
-                checkpointed: checkpointed(checkpoint).map(|(time, _)| time),
+                checkpointed: checkpointed.as_ref().map(|found| found.time),
+                checkpointed_from: checkpointed
+                    .filter(|found| found.basis == Basis::Derived)
+                    .map(|found| found.source),
             },
         }
     }
-}
-
-/// When the checkpoint was made, and what says so: the engine; else the netlink images; else the time
-/// the archive recorded for the inventory, which is written when the dump ends.
-pub fn checkpointed(checkpoint: &Checkpoint) -> Option<(Timestamp, String)> {
-    if let Some(time) = checkpoint.container.checkpointed {
-        return Some((time, "config.dump".to_owned()));
-    }
-    clues::netlink_time(&checkpoint.images).or_else(|| {
-        let member = checkpoint.images.member("inventory.img")?;
-        let time = Timestamp::from_second(member.archived_mtime().filter(|seconds| *seconds > 0)?).ok()?;
-        Some((time, "archived time of inventory.img".to_owned()))
-    })
 }

@@ -13,7 +13,11 @@ use jiff::{Timestamp, Unit};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Case, Text, clues, process::State, report};
+use crate::{
+    Case, Text, clues,
+    dated::{self, Basis, Checkpointed},
+    process::State,
+};
 
 /// A fact with what says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -38,6 +42,8 @@ pub struct Time {
     pub time: Timestamp,
     /// What says so.
     pub source: String,
+    /// Whether it was calculated from something else, and not recorded as the time of this.
+    pub derived: bool,
 }
 
 /// Numbers of things.
@@ -213,22 +219,27 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
 pub(crate) fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> Vec<Time> {
     let container = &case.checkpoint.container;
     let mut times = Vec::new();
-    let mut add = |what, time: Option<Timestamp>, source: &str| {
-        times.extend(time.map(|time| Time { what, time, source: source.to_owned() }));
+    let mut add = |what, time: Option<Timestamp>, source: &str, derived| {
+        times.extend(time.map(|time| Time { what, time, source: source.to_owned(), derived }));
     };
-    add("container-created", container.created, "config.dump");
-    add("container-started", container.started, "status");
-    add("container-restored", container.restored, "config.dump");
-    let checkpointed = report::checkpointed(case.checkpoint);
-    if let Some((time, source)) = &checkpointed {
-        add("checkpointed", Some(*time), source);
+    add("container-created", container.created, "config.dump", false);
+    add("container-started", container.started, "status", false);
+    add("container-restored", container.restored, "config.dump", false);
+    if let Some(Checkpointed { time, source, basis }) = dated::checkpointed(case.checkpoint) {
+        let derived = basis == Basis::Derived;
+        add("checkpointed", Some(time), &source, derived);
         let timens: Option<proto::TimensEntry> = case.checkpoint.images.read_one("timens-0.img", diagnostics);
         let up = timens.and_then(|timens| timens.boottime?.tv_sec);
         let boot = up.and_then(|up| {
             let up = jiff::SignedDuration::from_secs(i64::try_from(up).ok()?);
             time.checked_sub(up).ok()?.round(Unit::Second).ok()
         });
-        add("node-booted", boot, "timens-0.img, counted back from the checkpoint");
+        let from = if derived { source.as_str() } else { "the checkpoint" };
+        add("node-booted", boot, &format!("timens-0.img, counted back from {from}"), true);
+    }
+    if let Some(why) = dated::doubt(case.checkpoint) {
+        let message = format!("the times of the archive's members are not used: {why}");
+        diagnostics.push(ckptfx_parser::Diagnostic::note("doubtful-times", "inventory.img", message));
     }
     times.sort_by_key(|time| time.time);
     times

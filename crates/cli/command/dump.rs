@@ -212,7 +212,7 @@ fn write_bytes(
             Ok(_) if is_range => pad(run.length, output)?,
             Ok(_) => {}
             // Of a whole process, what is only in files is not expected.
-            Err(Unavailable::OnlyInFile | Unavailable::NeverDumped) if !is_range => {}
+            Err(Unavailable::OnlyInFile | Unavailable::NeverDumped | Unavailable::PastEnd) if !is_range => {}
             Err(reason) => {
                 let before = lost.map_or(0, |(bytes, _)| bytes);
                 lost = Some((before.saturating_add(run.length), lost.map_or(reason, |(_, first)| first)));

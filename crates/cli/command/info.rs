@@ -62,7 +62,8 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
     };
     describe_container(container, summary, &mut add);
     for time in &summary.times {
-        add(time.what, Some(format!("{:.0}  ({})", time.time, show(time.source.as_bytes()))));
+        let derived = if time.derived { "derived: " } else { "" };
+        add(time.what, Some(format!("{:.0}  ({derived}{})", time.time, show(time.source.as_bytes()))));
     }
     let with_source =
         |value: &str, source: &str| format!("{}  ({})", show(value.as_bytes()), show(source.as_bytes()));

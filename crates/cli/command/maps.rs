@@ -33,6 +33,7 @@ const COLLECTION: Collection = Collection {
         "file_size",
         "build_id",
         "shared_object",
+        "advice",
         "criu_page",
         "anomalies",
     ],

@@ -58,6 +58,13 @@ const COLLECTION: Collection = Collection {
         "loginuid",
         "cgroups",
         "captured_bytes",
+        "child_subreaper",
+        "dumpable",
+        "thp_disabled",
+        "membarrier",
+        "personality.value",
+        "personality.flags",
+        "stop_signal",
         "environ",
     ],
 };

@@ -34,6 +34,7 @@ const COLLECTION: Collection = Collection {
         "remote.port",
         "writers",
         "readers",
+        "senders",
         "bytes",
         "capacity",
         "first_sequence",

@@ -44,6 +44,8 @@ pub const VIEW: View<Change> = View {
             "mode",
             "uid",
             "gid",
+            "host_uid",
+            "host_gid",
             "mtime",
             "sha256",
             "link_target",

@@ -36,6 +36,7 @@ pub const VIEW: View<Event> = View {
             "message",
             "subject.pid",
             "subject.comm",
+            "subject.holders",
             "subject.path",
             "subject.file_kind",
             "subject.size",
