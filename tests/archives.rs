@@ -252,7 +252,8 @@ fn expected(name: &str) -> Recipe {
         "empty-checkpoint" => {
             Recipe { processes: &[0], lost: &["missing-image", "no-images"], ..tar("cri-o") }
         }
-        "compressed-pages" | "cipher" => Recipe { lost: &["encoded-pages", "unavailable"], ..tar("podman") },
+        "compressed-pages" | "compressed-regions" => tar("podman"),
+        "cipher" => Recipe { lost: &["encoded-pages", "unavailable"], ..tar("podman") },
         "unknown-fields" => Recipe { processes: &[5], lost: &["missing-image"], ..tar("cri-o") },
         _ if ["x86-compat", "arm", "aarch64", "ppc64le", "s390x", "mips64", "loongarch64", "riscv64"]
             .contains(&name) =>

@@ -121,6 +121,7 @@ fn of_process(
     space: &AddressSpace<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> std::io::Result<Vec<TypedCommand>> {
+    space.pages.unpack(diagnostics);
     let regions = captured_regions(&space.pages)?;
     let mut stamps: BTreeMap<u64, Stamp> = BTreeMap::new();
     for region in &regions {

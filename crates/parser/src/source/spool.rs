@@ -61,6 +61,17 @@ impl Spool {
         self.dense
     }
 
+    /// What was written so far, perhaps without zeros at the end.
+    ///
+    /// # Errors
+    /// When the storage cannot be mapped.
+    pub fn so_far(&self) -> io::Result<Bytes> {
+        match &self.place {
+            Place::Memory(memory) => Ok(Bytes::copy_from_slice(memory)),
+            Place::Memfd(file, _) | Place::File(file) => map_file(file),
+        }
+    }
+
     /// Leaves out bytes; there will be zeros, which take no room where there is much of them.
     ///
     /// # Errors
