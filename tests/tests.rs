@@ -19,6 +19,7 @@ mod cli;
 mod compare;
 mod custody;
 mod damage;
+mod deceit;
 mod decode;
 mod docs;
 mod execution;

@@ -122,7 +122,7 @@ impl<'a> Case<'a> {
         }
         let files = FileTable::read(images, &mut diagnostics);
         let seeds = process::read_tree(images, &mut diagnostics);
-        if !seeds.is_empty() && files.entries().next().is_none() {
+        if !seeds.is_empty() && files.is_empty() {
             diagnostics.push(Diagnostic::loss(
                 "missing-image",
                 "files.img",

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ckptfx_parser::{
-    Diagnostic, Limits,
+    Diagnostic, Limits, Reports,
     dynamic::Numbering,
     image::Located,
     limits::reached,
@@ -122,6 +122,7 @@ impl Descriptors {
         let per_id = case.inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
         let mut by_table: HashMap<u32, Rc<[Descriptor]>> = HashMap::new();
         let mut tables = BTreeMap::new();
+        let mut reports = Reports::new(images.limits());
         let mut holders: HashMap<FileKey, Vec<Holder>> = HashMap::new();
         let limits = *images.limits();
         let shared = Cell::new(Some(limits.shared_descriptors));
@@ -141,6 +142,20 @@ impl Descriptors {
                 let mut found: Vec<_> =
                     entries.into_iter().filter_map(|entry| entry.value.try_into().ok()).collect();
                 found.sort_by_key(|descriptor: &Descriptor| descriptor.fd);
+                for missing in found.iter().filter(|one| !case.files.has(one.key) && !case.files.is_empty()) {
+                    let message = format!(
+                        "descriptor {} of process {pid} is file {} of type {}, which is not there",
+                        missing.fd, missing.key.1, missing.key.0
+                    );
+                    reports.push(Diagnostic::loss("missing-file", "files.img", message), diagnostics);
+                }
+                for pair in found.windows(2) {
+                    let [one, next] = pair else { continue };
+                    if one.fd == next.fd {
+                        let message = format!("descriptor {} is listed twice; both are shown", one.fd);
+                        reports.push(Diagnostic::loss("duplicate-fd", name.as_str(), message), diagnostics);
+                    }
+                }
                 found.into()
             });
             if !seen.insert(table) && !take(&shared, descriptors.len()) {
@@ -155,6 +170,7 @@ impl Descriptors {
             }
             tables.insert(pid, Rc::clone(descriptors));
         }
+        reports.finish("fdinfo", diagnostics);
         let mut by_id = HashMap::new();
         for entry in case.files.entries() {
             let key = (entry.r#type.unwrap_or(0), entry.id.unwrap_or(0));

@@ -66,6 +66,10 @@ pub struct MemorySizes {
     pub shared: u64,
     /// Bytes of all pages images.
     pub pages_images: u64,
+    /// Bytes of the pages images that belong to a process or a shared object.
+    pub claimed: u64,
+    /// Bytes of the pages images that belong to neither; with those that do they are all that is there of the images.
+    pub unclaimed: u64,
     /// Size of all mappings of all processes.
     pub mapped: u64,
     /// Mapped from files and never written, so only in those files.
@@ -145,6 +149,8 @@ pub struct Summary {
     pub statistics: Option<Statistics>,
     /// Where the parent of an incremental dump is: `none`, `found` or `missing`.
     pub parent: &'static str,
+    /// Images of processes, threads and descriptor tables that belong to nothing that is shown.
+    pub unclaimed_images: Vec<String>,
     /// What this archive does not hold, one sentence each.
     pub not_here: Vec<String>,
 }
@@ -199,6 +205,7 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
             Parent::Found(_) => "found",
             Parent::Missing(_) => "missing",
         },
+        unclaimed_images: case.ledger.images.iter().map(|member| member.name().into_owned()).collect(),
         not_here: not_here(case),
     }
 }
@@ -311,17 +318,18 @@ fn counts(case: &Case<'_>) -> Counts {
 
 fn memory(case: &Case<'_>) -> MemorySizes {
     let spaces = || case.tasks.iter().filter_map(|task| task.space.as_ref());
-    let is_pages = |name: &str| name.starts_with("pages-");
+    let (claimed, unclaimed) = case.ledger.bytes();
     MemorySizes {
+        claimed,
+        unclaimed,
         private: spaces().map(|space| space.pages.captured_bytes()).sum(),
         shared: case.shared.objects.values().map(|object| object.pages.captured_bytes()).sum(),
         pages_images: case
-            .checkpoint
-            .images
-            .files()
-            .filter(|(name, _)| is_pages(name))
-            .map(|(_, member)| member.size)
-            .sum(),
+            .ledger
+            .pages
+            .iter()
+            .filter(|image| !image.is_of_parent)
+            .fold(0, |sum: u64, image| sum.saturating_add(image.member.size)),
         mapped: spaces()
             .flat_map(|space| &space.vmas)
             .fold(0, |sum: u64, vma| sum.saturating_add(vma.length())),

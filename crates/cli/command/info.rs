@@ -39,6 +39,7 @@ const COLLECTION: Collection = Collection {
         "memory.private",
         "memory.shared",
         "memory.pages_images",
+        "memory.unclaimed",
         "parent",
     ],
 };
@@ -92,6 +93,20 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
             table::size(memory.mapped),
             table::size(memory.only_in_files)
         )),
+    );
+    add(
+        "memory of nothing",
+        (memory.unclaimed > 0).then(|| {
+            format!(
+                "{} of pages images belong to no process: --source unclaimed",
+                table::size(memory.unclaimed)
+            )
+        }),
+    );
+    let strangers = summary.unclaimed_images.iter().map(|name| show(name.as_bytes()));
+    add(
+        "images of nothing",
+        (!summary.unclaimed_images.is_empty()).then(|| strangers.collect::<Vec<_>>().join(", ")),
     );
     let parts: Vec<String> = summary
         .parts

@@ -218,9 +218,19 @@ impl FileTable {
         }
     }
 
+    /// Whether it has no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The file of a type and id.
     pub fn get(&self, kind: FdTypes, id: u32) -> Option<&FileEntry> {
         self.entries.get(&(kind as i32, id))
+    }
+
+    /// Whether there is a file of a number of a type and an id.
+    pub fn has(&self, key: (i32, u32)) -> bool {
+        self.entries.contains_key(&key)
     }
 
     /// The regular file, directory or device with an id.

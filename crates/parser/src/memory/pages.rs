@@ -397,6 +397,13 @@ impl<'a> PagesFile<'a> {
         } else if length < stored {
             let message = format!("{pages_name} ends after {length} of {stored} bytes; the rest is lost");
             diagnostics.push(Diagnostic::loss("truncated-pages", name, message));
+        } else if length > stored {
+            let message = format!(
+                "{pages_name} has {} bytes more than the entries take: where one is missing, what follows it is at \
+                 wrong addresses",
+                length - stored
+            );
+            diagnostics.push(Diagnostic::loss("contradiction", name, message));
         }
         file
     }
