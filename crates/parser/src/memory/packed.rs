@@ -103,3 +103,74 @@ pub(super) fn blocks_of(
     }
     Blocks::new(pages.bytes().clone(), blocks).ok_or_else(|| "there is too much of it".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use ckptfx_testkit::Message;
+    use prost::Message as _;
+
+    use super::*;
+    use crate::archive::Archive;
+
+    #[test]
+    fn fields_of_other_numbers_and_types_are_foreign() {
+        let entry = || Message::new().uint(1, 0x1000_u32).uint(2, 0_u32).uint(4, 4_u32).uint(5, 2_u32);
+        let shape = |message: Message| {
+            let bytes = message.into_bytes();
+            match Shape::of(std::iter::once(bytes.as_slice())) {
+                Shape::Plain => "plain",
+                Shape::Blocks => "blocks",
+                Shape::Foreign => "foreign",
+            }
+        };
+        assert_eq!(shape(entry()), "plain");
+        let sizes = || entry().packed(6, [10_u32, 20]);
+        assert_eq!(shape(sizes().uint(7, 30_u32).uint(8, 1_u32)), "blocks");
+        assert_eq!(shape(entry().uint(6, 10_u32)), "blocks");
+        assert_eq!(shape(sizes().bytes(7, b"x")), "foreign");
+        assert_eq!(shape(sizes().uint(9, 1_u32)), "foreign");
+    }
+
+    /// What is said of two pages at one address in a pages image of a size.
+    fn blocks(change: impl Fn(&mut proto::PagemapEntry), size: usize) -> Result<Blocks, String> {
+        let mut value = proto::PagemapEntry {
+            vaddr: Some(0x1000),
+            flags: Some(4),
+            nr_pages: Some(3),
+            compressed_size: vec![100, 0, 4096],
+            total_compressed_size: Some(4196),
+            ..Default::default()
+        };
+        change(&mut value);
+        let length = value.encoded_len() as u64;
+        let entry = Located { value, body: 0..length, payload: length..length };
+        let archive = Archive::of_files([(b"pages-1.img".to_vec(), Bytes::from(vec![0; size]))]);
+        blocks_of(&[entry], 4096, archive.find(b"pages-1.img").unwrap(), &Limits::DEFAULT)
+    }
+
+    #[test]
+    fn sizes_must_add_up_to_the_pages_image() {
+        assert_eq!(blocks(|_| (), 4196).unwrap().length(), 3 * 4096);
+        let two_a_block = |entry: &mut proto::PagemapEntry| {
+            entry.region_pages = Some(2);
+            entry.compressed_size = vec![100, 4096];
+        };
+        assert_eq!(blocks(two_a_block, 4196).unwrap().length(), 3 * 4096);
+        type Change = fn(&mut proto::PagemapEntry);
+        let wrong: [(&str, Change); 8] = [
+            ("add up to 4196 bytes", |_| ()),
+            ("add up to its total", |entry| entry.total_compressed_size = Some(5000)),
+            ("sizes of 2 blocks", |entry| entry.compressed_size.truncate(2)),
+            ("sizes of 0 blocks", |entry| entry.compressed_size.clear()),
+            ("longer than its pages", |entry| entry.compressed_size = vec![99, 0, 4097]),
+            ("no size that CRIU writes", |entry| entry.region_pages = Some(0)),
+            ("no size that CRIU writes", |entry| entry.region_pages = Some(1025)),
+            ("too long", |entry| entry.nr_pages = Some(u64::MAX)),
+        ];
+        for (what, change) in wrong {
+            let said = blocks(change, if what.contains("4196") { 4197 } else { 4196 }).unwrap_err();
+            assert!(said.contains(what), "{what}: {said}");
+        }
+    }
+}

@@ -616,6 +616,7 @@ mod tests {
     fn shape(pages: &Pages<'_>) -> Shape {
         let letter = |run: &PageRun<'_>| match run.content {
             Content::Captured { bytes, .. } => bytes.first().map_or('0', |byte| char::from(*byte)),
+            Content::Packed { .. } => 'Z',
             Content::Searched { .. } => 'S',
             Content::Lazy => 'L',
             Content::InMissingParent => 'P',
@@ -642,6 +643,7 @@ mod tests {
             in_parent,
             flags,
             nr_pages: nr,
+            ..Default::default()
         };
         assert_eq!(normalise(&entry(Some(3), None, None, None)), (3, PRESENT));
         assert_eq!(normalise(&entry(Some(3), None, None, Some(true))), (3, PARENT));
@@ -753,9 +755,9 @@ mod tests {
             .iter()
             .map(|run| match run.content {
                 Content::Captured { bytes, offset, .. } => (run.start - BASE, bytes, offset),
-                _ => (0, b"".as_slice(), 0),
+                _ => (0, b"".as_slice(), None),
             })
             .collect();
-        assert_eq!(offsets, [(0x1fff, b"a".as_slice(), 0x1fff), (0x4000, b"b", 0x2000)]);
+        assert_eq!(offsets, [(0x1fff, b"a".as_slice(), Some(0x1fff)), (0x4000, b"b", Some(0x2000))]);
     }
 }

@@ -230,7 +230,7 @@ mod tests {
             }
             if !is_whole {
                 assert!(blocks.undone().is_none());
-                assert_eq!(blocks.all().damaged, [damaged.clone()]);
+                assert_eq!(blocks.all().damaged, std::slice::from_ref(&damaged));
             }
         }
         assert!(blocks.all().bytes == all);
