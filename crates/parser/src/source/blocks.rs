@@ -11,6 +11,9 @@ use bytes::Bytes;
 
 use super::Spool;
 
+/// What all blocks give stays in the program's own memory up to so many bytes.
+const IN_MEMORY: u64 = 256 << 10;
+
 /// One block: how long it is and where it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block {
@@ -145,7 +148,8 @@ impl Blocks {
     }
 
     fn store(&self, damaged: &mut Vec<Range<u64>>) -> io::Result<Bytes> {
-        let mut spool = Spool::default();
+        // Each process has blocks of its own.
+        let mut spool = if self.length > IN_MEMORY { Spool::in_file()? } else { Spool::default() };
         let mut buffer = Vec::new();
         for one in &self.blocks {
             let length = u64::from(one.block.length);

@@ -47,6 +47,14 @@ impl Default for Place {
 }
 
 impl Spool {
+    /// One that goes to a file at once, where many are kept beside each other.
+    ///
+    /// # Errors
+    /// When there can be no such file.
+    pub fn in_file() -> io::Result<Self> {
+        Ok(Self { place: Place::File(tempfile::tempfile()?), ..Self::default() })
+    }
+
     /// Bytes taken or skipped so far.
     pub fn length(&self) -> u64 {
         self.length
