@@ -150,12 +150,20 @@ fn zeros_end_no_archive_and_what_is_cut_costs_nothing_behind_it() {
     let letters = bounded("ps -o json", &behind_a_large_file(1200, b'A'));
     assert_eq!(letters.status, Some(3), "{}", letters.stderr);
     let document = letters.json();
-    assert_eq!(document["processes"], whole["processes"]);
+    let pids = |document: &serde_json::Value| {
+        document["processes"]
+            .as_array()
+            .expect("processes")
+            .iter()
+            .map(|one| one["pid"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(pids(&document), pids(&whole));
     let told = document["warnings"].as_array().expect("warnings");
     assert_eq!(told.len(), 1, "{told:#?}");
     let message = told[0]["message"].as_str().expect("text");
     assert_eq!(told[0]["subject"], "large");
-    assert!(message.starts_with("of 1258291200 bytes the first 107"), "{message}");
+    assert!(message.starts_with("of 1258291200 bytes the first 11"), "{message}");
     assert!(message.contains("limit decompressed-ratio"), "{message}");
 }
 
@@ -254,9 +262,9 @@ fn family(count: u32, make: &dyn Fn(u32) -> ckptfx_testkit::Process) -> Members 
 #[test]
 fn processes_that_share_one_table_have_it_once() {
     let table = |process: ckptfx_testkit::Process| {
-        (3..400).fold(process, |process, fd| process.fd(fd, ckptfx_testkit::File::same_as("one")))
+        (3..200).fold(process, |process, fd| process.fd(fd, ckptfx_testkit::File::same_as("one")))
     };
-    let members = family(1000, &|pid| {
+    let members = family(300, &|pid| {
         let process = ckptfx_testkit::Process::new(pid).bare();
         match pid {
             1 => table(process.fd(2, ckptfx_testkit::File::regular("/one").label("one"))),
@@ -264,16 +272,18 @@ fn processes_that_share_one_table_have_it_once() {
         }
     });
     let tar = Outer::Zstd.pack(&members.to_tar());
-    for words in ["files -o json", "sockets -o json", "queues -o json", "triage -o json", "ps -o json"] {
-        let ended = bounded(words, &tar);
-        if words.starts_with("files") {
-            assert_eq!(ended.status, Some(3), "{words}: {}", ended.stderr);
-            assert!(ended.stderr.contains("limit shared-descriptors"), "{}", ended.stderr);
-        }
+    for words in ["files", "sockets", "queues", "triage"] {
+        let words = format!("{words} -o json --limit shared-descriptors=5000 --limit holders=100000");
+        let ended = bounded(&words, &tar);
+        assert_eq!(ended.status, Some(3), "{words}: {}", ended.stderr);
+        assert!(ended.stderr.contains("limit shared-descriptors"), "{}", ended.stderr);
+        assert_eq!(
+            ended.stderr.contains("limit holders"),
+            words.starts_with("files") || words.starts_with("triage")
+        );
+        assert!(ended.stdout.len() < 32 << 20, "{words}: {}", ended.stdout.len());
     }
-    let ended = bounded("files -o json --limit shared-descriptors=100000000 --limit holders=1000000", &tar);
-    assert!(ended.stderr.contains("limit holders"), "{}", ended.stderr);
-    assert!(ended.stdout.len() < 1 << 30);
+    assert_eq!(bounded("ps -o json", &tar).status, Some(0));
 }
 
 #[test]

@@ -84,6 +84,22 @@ pub struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
+    /// Undoes the compression of all pages, and tells what of them is damaged.
+    pub fn unpack(&mut self) {
+        let spaces = self.tasks.iter().filter_map(|task| task.space.as_ref());
+        spaces.for_each(|space| space.pages.unpack(&mut self.diagnostics));
+        self.shared.objects.values().for_each(|object| object.pages.unpack(&mut self.diagnostics));
+    }
+
+    /// The same for the pages that one process sees.
+    pub fn unpack_of(&mut self, pid: u32) {
+        let task = self.tasks.iter().find(|task| task.process.pid == pid);
+        if let Some(space) = task.and_then(|task| task.space.as_ref()) {
+            space.pages.unpack(&mut self.diagnostics);
+        }
+        self.shared.objects.values().for_each(|object| object.pages.unpack(&mut self.diagnostics));
+    }
+
     /// Reads processes, files and memory of a checkpoint.
     pub fn read(checkpoint: &'a Checkpoint) -> Self {
         let images = &checkpoint.images;

@@ -66,6 +66,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     let checkpoint = only_checkpoint(&opened)?;
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
+    case.unpack_of(args.pid);
     let task = case.task(args.pid).with_context(|| no_such_process(args.pid, &case))?;
     let space = task.space.as_ref().with_context(|| format!("process {} has no memory image", args.pid))?;
     let range = range(args, task, space)?;
@@ -111,6 +112,7 @@ fn piece(run: &Run<'_>, space: &AddressSpace<'_>, file_offset: Option<u64>) -> P
         Ok(Captured::Page(PageRun { content: Content::Captured { member, offset, .. }, .. })) => {
             Some((member, offset))
         }
+        Ok(Captured::Page(PageRun { content: Content::Packed { member, .. }, .. })) => Some((member, None)),
         _ => None,
     };
     Piece {
@@ -127,7 +129,7 @@ fn piece(run: &Run<'_>, space: &AddressSpace<'_>, file_offset: Option<u64>) -> P
         path: facts.map(|vma| Text(vma.name.clone())),
         kind: facts.map(|vma| kind_name(vma.kind)),
         member: captured.map(|(member, _)| member.name().into_owned()),
-        member_offset: captured.map(|(_, offset)| offset),
+        member_offset: captured.and_then(|(_, offset)| offset),
     }
 }
 

@@ -79,7 +79,7 @@ limits! {
     processes: "processes" = 128 << 10, "Processes of one checkpoint.";
     threads: "threads" = 128 << 10, "Threads of all processes of one checkpoint.";
     shared_descriptors: "shared-descriptors" = 1 << 18, "Descriptors that are listed once more for each further process that shares the table they are in, and of files in flight for each further receiver.";
-    holders: "holders" = 1 << 26, "Holders that are named beside the open files, sockets and queues of one checkpoint, all together.";
+    holders: "holders" = 1 << 24, "Holders that are named beside the open files, sockets and queues of one checkpoint, all together.";
     mappings: "mappings" = 1 << 20, "Mappings of one process.";
     name_bytes: "name-bytes" = 4096, "Length of the name of an open file, in bytes; the kernel has none longer (PATH_MAX).";
     argument_bytes: "argument-bytes" = 4 << 20, "Length of a command line or an environment, in bytes.";

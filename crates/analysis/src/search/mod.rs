@@ -171,6 +171,7 @@ pub fn regions_with<'a>(
     if wants(&[Source::Memory]) {
         for (index, task) in case.tasks.iter().enumerate() {
             let Some(space) = &task.space else { continue };
+            space.pages.unpack(&mut case.diagnostics);
             regions.extend(captured_regions(&space.pages)?.into_iter().map(|region| SearchRegion {
                 content: Content::Pages(region),
                 source: Source::Memory,
@@ -181,6 +182,7 @@ pub fn regions_with<'a>(
     for (key, object) in &case.shared.objects {
         let source = source_of(&object.kind);
         if wants(&[source]) {
+            object.pages.unpack(&mut case.diagnostics);
             regions.extend(captured_regions(&object.pages)?.into_iter().map(|region| SearchRegion {
                 content: Content::Pages(region),
                 source,
@@ -316,7 +318,7 @@ impl<'a> SearchRegion<'a> {
     {
         let (member, member_offset) = match &self.content {
             Content::Pages(region) => match region.place(position) {
-                Some((member, offset)) => (Some(member.name()), member.offset.map(|_| offset)),
+                Some((member, offset)) => (Some(member.name()), offset.filter(|_| member.offset.is_some())),
                 None => (None, None),
             },
             Content::Bytes { base, at, .. } => {

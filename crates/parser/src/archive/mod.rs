@@ -28,7 +28,7 @@ pub use self::{
     stream::{index_stream, looks_like_stream},
     tar::{index_tar, index_tars, looks_like_damaged_tar, looks_like_tar, not_read},
 };
-use crate::{Diagnostic, Limits, Reports, Severity, limits::reached, text};
+use crate::{Diagnostic, Limits, Reports, Severity, limits::reached, source::Blocks, text};
 
 /// What a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub struct Member {
     /// What of the content was searched while it was decompressed and not stored, in order; [`Member::bytes`] has zeros
     /// there, which are not the content. Only pages images have any.
     pub holes: Vec<Range<u64>>,
+    /// Of a pagemap whose pages are stored in compressed blocks: these.
+    pub(crate) blocks: OnceLock<Blocks>,
     data: Data,
 }
 
@@ -319,6 +321,7 @@ impl Archive {
                 xattrs: Vec::new(),
                 offset: None,
                 holes: Vec::new(),
+                blocks: OnceLock::new(),
                 data: Data::Slice(bytes),
             };
             archive.add(member, &mut reports);

@@ -69,7 +69,6 @@ impl<'s> Sifter<'s> {
     /// # Errors
     /// When storing fails.
     pub fn take(&mut self, block: Vec<u8>, store: &mut Store) -> io::Result<Vec<u8>> {
-        store.see(&block);
         self.walk.advance(&block, self.taken, &mut self.bodies);
         self.search(&block);
         let start = self.taken;

@@ -22,11 +22,11 @@ const BEYOND: u64 = 1 << 30;
 /// Where a decompressed tar goes.
 pub struct Store {
     spool: Spool,
-    walk: Walk,
+    /// Where the room ended, what the bytes are part of.
+    walk: Option<Walk>,
+    limits: Limits,
     /// Contents of files that are not stored to their end yet.
     files: VecDeque<Range<u64>>,
-    /// Bytes that [`Store::see`] was shown.
-    seen: u64,
     /// Dense bytes that there is room for.
     room: u64,
     searched: Vec<Range<u64>>,
@@ -49,9 +49,9 @@ impl Store {
     pub fn new(room: u64, limits: &Limits) -> Self {
         Self {
             spool: Spool::default(),
-            walk: Walk::new(Bodies::AllFiles, limits),
+            walk: None,
+            limits: *limits,
             files: VecDeque::new(),
-            seen: 0,
             room,
             searched: Vec::new(),
             lost: Vec::new(),
@@ -74,10 +74,24 @@ impl Store {
         self.is_full
     }
 
-    /// Looks at what will be written or skipped next, or later, to know what it is part of.
-    pub fn see(&mut self, block: &[u8]) {
-        self.walk.advance(block, self.seen, &mut self.files);
-        self.seen += block.len() as u64;
+    /// Follows the tar up to and over the next bytes.
+    fn follow(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let length = self.spool.length();
+        let walk = match &mut self.walk {
+            Some(walk) => walk,
+            None => {
+                let walk = self.walk.insert(Walk::new(Bodies::AllFiles, &self.limits));
+                let before = self.spool.so_far()?;
+                walk.advance(&before, 0, &mut self.files);
+                let rest = length.saturating_sub(before.len() as u64);
+                if rest > 0 {
+                    walk.pass(rest);
+                }
+                walk
+            }
+        };
+        walk.advance(bytes, length, &mut self.files);
+        Ok(())
     }
 
     /// Leaves out what was searched already.
@@ -87,6 +101,9 @@ impl Store {
     pub fn skip(&mut self, count: u64) -> io::Result<()> {
         let start = self.spool.length();
         self.spool.skip(count)?;
+        if let Some(walk) = &mut self.walk {
+            walk.pass(count);
+        }
         add(&mut self.searched, start..self.spool.length());
         Ok(())
     }
@@ -98,14 +115,16 @@ impl Store {
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let start = self.spool.length();
         let end = start + bytes.len() as u64;
+        if self.walk.is_none() && self.spool.dense() + bytes.len() as u64 <= self.room {
+            return self.spool.write_all(bytes);
+        }
+        self.follow(bytes)?;
         let mut position = start;
         while position < end {
             while self.files.front().is_some_and(|file| file.end <= position) {
                 self.files.pop_front();
             }
-            let has_room = self.spool.dense() + (end - position) <= self.room;
             let (until, is_kept) = match self.files.front() {
-                _ if has_room && self.lost.is_empty() => (end, true),
                 Some(file) if file.start <= position => (file.end, self.keeps(file)),
                 Some(file) => (file.start, true),
                 None => (end, true),
@@ -166,7 +185,6 @@ mod tests {
     fn store(tar: &[u8], room: u64) -> Stored {
         let mut store = Store::new(room, &Limits::DEFAULT);
         for block in tar.chunks(100_000) {
-            store.see(block);
             store.write(block).unwrap();
         }
         store.finish().unwrap()

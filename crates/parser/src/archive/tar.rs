@@ -300,6 +300,7 @@ impl Walk<'_> {
             xattrs: extensions.xattrs,
             offset: has_content.then_some(start as u64),
             holes: Vec::new(),
+            blocks: std::sync::OnceLock::new(),
             data,
         };
         if is_cut || is_unreadable || (is_sparse && member.is_cut()) {

@@ -108,6 +108,14 @@ impl Walk {
         }
     }
 
+    /// Steps over bytes that are content, or zeros behind the end.
+    pub fn pass(&mut self, count: u64) {
+        self.state = match self.state {
+            State::Content(rest) if count <= rest => State::Content(rest - count),
+            _ => State::Over,
+        };
+    }
+
     /// What follows a header whose content is at `start`; nothing when it is not understood.
     fn after(&mut self, header: &Header, start: u64, bodies: &mut VecDeque<Range<u64>>) -> Option<State> {
         let kind = header.entry_type();

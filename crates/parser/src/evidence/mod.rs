@@ -352,10 +352,7 @@ fn undo(
     let mut sifter = sieve.map(|sieve| Sifter::new(sieve, UNIT, &options.limits));
     let mut take = |block: Vec<u8>| match &mut sifter {
         Some(sifter) => sifter.take(block, &mut store),
-        None => {
-            store.see(&block);
-            store.write(&block).map(|()| block)
-        }
+        None => store.write(&block).map(|()| block),
     };
     let mut ended = format.decompress(bytes, &limits, options.progress, &mut take);
     if let (true, Some(sifter)) = (ended.is_ok(), sifter)

@@ -237,7 +237,7 @@ fn pagemaps() {
     for name in ["pagemap-1.img", "pagemap-shmem-1.img", "renamed.img"] {
         let (found, entries) = read_pagemap(&image.file(name), &mut diagnostics);
         assert_eq!(found.unwrap().value, head);
-        assert_eq!(entries.iter().map(|entry| entry.value).collect::<Vec<_>>(), [entry, entry]);
+        assert!(entries.len() == 2 && entries.iter().all(|one| one.value == entry));
         assert_eq!(read::<proto::PagemapEntry>(&image.file(name), &mut diagnostics).len(), 2);
     }
     assert_eq!(diagnostics, []);

@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Seek as _, SeekFrom, Write},
+    io::{self, Write},
     ops::Range,
+    os::unix::fs::FileExt as _,
 };
 
 use bytes::Bytes;
@@ -46,6 +47,14 @@ impl Default for Place {
 }
 
 impl Spool {
+    /// One that goes to a file at once, where many are kept beside each other.
+    ///
+    /// # Errors
+    /// When there can be no such file.
+    pub fn in_file() -> io::Result<Self> {
+        Ok(Self { place: Place::File(tempfile::tempfile()?), ..Self::default() })
+    }
+
     /// Bytes taken or skipped so far.
     pub fn length(&self) -> u64 {
         self.length
@@ -61,6 +70,17 @@ impl Spool {
         self.dense
     }
 
+    /// What was written so far, perhaps without zeros at the end.
+    ///
+    /// # Errors
+    /// When the storage cannot be mapped.
+    pub fn so_far(&self) -> io::Result<Bytes> {
+        match &self.place {
+            Place::Memory(memory) => Ok(Bytes::copy_from_slice(memory)),
+            Place::Memfd(file, _) | Place::File(file) => map_file(file),
+        }
+    }
+
     /// Leaves out bytes; there will be zeros, which take no room where there is much of them.
     ///
     /// # Errors
@@ -68,11 +88,8 @@ impl Spool {
     pub fn skip(&mut self, count: u64) -> io::Result<()> {
         let end = self.length.saturating_add(count);
         self.make_room(count, 0)?;
-        match &mut self.place {
-            Place::Memory(memory) => memory.resize(usize::try_from(end).unwrap_or(usize::MAX), 0),
-            Place::Memfd(file, _) | Place::File(file) => {
-                file.seek(SeekFrom::Start(end))?;
-            }
+        if let Place::Memory(memory) = &mut self.place {
+            memory.resize(usize::try_from(end).unwrap_or(usize::MAX), 0);
         }
         match self.holes.last_mut() {
             Some(last) if last.end == self.length => last.end = end,
@@ -122,36 +139,33 @@ impl Spool {
             }
             _ => Place::File(tempfile::tempfile()?),
         };
-        let mut before = std::mem::replace(&mut self.place, place);
-        let (Place::Memfd(file, _) | Place::File(file)) = &mut self.place else { return Ok(()) };
+        let before = std::mem::replace(&mut self.place, place);
+        let (Place::Memfd(file, _) | Place::File(file)) = &self.place else { return Ok(()) };
         let starts = std::iter::once(0).chain(self.holes.iter().map(|hole| hole.end));
         let ends = self.holes.iter().map(|hole| hole.start).chain(std::iter::once(self.length));
+        let mut block = Vec::new();
         for (start, end) in starts.zip(ends) {
-            file.seek(SeekFrom::Start(start))?;
-            match &mut before {
+            match &before {
                 Place::Memory(memory) => {
                     let range = || Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
                     put(file, start, range().and_then(|range| memory.get(range)).unwrap_or_default())?;
                 }
                 Place::Memfd(memfd, _) | Place::File(memfd) => {
-                    memfd.seek(SeekFrom::Start(start))?;
-                    let mut block = Vec::with_capacity(BLOCK);
                     let mut position = start;
                     while position < end {
-                        block.clear();
-                        let most = (end - position).min(BLOCK as u64);
-                        if Read::by_ref(memfd).take(most).read_to_end(&mut block)? == 0 {
+                        block.resize(BLOCK, 0);
+                        let count = memfd.read_at(&mut block, position)?;
+                        block.truncate(count.min(usize::try_from(end - position).unwrap_or(usize::MAX)));
+                        if block.is_empty() {
                             // A hole at the end.
                             break;
                         }
                         put(file, position, &block)?;
                         position += block.len() as u64;
                     }
-                    file.seek(SeekFrom::Start(end))?;
                 }
             }
         }
-        file.seek(SeekFrom::Start(self.length))?;
         Ok(())
     }
 }
@@ -185,31 +199,32 @@ fn is_zero(bytes: &[u8]) -> bool {
     *first == 0 && head == tail
 }
 
-/// Writes at the place where the file is, leaving out pages of zeros. What is left out at the end is missing.
-fn put(file: &mut File, position: u64, bytes: &[u8]) -> io::Result<()> {
+/// Writes at a position, leaving out pages of zeros; gives the number of bytes that are none. What is left out at the
+/// end is missing.
+fn put(file: &File, position: u64, bytes: &[u8]) -> io::Result<u64> {
+    let (mut at, mut dense) = (position, 0);
     for (is_hole, run) in runs(bytes, position) {
-        if is_hole {
-            file.seek(SeekFrom::Current(i64::try_from(run.len()).unwrap_or(i64::MAX)))?;
-        } else {
-            file.write_all(run)?;
+        if !is_hole {
+            file.write_all_at(run, at)?;
+            dense += run.len() as u64;
         }
+        at += run.len() as u64;
     }
-    Ok(())
+    Ok(dense)
 }
 
 impl Write for Spool {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let more = buffer.len() as u64;
         self.make_room(more, more)?;
-        for (is_hole, run) in runs(buffer, self.length) {
-            if !is_hole {
-                self.dense += run.len() as u64;
+        self.dense += match &mut self.place {
+            Place::Memory(memory) => {
+                memory.extend_from_slice(buffer);
+                let dense = runs(buffer, self.length).filter(|(is_hole, _)| !is_hole);
+                dense.map(|(_, run)| run.len() as u64).sum()
             }
-        }
-        match &mut self.place {
-            Place::Memory(memory) => memory.extend_from_slice(buffer),
             Place::Memfd(file, _) | Place::File(file) => put(file, self.length, buffer)?,
-        }
+        };
         self.length += more;
         Ok(buffer.len())
     }
