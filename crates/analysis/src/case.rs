@@ -55,6 +55,10 @@ impl<'a> Case<'a> {
                  checkpoint that followed",
             ));
         }
+        if let Some(failure) = &checkpoint.failure {
+            let message = format!("this dump failed: {failure}; what was written until then is shown");
+            diagnostics.push(Diagnostic::loss("failed-dump", "dump.log", message));
+        }
         let inventory: Option<proto::InventoryEntry> = images.read_one("inventory.img", &mut diagnostics);
         if inventory.is_none() {
             diagnostics.push(Diagnostic::loss(
