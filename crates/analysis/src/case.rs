@@ -7,7 +7,10 @@ use ckptfx_parser::{
     proto::{self, core_entry::March},
 };
 
-use crate::process::{self, Process};
+use crate::{
+    absent,
+    process::{self, Process},
+};
 
 /// Page size assumed for shared memory when no process tells one.
 const USUAL_PAGE_SIZE: u64 = 4 << 10;
@@ -96,7 +99,10 @@ impl<'a> Case<'a> {
         let context = process::Context::read(images, inventory.as_ref(), &files, &mut diagnostics);
         let mut tasks = Vec::with_capacity(seeds.len());
         for (seed, (core, mm)) in seeds.iter().zip(read) {
-            let space = mm.as_ref().map(|mm| {
+            // What pages there are is told by the pagemap, whose mappings may be lost or not written yet.
+            let has_pages = images.member(&format!("pagemap-{}.img", seed.pid)).is_some();
+            let no_mappings = proto::MmEntry::default();
+            let space = mm.as_ref().or_else(|| has_pages.then_some(&no_mappings)).map(|mm| {
                 let page_size = page_size_of(&core, &Some(mm.clone())).or(common).unwrap_or_else(|| {
                     diagnostics.push(Diagnostic::loss(
                         "unknown-page-size",
@@ -107,7 +113,7 @@ impl<'a> Case<'a> {
                 });
                 AddressSpace::read(images, seed.pid, mm, page_size, &files, &shared, &mut diagnostics)
             });
-            if space.is_none() && !seed.is_zombie(core.as_ref()) {
+            if mm.is_none() && !seed.is_zombie(core.as_ref()) {
                 diagnostics.push(Diagnostic::loss(
                     "missing-image",
                     format!("mm-{}.img", seed.pid),
@@ -124,7 +130,9 @@ impl<'a> Case<'a> {
             );
             tasks.push(Task { process, space, core, mm });
         }
-        Self { checkpoint, inventory, files, shared, tasks, diagnostics }
+        let mut case = Self { checkpoint, inventory, files, shared, tasks, diagnostics };
+        absent::check_lazy(&mut case);
+        case
     }
 
     /// The task with a pid.

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::content::Item;
-pub(crate) use self::content::queue_name;
+pub(crate) use self::content::{is_gpu_memory, queue_name};
 pub use self::{
     coverage::{Coverage, Scanned, Stop, Unscanned},
     source::Source,
@@ -184,6 +184,9 @@ pub fn regions_with<'a>(
                 owner: Owner::Object(*key),
             }));
         }
+    }
+    if wants(&[Source::GpuMemory]) {
+        content::add_gpu_memory(case, &mut regions);
     }
     if wants(&[Source::Pipe, Source::SocketQueue, Source::MessageQueue, Source::Tty]) {
         content::add_queues(case, wanted, &mut regions);

@@ -15,6 +15,8 @@ pub enum Source {
     SharedMemory,
     /// A memfd.
     Memfd,
+    /// Memory of a GPU that a plugin of CRIU saved.
+    GpuMemory,
     /// What nobody had read from a pipe or FIFO.
     Pipe,
     /// What nobody had read from a socket, or what was not sent yet.
@@ -39,10 +41,11 @@ pub enum Source {
 
 impl Source {
     /// All of them, in the order in which they are searched.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Memory,
         Self::SharedMemory,
         Self::Memfd,
+        Self::GpuMemory,
         Self::Pipe,
         Self::SocketQueue,
         Self::MessageQueue,
@@ -63,6 +66,7 @@ impl Source {
             Self::Memory => "memory",
             Self::SharedMemory => "shared-memory",
             Self::Memfd => "memfd",
+            Self::GpuMemory => "gpu-memory",
             Self::Pipe => "pipe",
             Self::SocketQueue => "socket-queue",
             Self::MessageQueue => "message-queue",
