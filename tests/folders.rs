@@ -92,6 +92,11 @@ fn checkpoints_in_the_open_lie_side_by_side() {
     let table = on("list", &folder).status(0).text();
     let first: Vec<&str> = table.lines().skip(1).filter_map(|line| line.split("  ").next()).collect();
     assert_eq!(first, ["a", "deep/b", "c.tar", "layout"], "{table}");
+    let put_deep = |name: &str| put(&folder, name, archive("five"));
+    ["x/y/d.tar", "x/z/d.tar", "x/e.tar"].into_iter().for_each(put_deep);
+    let table = on("list", &folder).status(0).text();
+    let shown: Vec<&str> = table.lines().skip(4).filter_map(|line| line.split("  ").next()).collect();
+    assert_eq!(shown, ["layout", "e.tar", "y/d.tar", "z/d.tar"], "{table}");
 }
 
 #[test]
@@ -252,6 +257,8 @@ fn names_stay_different() {
     assert_eq!(paths(words("list -o json", &["more/a", "more/b"])), ["a/x.tar", "b/x.tar", "y.tar"]);
     assert_eq!(paths(words("list -o json", &["more/a/x.tar", "more/b/x.tar"])), ["a/x.tar", "b/x.tar"]);
     assert_eq!(paths(words("list -o json", &["more/a/x.tar"])), ["-"]);
+    // What is named twice is told twice, and no more of its path for that.
+    assert_eq!(paths(words("list -o json", &["more/b", "more/b/y.tar"])), ["x.tar", "y.tar", "-"]);
     let table = words("ps", &["more"]).status(0).text();
     assert!(table.contains("==> a/x.tar <==") && table.contains("==> b/x.tar <=="), "{table}");
 }
@@ -300,6 +307,55 @@ fn the_read_write_layer_of_ctr_is_what_the_container_changed() {
     assert_eq!(document["container"]["engine"], "containerd");
     let changes = document["changes"].as_array().expect("changes");
     assert!(changes.iter().any(|change| change["origin"] == "rootfs-diff" && change["kind"] == "regular"));
+}
+
+#[test]
+fn exports_of_a_real_containerd() {
+    let data = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    let two = data("containerd-ctr-two.tar.zst");
+    let documents = on("ps -o json", &two).status(0).json();
+    let pids = |index: usize| -> Vec<u64> {
+        let processes = documents[index]["processes"].as_array().expect("processes");
+        processes.iter().map(|process| process["pid"].as_u64().expect("a pid")).collect()
+    };
+    assert_eq!((pids(0), pids(1)), (vec![1], vec![1, 7, 8]));
+    assert_eq!(documents[0]["evidence"]["part"], "ck/a:1");
+    assert_eq!(documents[1]["container"]["image"], "registry.local/base:1");
+    for (marker, part) in [("CONTAINER-A-MARKER", "ck/a:1"), ("CONTAINER-B-MARKER", "ck/b:1")] {
+        let lines = on(&format!("grep-mem -q -o jsonl {marker}"), &two).status(0).lines();
+        assert!(!lines.is_empty() && lines.iter().all(|line| line["evidence"]["part"] == part), "{marker}");
+    }
+    let info = on("info -o json", &two).status(0).json();
+    let command = |index: usize| info[index]["info"][0]["command"][0].clone();
+    assert_eq!((command(0), command(1)), (json!("python3"), json!("sh")));
+
+    let rw = data("containerd-ctr-rw.tar.zst");
+    let document = on("rootfs -o json", &rw).status(0).json();
+    assert_eq!(document["container"]["engine"], "containerd");
+    let changes = document["changes"].as_array().expect("changes");
+    assert!(changes.iter().any(|change| change["path"] == "/root/made" && change["origin"] == "rootfs-diff"));
+}
+
+#[test]
+fn commands_for_one_checkpoint_take_the_one_of_a_folder() {
+    let scratch = Scratch::new();
+    // Two checkpoints in the only archive of a folder are two documents in one list.
+    put(&scratch.path("export"), "two.tar", ctr_export(&[container("one"), container("two")]).to_tar());
+    let documents = on("ps -o json", scratch.path("export")).status(0).json();
+    assert_eq!(documents.as_array().expect("a list").len(), 2);
+
+    put(&scratch.path("one"), "a.tar", archive("one"));
+    put(&scratch.path("one"), "notes.txt", "nothing");
+    let document = on("report -o json", scratch.path("one")).status(0).json();
+    assert_eq!(document["container"]["name"], "one");
+    put(&scratch.path("one"), "sub/b.tar", archive("two"));
+    let ended = on("report -o json", scratch.path("one")).status(2);
+    assert!(ended.stderr.contains("a.tar, b.tar"), "{}", ended.stderr);
+    // What lies in the open is meant, and the rest is told.
+    container("open").podman(PodmanVersion::V5).to_dir(&scratch.path("one")).expect("unpacked");
+    let document = on("report -o json", scratch.path("one")).status(0).json();
+    assert_eq!(document["container"]["name"], "open");
+    assert!(codes(&document, false).contains(&"other-evidence"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! that hold archives.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     ffi::OsStr,
     os::unix::ffi::OsStrExt as _,
     path::{Component, Path, PathBuf},
@@ -21,13 +21,19 @@ use ckptfx_parser::{
 
 use crate::{args::Common, evidence, evidence::Opened, progress::Bars, untrusted::show};
 
+/// Names in a message.
+const MOST_NAMES: usize = 10;
+
 /// Something that may be evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Where it is.
     pub path: PathBuf,
-    /// Its path below what was named, as far as that tells it from the others; none when its name does.
-    pub below: Option<Text>,
+    /// Its path below what was named, with more where that does not tell it from the others; none when it was named
+    /// itself and its name does.
+    below: Option<Text>,
+    /// As much of its path as tells it from the others.
+    shown: Text,
     /// Whether it was named itself, and not found in a directory.
     is_given: bool,
     /// Why it cannot be read, when that is known before it is opened.
@@ -63,17 +69,13 @@ impl Candidate {
         }
         let mut opened = open(&self.path)?;
         opened.evidence.path = self.below.as_ref().map(|below| below.0.clone());
+        opened.evidence.shown = Some(self.shown.0.clone()).filter(|shown| shown.contains(&b'/'));
         Ok(opened)
     }
 
     /// As [`Candidate::open`], in the usual way.
     pub fn open_plainly(&self, common: &Common, bars: &Bars) -> Result<Opened> {
         self.open(&|path| evidence::open(path, common, bars))
-    }
-
-    /// Whether it was named itself, and not found in a directory.
-    pub fn is_given(&self) -> bool {
-        self.is_given
     }
 
     /// Its name, without a path.
@@ -88,12 +90,13 @@ impl NotRead {
         let candidate = &self.candidate;
         let metadata = candidate.path.metadata().ok().filter(std::fs::Metadata::is_file);
         let bytes = metadata.map(|metadata| metadata.len());
-        Head::not_read(command, candidate.name(), candidate.below.clone(), self.status, bytes)
+        let paths = (candidate.below.clone(), Some(candidate.shown.clone()));
+        Head::not_read(command, candidate.name(), paths, self.status, bytes)
     }
 
     /// What it is called in messages.
-    pub fn label(&self) -> Text {
-        self.candidate.below.clone().unwrap_or_else(|| self.candidate.name().into())
+    fn label(&self) -> &Text {
+        &self.candidate.shown
     }
 
     /// The same as a warning: a loss when it could not be read.
@@ -131,7 +134,7 @@ impl Named {
 
     fn add(&mut self, path: &Path, common: &Common, parts: &mut Vec<usize>) {
         let mut push = |path: PathBuf, is_given: bool, below: usize, problem: Option<String>| {
-            self.candidates.push(Candidate { path, below: None, is_given, problem });
+            self.candidates.push(Candidate { path, below: None, shown: Text::default(), is_given, problem });
             parts.push(below);
         };
         // One that cannot be listed is told of when it is opened.
@@ -153,38 +156,20 @@ impl Named {
         self.others.extend(found.others.into_iter().map(|other| path.join(other)));
     }
 
-    /// Gives each candidate as much of its path as tells it from the others, and no less than what lies below what was
-    /// named.
+    /// Gives each candidate as much of its path as tells it from the others, and its path below what was named.
     fn tell_apart(&mut self, parts: &[usize], are_several: bool) {
         let paths: Vec<Vec<Vec<u8>>> =
             self.candidates.iter().map(|candidate| components(&candidate.path)).collect();
-        let mut counts: Vec<usize> = parts.iter().map(|below| (*below).max(1)).collect();
-        let label = |index: usize, count: usize| -> Vec<u8> {
-            let path = paths.get(index).map(Vec::as_slice).unwrap_or_default();
-            path.get(path.len().saturating_sub(count)..).unwrap_or_default().join(&b'/')
-        };
-        loop {
-            let mut holders: BTreeMap<Vec<u8>, BTreeSet<usize>> = BTreeMap::new();
-            for (index, count) in counts.iter().enumerate() {
-                holders.entry(label(index, *count)).or_default().insert(index);
-            }
-            let mut grew = false;
-            for index in holders.into_values().filter(|same| same.len() > 1).flatten() {
-                let longest = paths.get(index).map_or(0, Vec::len);
-                if let Some(count) = counts.get_mut(index).filter(|count| **count < longest) {
-                    *count += 1;
-                    grew = true;
-                }
-            }
-            if !grew {
-                break;
-            }
-        }
-        for (index, (candidate, count)) in self.candidates.iter_mut().zip(counts).enumerate() {
+        let least = |from: &[usize]| distinct(&paths, from.iter().map(|count| (*count).max(1)).collect());
+        let (below, shown) = (least(parts), least(&vec![1; parts.len()]));
+        for (index, candidate) in self.candidates.iter_mut().enumerate() {
+            let count = below.get(index).copied().unwrap_or(1);
+            // What lies in the open in one of several directories is told by both.
             let is_directory = candidate.is_given && are_several && candidate.path.is_dir();
             if !candidate.is_given || count > 1 || is_directory {
-                candidate.below = Some(Text(label(index, count)));
+                candidate.below = Some(Text(last(&paths, index, count)));
             }
+            candidate.shown = Text(last(&paths, index, shown.get(index).copied().unwrap_or(1)));
         }
     }
 
@@ -240,6 +225,66 @@ impl Named {
             eprintln!("ckptfx: note: no checkpoints ({}): {names}", self.others.len());
         }
         Ok(())
+    }
+}
+
+/// Opens the evidence that a path stands for, for commands that take no more than one: of a directory what lies in it in
+/// the open, or else the one archive there is. What else there is and is not looked at is told.
+///
+/// # Errors
+/// When it cannot be read, or there are several.
+pub fn open_one(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
+    if !path.is_dir() {
+        return evidence::open(path, common, bars);
+    }
+    let named = Named::find(&[path.to_path_buf()], common)?;
+    let list = |candidates: &[Candidate]| {
+        let names = candidates.iter().take(MOST_NAMES).map(|one| one.shown.escaped().into_owned());
+        let more = if candidates.len() > MOST_NAMES { ", …" } else { "" };
+        format!("{}{more}", names.collect::<Vec<_>>().join(", "))
+    };
+    match named.candidates.as_slice() {
+        [only] => only.open_plainly(common, bars),
+        [own, others @ ..] if own.is_given => {
+            let mut opened = evidence::open(path, common, bars)?;
+            let message = format!("other evidence lies in it, which is not looked at here: {}", list(others));
+            let note = Diagnostic::note("other-evidence", opened.evidence.name.clone(), message);
+            opened.evidence.diagnostics.push(note);
+            Ok(opened)
+        }
+        [] => bail!("no checkpoint is there"),
+        several => bail!(
+            "there is more than one piece of evidence; give one of them: {}",
+            show(list(several).as_bytes())
+        ),
+    }
+}
+
+/// The last parts of a path.
+fn last(paths: &[Vec<Vec<u8>>], index: usize, count: usize) -> Vec<u8> {
+    let path = paths.get(index).map(Vec::as_slice).unwrap_or_default();
+    path[path.len().saturating_sub(count)..].join(&b'/')
+}
+
+/// How many of the last parts of each path tell it from the others, and no fewer than `counts`.
+fn distinct(paths: &[Vec<Vec<u8>>], mut counts: Vec<usize>) -> Vec<usize> {
+    loop {
+        let mut holders: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
+        for (index, count) in counts.iter().enumerate() {
+            holders.entry(last(paths, index, *count)).or_default().push(index);
+        }
+        let mut grew = false;
+        // What was named twice has one path.
+        let is_one = |same: &Vec<usize>| same.iter().all(|index| paths[*index] == paths[same[0]]);
+        for index in holders.into_values().filter(|same| !is_one(same)).flatten() {
+            if counts[index] < paths[index].len() {
+                counts[index] += 1;
+                grew = true;
+            }
+        }
+        if !grew {
+            return counts;
+        }
     }
 }
 

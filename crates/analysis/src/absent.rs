@@ -29,6 +29,8 @@ const KERNEL_OWN: [proto::Fstype; 6] = [
 ];
 /// Pids and mounts that are listed in a message.
 const MOST_NAMES: usize = 20;
+/// Characters of a path in a message.
+const MOST_CHARACTERS: usize = 200;
 
 /// A volume or bind mount whose content is not in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -82,7 +84,9 @@ pub fn mounts(case: &Case<'_>) -> Vec<AbsentMount> {
     // Without a specification the images tell.
     let mut ignored = Vec::new();
     let images = &checkpoint.images;
-    let lists = images.files().map(|(name, _)| name).filter(|name| name.starts_with("mountpoints-"));
+    let is_untold = container.spec.as_ref().is_none_or(|spec| spec.get("mounts").is_none());
+    let names = images.files().map(|(name, _)| name);
+    let lists = names.filter(|name| is_untold && name.starts_with("mountpoints-"));
     for mount in lists.flat_map(|name| images.read::<proto::MntEntry>(name, &mut ignored)) {
         let mount = mount.value;
         let kind = mount.fstype.and_then(|kind| i32::try_from(kind).ok()?.try_into().ok());
@@ -90,6 +94,9 @@ pub fn mounts(case: &Case<'_>) -> Vec<AbsentMount> {
         if let Some(destination) = &mount.mountpoint
             && is_external
             && destination != b"/"
+            // What runtimes hide, they hide by a mount.
+            && !destination.starts_with(b"/proc/")
+            && !destination.starts_with(b"/sys/")
             && !kind.is_some_and(|kind| KERNEL_OWN.contains(&kind))
         {
             add(destination, mount.root.filter(|_| mount.ext_key.is_some()).map(Text), "bind");
@@ -102,7 +109,8 @@ pub fn mounts(case: &Case<'_>) -> Vec<AbsentMount> {
 /// Where they are mounted, in a sentence.
 #[must_use]
 pub fn names(mounts: &[AbsentMount]) -> String {
-    let shown: Vec<_> = mounts.iter().take(MOST_NAMES).map(|mount| mount.destination.escaped()).collect();
+    let name = |mount: &AbsentMount| mount.destination.escaped().chars().take(MOST_CHARACTERS).collect();
+    let shown: Vec<String> = mounts.iter().take(MOST_NAMES).map(name).collect();
     let more = mounts.len().saturating_sub(MOST_NAMES);
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }

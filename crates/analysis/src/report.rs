@@ -31,6 +31,9 @@ pub struct EvidenceHead {
     /// named as does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<Text>,
+    /// As much of the path as a line needs.
+    #[serde(skip)]
+    pub shown: Option<Text>,
     /// What became of evidence that was not read: `unreadable`, or `no-checkpoint` when there is none in it. Absent
     /// when it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,13 +78,14 @@ impl EvidenceHead {
     /// What a checkpoint is called in a line: as much of its path as tells it apart, and its part in brackets.
     #[must_use]
     pub fn label(&self) -> Text {
-        let name = || {
-            let exact = self.name_b64.as_ref().and_then(|text| STANDARD.decode(text).ok());
-            exact.unwrap_or_else(|| self.name.clone().into_bytes())
-        };
-        let label = self.path.as_ref().map_or_else(name, |path| path.0.clone());
-        let part = self.part.as_ref().filter(|part| self.path.is_none() || !label.ends_with(part.as_bytes()));
-        Text(part.map_or(label.clone(), |part| [&label, b" [".as_slice(), part.as_bytes(), b"]"].concat()))
+        let exact = || self.name_b64.as_ref().and_then(|text| STANDARD.decode(text).ok());
+        let shown = self.shown.as_ref().map(|shown| shown.0.clone()).or_else(exact);
+        let mut label = shown.unwrap_or_else(|| self.name.clone().into_bytes());
+        // In a directory the path tells the part.
+        if let Some(part) = self.part.as_ref().filter(|_| self.format != "directory") {
+            label.extend([b" [", part.as_bytes(), b"]"].concat());
+        }
+        Text(label)
     }
 }
 
@@ -180,6 +184,7 @@ impl Head {
             evidence: EvidenceHead {
                 name: evidence.name.clone(),
                 name_b64: evidence.raw_name.as_ref().map(|raw| STANDARD.encode(raw)),
+                shown: shown(evidence, checkpoint),
                 path: path(evidence, checkpoint),
                 status: None,
                 format: evidence.format.clone(),
@@ -206,7 +211,7 @@ impl Head {
     pub fn not_read(
         command: &str,
         name: &[u8],
-        path: Option<Text>,
+        (path, shown): (Option<Text>, Option<Text>),
         status: Status,
         bytes: Option<u64>,
     ) -> Self {
@@ -216,6 +221,7 @@ impl Head {
                 name: escape_invalid(name).into_owned(),
                 name_b64: std::str::from_utf8(name).is_err().then(|| STANDARD.encode(name)),
                 path,
+                shown,
                 status: Some(status),
                 format: "unknown".to_owned(),
                 bytes,
@@ -238,9 +244,21 @@ impl Head {
     }
 }
 
-/// Where a checkpoint lies below what was named: of those that lie in a directory in the open, each in its own.
+/// Of checkpoints that lie in a directory in the open, each has its own.
+fn base<'c>(evidence: &Evidence, checkpoint: &'c Checkpoint) -> Option<&'c [u8]> {
+    Some(checkpoint.base()).filter(|base| evidence.format == "directory" && !base.is_empty())
+}
+
+fn shown(evidence: &Evidence, checkpoint: &Checkpoint) -> Option<Text> {
+    match base(evidence, checkpoint) {
+        Some(_) => path(evidence, checkpoint),
+        None => evidence.shown.clone().map(Text),
+    }
+}
+
+/// Where a checkpoint lies below what was named.
 fn path(evidence: &Evidence, checkpoint: &Checkpoint) -> Option<Text> {
-    let base = Some(checkpoint.base()).filter(|base| evidence.format == "directory" && !base.is_empty());
+    let base = base(evidence, checkpoint);
     let path = match (&evidence.path, base) {
         (Some(path), Some(base)) => [path, b"/".as_slice(), base].concat(),
         (path, base) => path.as_deref().or(base)?.to_vec(),

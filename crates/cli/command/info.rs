@@ -127,7 +127,10 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
     }
     add("parent dump", (summary.parent != "none").then(|| summary.parent.to_owned()));
     for (index, sentence) in summary.not_here.iter().enumerate() {
-        add(if index == 0 { "not in this archive" } else { "" }, Some(format!("- {sentence}")));
+        add(
+            if index == 0 { "not in this archive" } else { "" },
+            Some(format!("- {}", show(sentence.as_bytes()))),
+        );
     }
     let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in lines {

@@ -192,19 +192,15 @@ fn for_each_opened(
     let mut named = Named::find(archives, common)?;
     let candidates = named.candidates.clone();
     let open = |candidate: &Candidate| candidate.open(&|path| open(path, &bars));
-    let mut first: Option<Opened> = match candidates.as_slice() {
-        [only] if only.is_given() => Some(open(only)?),
+    let mut first: Option<Result<Opened>> = match candidates.as_slice() {
+        [only] => Some(open(only)),
         _ => None,
     };
     let several =
-        candidates.len() > 1 || first.as_ref().is_some_and(|opened| opened.evidence.checkpoints.len() > 1);
+        candidates.len() > 1 || matches!(&first, Some(Ok(opened)) if opened.evidence.checkpoints.len() > 1);
     let mut output = Output::new(common, collection, several)?;
     for candidate in &candidates {
-        let opened = match first.take() {
-            Some(opened) => Ok(opened),
-            None => open(candidate),
-        };
-        let opened = match opened {
+        let opened = match first.take().unwrap_or_else(|| open(candidate)) {
             Ok(opened) => opened,
             // One unreadable archive of several costs itself only.
             Err(error) => {

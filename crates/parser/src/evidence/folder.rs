@@ -20,7 +20,9 @@ use crate::{
 };
 
 /// Bytes of a file that tell what it is.
-const HEAD: u64 = 128 << 10;
+const HEAD: u64 = 4 << 10;
+/// Bytes of a compressed one that tell what is in it.
+const COMPRESSED_HEAD: u64 = 128 << 10;
 
 /// What the beginning of a file says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +63,10 @@ fn head(path: &Path) -> io::Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let mut bytes = Vec::new();
-    file.take(HEAD).read_to_end(&mut bytes)?;
+    (&file).take(HEAD).read_to_end(&mut bytes)?;
+    if Compression::detect(&bytes).is_some() {
+        file.take(COMPRESSED_HEAD - HEAD).read_to_end(&mut bytes)?;
+    }
     Ok(Some(bytes))
 }
 
@@ -116,8 +121,9 @@ pub fn survey(root: &Path, limits: &Limits) -> Result<Survey> {
         let below = PathBuf::from(OsStr::from_bytes(&member.path));
         let path = root.join(&below);
         let is_link = matches!(member.kind, MemberKind::Symlink(_));
-        if is_link && fs::metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
-            // It could lead in a circle, or away from what was named.
+        // A link to a directory could lead in a circle, or away from what was named. To open a device may do something.
+        let leads_to_other = is_link && fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file());
+        if leads_to_other || matches!(member.kind, MemberKind::Other(_)) {
             found.others.push(below);
             continue;
         }
@@ -149,7 +155,7 @@ pub fn survey(root: &Path, limits: &Limits) -> Result<Survey> {
 pub(super) fn may_be_shard(member: &Member) -> bool {
     member.kind == MemberKind::File
         && !member.path.contains(&b'/')
-        && look_at(member.bytes().get(..count(HEAD)).unwrap_or(member.bytes())) == Look::Stream
+        && look_at(member.bytes().get(..count(COMPRESSED_HEAD)).unwrap_or(member.bytes())) == Look::Stream
 }
 
 /// What the files of a directory belong to.
@@ -272,4 +278,52 @@ fn docker_parts(manifest: &Member, limits: &Limits) -> Vec<String> {
         Some(layers.chain(image.get("Config").and_then(text)).collect())
     };
     images.iter().filter_map(of_image).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_what_may_be_evidence() {
+        let mut header = vec![b'x'; 300];
+        header[257..262].copy_from_slice(b"ustar");
+        assert_eq!(look_at(&header), Look::Archive, "a header that is cut");
+        assert_eq!(look_at(&[0x1f, 0x8b, 8, 0]), Look::Archive, "damaged, and compressed all the same");
+        assert_eq!(look_at(b"no archive"), Look::Nothing);
+        assert_eq!(look_at(b""), Look::Nothing);
+    }
+
+    #[test]
+    fn an_ending_is_that_of_an_archive() {
+        for (name, is_one) in
+            [("a.tar", true), ("a.TAR.GZ", true), ("a.tzst", true), ("tar", false), ("a.txt", false)]
+        {
+            assert_eq!(has_ending(Path::new(name)), is_one, "{name}");
+        }
+    }
+
+    #[test]
+    fn parts_of_a_checkpoint_are_no_evidence_of_their_own() {
+        let files = [
+            "config.dump",
+            "checkpoint/pstree.img",
+            "rootfs-diff.tar",
+            "volumes/data.tar",
+            "checkpoint/tmpfs-dev-60.tar.gz.img",
+            "other.tar",
+            "deep/volumes/data.tar",
+            "image/index.json",
+            "image/oci-layout",
+            "image/blobs/sha256/00",
+            "image/own.tar",
+        ];
+        let archive = Archive::of_files(files.map(|path| (path.as_bytes().to_vec(), Bytes::new())));
+        let owners = Owners::of(&archive);
+        let free: Vec<&str> = files.into_iter().filter(|path| !owners.own(path.as_bytes())).collect();
+        assert_eq!(free, ["other.tar", "deep/volumes/data.tar", "image/own.tar"]);
+        assert!(owners.is_evidence() && owners.are_beside(b"notes.txt"));
+    }
 }

@@ -92,6 +92,8 @@ pub struct Evidence {
     pub raw_name: Option<Vec<u8>>,
     /// Where it lies below what was named, as far as that tells it from other evidence. Known to who looked for it.
     pub path: Option<Vec<u8>>,
+    /// As much of the path as a line needs to tell it from other evidence.
+    pub shown: Option<Vec<u8>>,
     /// `tar`, `tar+gzip`, `directory`, `oci-layout`, `oci-archive`, `docker-archive`, `criu-stream`, …
     pub format: String,
     /// Size in bytes of what was given: of the file, or of all files of the directory.
@@ -139,7 +141,7 @@ pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
         return Err(Error::NotACheckpoint { name, reason, is_damaged });
     }
     let (format, bytes) = (unpacked.format, unpacked.bytes);
-    Ok(Evidence { name, raw_name, path: None, format, bytes, checkpoints, diagnostics })
+    Ok(Evidence { name, raw_name, path: None, shown: None, format, bytes, checkpoints, diagnostics })
 }
 
 struct Unpacked {
