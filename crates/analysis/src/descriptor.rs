@@ -121,7 +121,8 @@ pub(crate) const SOCKET_QUEUES: &str = "sk-queues.img";
 impl Descriptors {
     pub fn read(case: &Case<'_>, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let images = &case.checkpoint.images;
-        let per_id = case.inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
+        // The inventory is written last: a dump that failed has none.
+        let per_id = case.inventory.as_ref().map_or(Some(true), |inventory| inventory.fdinfo_per_id);
         let mut by_table: HashMap<u32, Rc<[Descriptor]>> = HashMap::new();
         let mut tables = BTreeMap::new();
         let mut reports = Reports::new(images.limits());

@@ -15,6 +15,7 @@
     )
 )]
 
+pub mod absent;
 pub mod anomaly;
 pub mod bpf;
 pub mod capability;

@@ -14,9 +14,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    Case, Text, clues,
+    Case, Text,
+    absent::{self, AbsentMount},
+    clues,
     dated::{self, Basis, Checkpointed},
     process::State,
+    search::is_gpu_memory,
 };
 
 /// A fact with what says so.
@@ -80,6 +83,10 @@ pub struct MemorySizes {
     pub mapped: u64,
     /// Mapped from files and never written, so only in those files.
     pub only_in_files: u64,
+    /// Left on the source of a lazy migration, and so not here.
+    pub left_on_source: u64,
+    /// Memory of GPUs that a plugin of CRIU saved.
+    pub gpu: u64,
 }
 
 /// A part of the archive beside the images.
@@ -153,6 +160,12 @@ pub struct Summary {
     pub parts: Vec<Part>,
     /// Durations and page counts of the dump.
     pub statistics: Option<Statistics>,
+    /// Plugins of CRIU that took part; not recorded before CRIU 4.1.
+    pub plugins: Vec<Text>,
+    /// Images that plugins of CRIU wrote: state and memory of GPUs.
+    pub gpu_images: Vec<Part>,
+    /// Volumes and bind mounts whose content is not in the archive, but for files that engines make in every container.
+    pub not_captured: Vec<AbsentMount>,
     /// Where the parent of an incremental dump is: `none`, `found` or `missing`.
     pub parent: &'static str,
     /// Images of processes, threads and descriptor tables that belong to nothing that is shown.
@@ -206,6 +219,9 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
             pages_written: dump.pages_written,
             pages_lazy: dump.pages_lazy,
         }),
+        plugins: plugins(case),
+        gpu_images: gpu_images(case),
+        not_captured: absent::mounts(case),
         parent: match images.parent {
             Parent::None => "none",
             Parent::Found(_) => "found",
@@ -348,7 +364,28 @@ fn memory(case: &Case<'_>) -> MemorySizes {
             .flat_map(|space| space.runs(0, u64::MAX, &case.shared))
             .filter(|run| run.content.err() == Some(Unavailable::OnlyInFile))
             .fold(0, |sum: u64, run| sum.saturating_add(run.length)),
+        left_on_source: absent::lazy_bytes(case),
+        gpu: gpu_images(case)
+            .iter()
+            .filter(|part| is_gpu_memory(part.member.rsplit('/').next().unwrap_or_default()))
+            .fold(0, |sum, part| sum.saturating_add(part.bytes)),
     }
+}
+
+fn plugins(case: &Case<'_>) -> Vec<Text> {
+    let entry = case.inventory.as_ref().and_then(|inventory| inventory.plugins_entry.as_ref());
+    entry.map(|entry| entry.plugins.iter().cloned().map(Text).collect()).unwrap_or_default()
+}
+
+/// The images of plugins, which are those that begin with no magic number (`format.md §12.10`).
+fn gpu_images(case: &Case<'_>) -> Vec<Part> {
+    let images = case.checkpoint.images.files().filter(|(name, _)| name.starts_with("amdgpu-"));
+    let part = |(_, member): (&str, &ckptfx_parser::archive::Member)| Part {
+        member: member.name().into_owned(),
+        bytes: member.size,
+        compression: None,
+    };
+    images.map(part).collect()
 }
 
 const PARTS: [&str; 13] = [
@@ -430,6 +467,10 @@ fn not_here(case: &Case<'_>) -> Vec<String> {
         "network interfaces, addresses and routes: CRIU did not save the network namespace, which the engine provides",
     );
     say(!has_image("mountpoints-"), "mounts: CRIU did not save the mount namespace");
+    let left = absent::lazy_bytes(case);
+    say(left > 0, &format!("{left} bytes of memory that were left on the source of a lazy migration"));
+    let mounts = absent::mounts(case);
+    say(!mounts.is_empty(), &format!("content of what was mounted from outside: {}", absent::names(&mounts)));
     say(matches!(images.parent, Parent::Missing(_)), "pages of the parent dump: give it with --parent");
     missing
 }
