@@ -30,10 +30,10 @@ const COLLECTION: Collection = Collection {
         "container.name",
         "container.image",
         "container.checkpointed",
-        "container.checkpointed_from",
         "processes",
         "captured_bytes",
         "warnings",
+        "container.checkpointed_from",
     ],
 };
 
