@@ -3,7 +3,7 @@
 use ckptfx_testkit::{Checkpoint, Container, File, PodmanVersion, Process, Shared, Vma};
 use serde_json::{Value, json};
 
-use crate::support::{fixture, members, on, on_bytes, plain};
+use crate::support::{field, fixture, members, on, on_bytes, plain};
 
 fn records<'d>(document: &'d Value, list: &str) -> &'d Vec<Value> {
     document[list].as_array().expect(list)
@@ -15,7 +15,7 @@ fn archive(dump: Checkpoint) -> Vec<u8> {
 
 #[test]
 fn a_program_with_readline_keeps_what_was_typed() {
-    let document = on("history -o json", fixture("field/clean-sqlite-readline")).status(0).json();
+    let document = on("history -o json", field("clean-sqlite-readline")).status(0).json();
     let typed: Vec<_> = records(&document, "commands")
         .iter()
         .map(|one| ["comm", "time", "line", "found"].map(|key| one[key].clone()))
@@ -32,18 +32,18 @@ fn a_program_with_readline_keeps_what_was_typed() {
 
 #[test]
 fn history_takes_nothing_for_an_entry_that_is_none() {
-    let document = on("history -o json", fixture("field/bad-token-shell")).status(0).json();
+    let document = on("history -o json", field("bad-token-shell")).status(0).json();
     let lines: Vec<_> = records(&document, "commands").iter().map(|one| one["line"].as_str()).collect();
     assert_eq!(lines.len(), 8, "{lines:?}");
     assert!(lines.iter().all(|line| line.is_some_and(str::is_ascii)), "{lines:?}");
     assert_eq!(lines[1], Some("kubectl --token=$T get secrets -A"));
-    let document = on("history -o json", fixture("field/clean-userns")).json();
+    let document = on("history -o json", field("clean-userns")).json();
     assert_eq!(records(&document, "commands"), &Vec::<Value>::new());
 }
 
 #[test]
 fn owners_are_those_that_the_container_sees() {
-    let document = on("rootfs -o json", fixture("field/clean-userns")).json();
+    let document = on("rootfs -o json", field("clean-userns")).json();
     let of = |path: &str| {
         let change = records(&document, "changes").iter().find(|one| one["path"] == path).expect(path);
         ["uid", "gid", "host_uid", "host_gid"].map(|key| change[key].clone())
@@ -100,6 +100,7 @@ fn a_mapping_past_the_end_of_its_object_is_no_loss() {
     let after: Vec<_> = records(&document, "segments")
         .iter()
         .filter(|segment| segment["missing"] == "after the end of the file")
+        .filter(|segment| segment["start"].as_str().is_some_and(|start| start.starts_with("0x7")))
         .map(|segment| (segment["start"].clone(), segment["end"].clone()))
         .collect();
     assert_eq!(

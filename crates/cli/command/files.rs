@@ -41,11 +41,11 @@ pub const VIEW: View<OpenFile> = View {
             "build_id",
             "shared_with",
             "locks",
+            "queued_in",
+            "details",
             "signal_owner.signal",
             "signal_owner.type",
             "signal_owner.pid",
-            "queued_in",
-            "details",
         ],
     },
     table: &[

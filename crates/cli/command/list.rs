@@ -29,13 +29,13 @@ const COLLECTION: Collection = Collection {
         "container.name",
         "container.image",
         "container.checkpointed",
-        "container.checkpointed_from",
         "processes",
         "captured_bytes",
         "warnings",
         "evidence.path",
         "status",
         "reason",
+        "container.checkpointed_from",
     ],
 };
 

@@ -33,9 +33,9 @@ const COLLECTION: Collection = Collection {
         "file_size",
         "build_id",
         "shared_object",
-        "advice",
         "criu_page",
         "anomalies",
+        "advice",
     ],
 };
 

@@ -26,10 +26,10 @@ pub const VIEW: View<NamespaceFacts> = View {
             "images",
             "uid_map",
             "gid_map",
-            "binfmt_misc",
             "monotonic_ns",
             "boottime_ns",
             "ext_key",
+            "binfmt_misc",
         ],
     },
     table: &[

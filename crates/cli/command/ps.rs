@@ -58,6 +58,7 @@ const COLLECTION: Collection = Collection {
         "loginuid",
         "cgroups",
         "captured_bytes",
+        "environ",
         "child_subreaper",
         "dumpable",
         "thp_disabled",
@@ -65,7 +66,6 @@ const COLLECTION: Collection = Collection {
         "personality.value",
         "personality.flags",
         "stop_signal",
-        "environ",
     ],
 };
 

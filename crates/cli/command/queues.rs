@@ -34,7 +34,6 @@ const COLLECTION: Collection = Collection {
         "remote.port",
         "writers",
         "readers",
-        "senders",
         "bytes",
         "capacity",
         "first_sequence",
@@ -45,6 +44,7 @@ const COLLECTION: Collection = Collection {
         "member",
         "text",
         "bytes_b64",
+        "senders",
     ],
 };
 

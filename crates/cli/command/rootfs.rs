@@ -44,8 +44,6 @@ pub const VIEW: View<Change> = View {
             "mode",
             "uid",
             "gid",
-            "host_uid",
-            "host_gid",
             "mtime",
             "sha256",
             "link_target",
@@ -53,6 +51,8 @@ pub const VIEW: View<Change> = View {
             "origin",
             "flags",
             "pids",
+            "host_uid",
+            "host_gid",
         ],
     },
     table: &[
