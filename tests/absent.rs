@@ -128,6 +128,8 @@ fn a_dump_that_failed_is_called_that_and_shown() {
             let message = "this dump failed: Error (criu/x.c:1): Can't dump something";
             assert!(ended.stderr.contains(message), "{stage:?}: {}", ended.stderr);
             assert!(!ended.stderr.contains("pre-dump"), "{stage:?}: {}", ended.stderr);
+            let info = on("info -q", &path).status(3).text();
+            assert!(info.contains("dump failed") && info.contains("Can't dump something"), "{info}");
             let document = ended.json();
             assert!(codes(&document, true).contains(&"failed-dump"), "{stage:?} {names:?}");
             let pids: Vec<_> = processes(&document).iter().map(|one| one["pid"].clone()).collect();

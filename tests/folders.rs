@@ -212,7 +212,7 @@ fn a_closed_folder_and_a_closed_file_cost_themselves() {
     put(&folder, "closed.txt", "a note");
     put(&folder, "sub/hidden.tar", archive("hidden"));
     for name in ["closed.tar", "closed.txt", "sub"] {
-        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0)).expect("closed");
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o0)).expect("closed");
     }
     for words in ["list", "scan"] {
         let ended = as_nobody(&format!("{words} -o json"), &folder).status(3);

@@ -23,6 +23,8 @@ use crate::{args::Common, evidence, evidence::Opened, progress::Bars, untrusted:
 
 /// Names in a message.
 const MOST_NAMES: usize = 10;
+/// Files that are told to be no evidence.
+const MOST_OTHERS: usize = 100;
 
 /// Something that may be evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,7 +194,7 @@ impl Named {
         let looks_like_it =
             candidate.problem.is_some() || candidate.path.is_dir() || look(&candidate.path) != Look::Nothing;
         let status = if damage && looks_like_it { Status::Unreadable } else { Status::NoCheckpoint };
-        self.without += usize::from(status == Status::NoCheckpoint);
+        self.without += usize::from(status == Status::NoCheckpoint && !candidate.is_given);
         // What looks like evidence is told of with the result.
         if candidate.is_given && (common.quiet || !looks_like_it) {
             eprintln!("ckptfx: {}", show(reason.as_bytes()));
@@ -214,7 +216,8 @@ impl Named {
     /// When no file of the directories is evidence.
     pub fn finish(&self, common: &Common) -> Result<()> {
         let name = |path: &PathBuf| show(path.file_name().unwrap_or(path.as_os_str()).as_bytes());
-        let names = self.others.iter().map(name).collect::<Vec<_>>().join(", ");
+        let more = if self.others.len() > MOST_OTHERS { ", …" } else { "" };
+        let names = self.others.iter().take(MOST_OTHERS).map(name).collect::<Vec<_>>().join(", ") + more;
         if self.candidates.len() == self.without {
             if names.is_empty() {
                 bail!("no checkpoint is there");

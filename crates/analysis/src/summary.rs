@@ -160,6 +160,8 @@ pub struct Summary {
     pub parts: Vec<Part>,
     /// Durations and page counts of the dump.
     pub statistics: Option<Statistics>,
+    /// Why the dump failed, in the words of its log; null for one that did not.
+    pub failure: Option<String>,
     /// Plugins of CRIU that took part; not recorded before CRIU 4.1.
     pub plugins: Vec<Text>,
     /// Images that plugins of CRIU wrote: state and memory of GPUs.
@@ -219,6 +221,7 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
             pages_written: dump.pages_written,
             pages_lazy: dump.pages_lazy,
         }),
+        failure: checkpoint.failure.clone(),
         plugins: plugins(case),
         gpu_images: gpu_images(case),
         not_captured: absent::mounts(case),

@@ -141,6 +141,7 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
             )),
         );
     }
+    add("dump failed", summary.failure.as_ref().map(|failure| show(failure.as_bytes())));
     add("parent dump", (summary.parent != "none").then(|| summary.parent.to_owned()));
     for (index, sentence) in summary.not_here.iter().enumerate() {
         add(

@@ -242,6 +242,8 @@ pub fn run(args: &FleetArgs, common: &Common) -> Result<Outcome> {
     named.candidates.sort_by(|one, other| one.path.cmp(&other.path));
     named.candidates.dedup_by(|one, other| one.path == other.path);
     evidence::refuse_to_overwrite(&args.paths, common)?;
+    let paths: Vec<_> = named.candidates.iter().map(|candidate| &candidate.path).collect();
+    evidence::refuse_to_overwrite(&paths, common)?;
     // Archives and what is in them are worked on by one pool of threads; the order of the results is that of the paths.
     let read: Vec<Read> = named.candidates.par_iter().map(|candidate| examine(candidate, common)).collect();
     let mut outcome = Outcome::Done;

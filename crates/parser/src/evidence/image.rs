@@ -73,7 +73,6 @@ pub(crate) struct IndexFacts {
 }
 
 /// The blobs of one checkpoint: those that one index lists.
-#[derive(Default)]
 struct Blobs {
     label: Option<String>,
     digest: Option<String>,
@@ -82,12 +81,12 @@ struct Blobs {
 }
 
 impl Blobs {
-    fn of(index: &Value, descriptor: Option<&Value>) -> Self {
+    fn of(index: &Value, descriptor: Option<&Value>, limits: &Limits) -> Self {
         let annotation = |key| text_at(index, &["annotations", key]);
         let image = annotation("image.name").or_else(|| annotation(REF_NAME));
         let facts = IndexFacts { image, runtime: annotation("io.containerd.checkpoint.runtime") };
         let digest = descriptor.and_then(|descriptor| text_at(descriptor, &["digest"]));
-        Self { label: descriptor.and_then(label_of), digest, facts, archive: Archive::default() }
+        Self { label: descriptor.and_then(label_of), digest, facts, archive: Archive::under(limits) }
     }
 }
 
@@ -118,7 +117,7 @@ pub(super) fn open_oci(
     let mut pending: Vec<(Value, usize, usize)> =
         list(&index, "manifests").map(|item| (item.clone(), 0, 0)).collect();
     pending.reverse();
-    let mut checkpoints = vec![Blobs::of(&index, None)];
+    let mut checkpoints = vec![Blobs::of(&index, None, &archive.limits)];
     let mut followed = 0;
     while let Some((descriptor, depth, of)) = pending.pop() {
         followed += 1;
@@ -162,7 +161,7 @@ pub(super) fn open_oci(
                     let nested: Vec<_> = list(&manifest, "manifests")
                         .map(|item| (item.clone(), depth + 1, checkpoints.len()))
                         .collect();
-                    checkpoints.push(Blobs::of(&manifest, Some(&descriptor)));
+                    checkpoints.push(Blobs::of(&manifest, Some(&descriptor), &archive.limits));
                     pending.extend(nested.into_iter().rev());
                 }
                 let layers: Vec<_> = few(list(&manifest, "layers"), archive, name, diagnostics)
@@ -244,7 +243,7 @@ fn open_layers(
     let mut all: Option<Archive> = None;
     for (bytes, path) in layers {
         if let Some(layer) = layer(bytes, &path, options, diagnostics) {
-            all.get_or_insert_default().merge(layer);
+            all.get_or_insert_with(|| Archive::under(&options.limits)).merge(layer);
         }
     }
     all
