@@ -332,7 +332,9 @@ fn timers_are_given_in_nanoseconds() {
     let interval = Message::new().uint(1, 1_u32).uint(2, 500_000_u32).uint(3, 0_u32).uint(4, 250_000_u32);
     let posix = [1_u32, 7, 34, 4, 0xbeef, 3, 10, 0, 9, 999_999_999];
     let posix = (1..).zip(posix).fold(Message::new(), |message, (field, value)| message.uint(field, value));
-    let timers = Message::new().message(1, &interval).message(4, &posix.uint(11, 2_u32));
+    let idle = (1..=4).fold(Message::new(), |message, field| message.uint(field, 0_u32));
+    let timers = Message::new().message(1, &interval).message(2, &idle).message(3, &idle);
+    let timers = timers.message(4, &posix.uint(11, 2_u32));
     let process = Process::new(1).with(|it| it.extra_tc = Message::new().message(7, &timers));
     let document = on_bytes("timers -o json", dump(Checkpoint::new().process(process))).status(0).json();
     let timers = list(&document, "timers");

@@ -102,8 +102,15 @@ fn hostile_members_before_and_after_the_others() {
             survived(name, &ended);
             // Whatever is put in, the processes that were there are still told, unless a member of the
             // same name took the place of one.
+            let mut told = processes(&ended);
+            // A link to the image of a process has the number of one that is in no tree.
+            if name == "hardlink inside" {
+                let added = told.as_array_mut().and_then(Vec::pop).expect("a process more");
+                assert_eq!(added["pid"], 9);
+                assert!(ended.stderr.contains("not-in-tree"), "{}", ended.stderr);
+            }
             if !["fifo", "PAX size"].contains(&name) {
-                assert_eq!(processes(&ended), before, "{name}, first: {first}");
+                assert_eq!(told, before, "{name}, first: {first}");
             }
         }
     }

@@ -202,7 +202,8 @@ pub const RECIPES: &[Recipe] = &[
     ("loongarch64", || machine(Arch::LoongArch64)),
     ("riscv64", || machine(Arch::Riscv64)),
     ("unknown-fields", || {
-        let extra = Message::new().uint(1, 99_u32).uint(2, 1_u32).bytes(77, "future");
+        let extra = Message::new().uint(1, 99_u32).uint(2, 1_u32).uint(3, 1_u32).uint(4, 1_u32);
+        let extra = extra.bytes(77, "future");
         container()
             .with(|it| it.checkpoint = rich().entry("pstree", "", extra))
             .crio(CrioVersion::V1_29)

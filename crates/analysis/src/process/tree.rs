@@ -159,8 +159,8 @@ pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnosti
     let threads = threads_of(&seeds, &places, &is_thread, &mut reports, diagnostics);
     for (pid, found) in numbered.into_iter().filter(|(pid, _)| !places.contains_key(pid)) {
         let leader = threads.get(&pid);
-        // The image of a thread is `core-TID.img` and no other.
-        if leader.is_some() && found.own.is_empty() {
+        // The image of a thread is `core-TID.img` and no other; one that is listed for no process is told as left over.
+        if found.own.is_empty() && (leader.is_some() || is_of_thread(pid, images)) {
             continue;
         }
         let is_older = found.written.zip(oldest).is_some_and(|(written, oldest)| written < oldest);
@@ -197,6 +197,12 @@ pub(crate) fn read_tree(images: &ImageDirectory, diagnostics: &mut Vec<Diagnosti
     check_parents(&seeds, &mut reports, diagnostics);
     reports.finish("pstree.img", diagnostics);
     seeds
+}
+
+/// Whether the core image of a number is that of a thread. What it lacks is told when it is read for its content.
+fn is_of_thread(tid: u32, images: &ImageDirectory) -> bool {
+    let core: Option<proto::CoreEntry> = images.read_one(&format!("core-{tid}.img"), &mut Vec::new());
+    core.is_some_and(|core| core.tc.is_none())
 }
 
 /// Cuts the lists of threads where all together are longer than is believed.

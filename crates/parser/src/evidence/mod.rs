@@ -256,7 +256,9 @@ fn unpack(
             first_bytes(&bytes)
         ),
     };
-    Err(Error::NotACheckpoint { name: name.to_owned(), reason, is_damaged: bytes.is_empty() })
+    // A header of a tar that is cut, or whose sum is wrong, has its magic word all the same.
+    let is_damaged = bytes.is_empty() || bytes.get(257..262) == Some(b"ustar".as_slice());
+    Err(Error::NotACheckpoint { name: name.to_owned(), reason, is_damaged })
 }
 
 fn first_bytes(bytes: &[u8]) -> String {
