@@ -20,12 +20,14 @@ mod cli;
 mod compare;
 mod custody;
 mod damage;
+mod deceit;
 mod decode;
 mod docs;
 mod execution;
 mod exercise;
 mod explain;
 mod export;
+mod facts;
 #[cfg(feature = "capture")]
 mod fake;
 mod folders;

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Text, clues};
+use crate::{
+    Text,
+    dated::{self, Basis},
+};
 
 /// Who made the report.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -111,9 +114,11 @@ pub struct ContainerHead {
     /// Creation time.
     #[schemars(with = "Option<String>")]
     pub created: Option<Timestamp>,
-    /// Time of the checkpoint; see [`checkpointed`].
+    /// Time of the checkpoint; see [`dated::checkpointed`].
     #[schemars(with = "Option<String>")]
     pub checkpointed: Option<Timestamp>,
+    /// What that time is derived from; null when the engine recorded it, or it is not known.
+    pub checkpointed_from: Option<String>,
 }
 
 /// Something the reader must know about the result.
@@ -179,6 +184,7 @@ impl Head {
     /// The head of a command's result about one checkpoint.
     pub fn new(command: &str, evidence: &Evidence, checkpoint: &Checkpoint, sha256: Option<String>) -> Self {
         let container = &checkpoint.container;
+        let checkpointed = dated::checkpointed(checkpoint);
         Self {
             document: DocumentHead::new(command),
             evidence: EvidenceHead {
@@ -202,7 +208,10 @@ impl Head {
                 image_digest: container.image_digest.clone(),
                 runtime: container.runtime.clone(),
                 created: container.created,
-                checkpointed: checkpointed(checkpoint).map(|(time, _)| time),
+                checkpointed: checkpointed.as_ref().map(|found| found.time),
+                checkpointed_from: checkpointed
+                    .filter(|found| found.basis == Basis::Derived)
+                    .map(|found| found.source),
             },
         }
     }
@@ -239,6 +248,7 @@ impl Head {
                 runtime: None,
                 created: None,
                 checkpointed: None,
+                checkpointed_from: None,
             },
         }
     }
@@ -264,17 +274,4 @@ fn path(evidence: &Evidence, checkpoint: &Checkpoint) -> Option<Text> {
         (path, base) => path.as_deref().or(base)?.to_vec(),
     };
     Some(Text(path))
-}
-
-/// When the checkpoint was made, and what says so: the engine; else the netlink images; else the time
-/// the archive recorded for the inventory, which is written when the dump ends.
-pub fn checkpointed(checkpoint: &Checkpoint) -> Option<(Timestamp, String)> {
-    if let Some(time) = checkpoint.container.checkpointed {
-        return Some((time, "config.dump".to_owned()));
-    }
-    clues::netlink_time(&checkpoint.images).or_else(|| {
-        let member = checkpoint.images.member("inventory.img")?;
-        let time = Timestamp::from_second(member.archived_mtime().filter(|seconds| *seconds > 0)?).ok()?;
-        Some((time, "archived time of inventory.img".to_owned()))
-    })
 }

@@ -17,8 +17,8 @@ use crate::{
     Case, Text,
     absent::{self, AbsentMount},
     clues,
+    dated::{self, Basis, Checkpointed},
     process::State,
-    report,
     search::is_gpu_memory,
 };
 
@@ -45,6 +45,8 @@ pub struct Time {
     pub time: Timestamp,
     /// What says so.
     pub source: String,
+    /// Whether it was calculated from something else, and not recorded as the time of this.
+    pub derived: bool,
 }
 
 /// Numbers of things.
@@ -73,6 +75,10 @@ pub struct MemorySizes {
     pub shared: u64,
     /// Bytes of all pages images.
     pub pages_images: u64,
+    /// Bytes of the pages images that belong to a process or a shared object.
+    pub claimed: u64,
+    /// Bytes of the pages images that belong to neither; with those that do they are all that is there of the images.
+    pub unclaimed: u64,
     /// Size of all mappings of all processes.
     pub mapped: u64,
     /// Mapped from files and never written, so only in those files.
@@ -164,6 +170,8 @@ pub struct Summary {
     pub not_captured: Vec<AbsentMount>,
     /// Where the parent of an incremental dump is: `none`, `found` or `missing`.
     pub parent: &'static str,
+    /// Images of processes, threads and descriptor tables that belong to nothing that is shown.
+    pub unclaimed_images: Vec<String>,
     /// What this archive does not hold, one sentence each.
     pub not_here: Vec<String>,
 }
@@ -222,6 +230,7 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
             Parent::Found(_) => "found",
             Parent::Missing(_) => "missing",
         },
+        unclaimed_images: case.ledger.images.iter().map(|member| member.name().into_owned()).collect(),
         not_here: not_here(case),
     }
 }
@@ -229,22 +238,27 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
 pub(crate) fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> Vec<Time> {
     let container = &case.checkpoint.container;
     let mut times = Vec::new();
-    let mut add = |what, time: Option<Timestamp>, source: &str| {
-        times.extend(time.map(|time| Time { what, time, source: source.to_owned() }));
+    let mut add = |what, time: Option<Timestamp>, source: &str, derived| {
+        times.extend(time.map(|time| Time { what, time, source: source.to_owned(), derived }));
     };
-    add("container-created", container.created, "config.dump");
-    add("container-started", container.started, "status");
-    add("container-restored", container.restored, "config.dump");
-    let checkpointed = report::checkpointed(case.checkpoint);
-    if let Some((time, source)) = &checkpointed {
-        add("checkpointed", Some(*time), source);
+    add("container-created", container.created, "config.dump", false);
+    add("container-started", container.started, "status", false);
+    add("container-restored", container.restored, "config.dump", false);
+    if let Some(Checkpointed { time, source, basis }) = dated::checkpointed(case.checkpoint) {
+        let derived = basis == Basis::Derived;
+        add("checkpointed", Some(time), &source, derived);
         let timens: Option<proto::TimensEntry> = case.checkpoint.images.read_one("timens-0.img", diagnostics);
         let up = timens.and_then(|timens| timens.boottime?.tv_sec);
         let boot = up.and_then(|up| {
             let up = jiff::SignedDuration::from_secs(i64::try_from(up).ok()?);
             time.checked_sub(up).ok()?.round(Unit::Second).ok()
         });
-        add("node-booted", boot, "timens-0.img, counted back from the checkpoint");
+        let from = if derived { source.as_str() } else { "the checkpoint" };
+        add("node-booted", boot, &format!("timens-0.img, counted back from {from}"), true);
+    }
+    if let Some(why) = dated::doubt(case.checkpoint) {
+        let message = format!("the times of the archive's members are not used: {why}");
+        diagnostics.push(ckptfx_parser::Diagnostic::note("doubtful-times", "inventory.img", message));
     }
     times.sort_by_key(|time| time.time);
     times
@@ -334,17 +348,18 @@ fn counts(case: &Case<'_>) -> Counts {
 
 fn memory(case: &Case<'_>) -> MemorySizes {
     let spaces = || case.tasks.iter().filter_map(|task| task.space.as_ref());
-    let is_pages = |name: &str| name.starts_with("pages-");
+    let (claimed, unclaimed) = case.ledger.bytes();
     MemorySizes {
+        claimed,
+        unclaimed,
         private: spaces().map(|space| space.pages.captured_bytes()).sum(),
         shared: case.shared.objects.values().map(|object| object.pages.captured_bytes()).sum(),
         pages_images: case
-            .checkpoint
-            .images
-            .files()
-            .filter(|(name, _)| is_pages(name))
-            .map(|(_, member)| member.size)
-            .sum(),
+            .ledger
+            .pages
+            .iter()
+            .filter(|image| !image.is_of_parent)
+            .fold(0, |sum: u64, image| sum.saturating_add(image.member.size)),
         mapped: spaces()
             .flat_map(|space| &space.vmas)
             .fold(0, |sum: u64, vma| sum.saturating_add(vma.length())),

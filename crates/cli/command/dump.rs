@@ -66,6 +66,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     let checkpoint = only_checkpoint(&opened)?;
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
+    case.unpack_of(args.pid);
     let task = case.task(args.pid).with_context(|| no_such_process(args.pid, &case))?;
     let space = task.space.as_ref().with_context(|| format!("process {} has no memory image", args.pid))?;
     let range = range(args, task, space)?;
@@ -115,6 +116,7 @@ fn piece(run: &Run<'_>, space: &AddressSpace<'_>, file_offset: Option<u64>) -> P
         Ok(Captured::Page(PageRun { content: Content::Captured { member, offset, .. }, .. })) => {
             Some((member, offset))
         }
+        Ok(Captured::Page(PageRun { content: Content::Packed { member, .. }, .. })) => Some((member, None)),
         _ => None,
     };
     Piece {
@@ -131,7 +133,7 @@ fn piece(run: &Run<'_>, space: &AddressSpace<'_>, file_offset: Option<u64>) -> P
         path: facts.map(|vma| Text(vma.name.clone())),
         kind: facts.map(|vma| kind_name(vma.kind)),
         member: captured.map(|(member, _)| member.name().into_owned()),
-        member_offset: captured.map(|(_, offset)| offset),
+        member_offset: captured.and_then(|(_, offset)| offset),
     }
 }
 
@@ -216,7 +218,7 @@ fn write_bytes(
             Ok(_) if is_range => pad(run.length, output)?,
             Ok(_) => {}
             // Of a whole process, what is only in files is not expected.
-            Err(Unavailable::OnlyInFile | Unavailable::NeverDumped) if !is_range => {}
+            Err(Unavailable::OnlyInFile | Unavailable::NeverDumped | Unavailable::PastEnd) if !is_range => {}
             Err(reason) => {
                 let before = lost.map_or(0, |(bytes, _)| bytes);
                 lost = Some((before.saturating_add(run.length), lost.map_or(reason, |(_, first)| first)));

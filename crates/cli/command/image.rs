@@ -8,10 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use ckptfx_analysis::{
-    Case, Text,
-    report::{self, Head},
-};
+use ckptfx_analysis::{Case, Text, dated, report::Head};
 use ckptfx_capture::image::{self, Entry, Form, Image, Kind, Origin, Verdict};
 #[cfg(feature = "capture")]
 use ckptfx_capture::{
@@ -245,7 +242,7 @@ fn origin(checkpoint: &Checkpoint, architecture: &str) -> Origin {
         namespace: container.namespace.clone(),
         image: container.image.clone(),
         runtime: container.runtime.clone(),
-        checkpointed: report::checkpointed(checkpoint).map(|(time, _)| time),
+        checkpointed: dated::checkpointed(checkpoint).map(|found| found.time),
         architecture: architecture.to_owned(),
         is_pre_dump: checkpoint.is_pre_dump,
         needs_parent: !matches!(checkpoint.images.parent, Parent::None),

@@ -39,6 +39,7 @@ const COLLECTION: Collection = Collection {
         "memory.private",
         "memory.shared",
         "memory.pages_images",
+        "memory.unclaimed",
         "memory.left_on_source",
         "memory.gpu",
         "plugins",
@@ -64,7 +65,8 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
     };
     describe_container(container, summary, &mut add);
     for time in &summary.times {
-        add(time.what, Some(format!("{:.0}  ({})", time.time, show(time.source.as_bytes()))));
+        let derived = if time.derived { "derived: " } else { "" };
+        add(time.what, Some(format!("{:.0}  ({derived}{})", time.time, show(time.source.as_bytes()))));
     }
     let with_source =
         |value: &str, source: &str| format!("{}  ({})", show(value.as_bytes()), show(source.as_bytes()));
@@ -95,6 +97,20 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
             table::size(memory.mapped),
             table::size(memory.only_in_files)
         )),
+    );
+    add(
+        "memory of nothing",
+        (memory.unclaimed > 0).then(|| {
+            format!(
+                "{} of pages images belong to no process: --source unclaimed",
+                table::size(memory.unclaimed)
+            )
+        }),
+    );
+    let strangers = summary.unclaimed_images.iter().map(|name| show(name.as_bytes()));
+    add(
+        "images of nothing",
+        (!summary.unclaimed_images.is_empty()).then(|| strangers.collect::<Vec<_>>().join(", ")),
     );
     let left = Some(memory.left_on_source).filter(|bytes| *bytes > 0).map(table::size);
     add(

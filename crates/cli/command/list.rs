@@ -35,6 +35,7 @@ const COLLECTION: Collection = Collection {
         "evidence.path",
         "status",
         "reason",
+        "container.checkpointed_from",
     ],
 };
 
@@ -126,6 +127,13 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// The time of the checkpoint, with `~` where it was not recorded but derived.
+fn checkpointed(container: &ContainerHead) -> String {
+    let Some(time) = container.checkpointed else { return "-".to_owned() };
+    let about = if container.checkpointed_from.is_some() { "~" } else { "" };
+    format!("{about}{time:.0}")
+}
+
 fn write_table(rows: &[Row], output: &mut Output) -> Result<()> {
     let header = [
         "EVIDENCE",
@@ -157,7 +165,7 @@ fn write_table(rows: &[Row], output: &mut Output) -> Result<()> {
             row.container.engine.to_owned(),
             pod,
             text(&row.container.name),
-            row.container.checkpointed.map_or_else(|| "-".to_owned(), |time| format!("{time:.0}")),
+            checkpointed(&row.container),
             row.processes.map_or_else(|| "-".to_owned(), |count| count.to_string()),
             size(row.captured_bytes),
             row.warnings.to_string(),

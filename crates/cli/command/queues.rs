@@ -44,6 +44,7 @@ const COLLECTION: Collection = Collection {
         "member",
         "text",
         "bytes_b64",
+        "senders",
     ],
 };
 

@@ -51,6 +51,8 @@ pub const VIEW: View<Change> = View {
             "origin",
             "flags",
             "pids",
+            "host_uid",
+            "host_gid",
         ],
     },
     table: &[

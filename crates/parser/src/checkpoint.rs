@@ -172,7 +172,10 @@ impl ImageDirectory {
         let member = self.archive.find(&join(&self.prefix, name.as_bytes()))?;
         match &member.kind {
             MemberKind::File => Some(member),
-            MemberKind::Hardlink(target) => self.archive.find(&crate::archive::normalise(target)),
+            MemberKind::Hardlink(target) => {
+                let target = self.archive.find(&crate::archive::normalise(target));
+                target.filter(|member| member.kind == MemberKind::File)
+            }
             _ => None,
         }
     }
@@ -209,15 +212,19 @@ impl ImageDirectory {
         self.read(name, diagnostics).into_iter().next().map(|entry| entry.value)
     }
 
-    /// All files of the directory with their names, in the order of the archive.
+    /// All files of the directory with their names, in the order of the archive, hard links to files among them. Of
+    /// several members of one name only that which [`ImageDirectory::member`] gives.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Member)> {
         let prefix = join(&self.prefix, b"");
-        self.archive.members().iter().filter(|member| member.kind == MemberKind::File).filter_map(
-            move |member| {
-                let name = member.path.strip_prefix(prefix.as_slice())?;
-                (!name.contains(&b'/')).then_some((std::str::from_utf8(name).ok()?, member))
-            },
-        )
+        self.archive.current().filter_map(move |member| {
+            let name = member.path.strip_prefix(prefix.as_slice()).filter(|name| !name.contains(&b'/'))?;
+            let name = std::str::from_utf8(name).ok()?;
+            match member.kind {
+                MemberKind::File => Some((name, member)),
+                MemberKind::Hardlink(_) => Some((name, self.member(name)?)),
+                _ => None,
+            }
+        })
     }
 
     /// Whether the archive ends early, so that an absent image may have been there.

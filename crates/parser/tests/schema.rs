@@ -10,6 +10,8 @@ use ckptfx_parser::image::{
 use prost_reflect::{Cardinality, DescriptorPool, Kind as Type, MessageDescriptor};
 
 const FIELDS: &str = include_str!("../../../proto/fields.tsv");
+/// Fields of CRIU's next release, which the table of released ones does not have.
+const UPCOMING: &str = include_str!("../../../proto/upcoming.tsv");
 const ENUMS: &str = include_str!("../../../proto/enums.tsv");
 const MAGICS: &str = include_str!("../../../proto/magics.tsv");
 
@@ -59,6 +61,7 @@ fn fields() {
         }
     }
     let facts: BTreeSet<_> = rows(FIELDS)
+        .chain(rows(UPCOMING))
         .map(|row| {
             let kind = if row[3] == "string" { "bytes" } else { row[3] };
             let kind = kind.rsplit('.').next().unwrap();

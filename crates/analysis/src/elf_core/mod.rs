@@ -196,6 +196,8 @@ pub fn plan<'a>(
     };
     let notes = notes::notes(task, space, &threads, diagnostics).ok_or(Refusal::NoRegisters)?;
     let mut planner = Planner { case, space, files, ghosts: BTreeMap::new(), zeros: 0, segments: Vec::new() };
+    space.pages.unpack(diagnostics);
+    case.shared.objects.values().for_each(|object| object.pages.unpack(diagnostics));
     for vma in &space.vmas {
         planner.mapping(vma, diagnostics);
     }
@@ -295,7 +297,7 @@ impl<'a> Planner<'_, 'a> {
             self.add(first, vma, start, pieces, std::mem::take(&mut ghost_bytes));
         }
         if length > whole {
-            self.miss(first, vma, start + whole, length - whole, "after the end of the file");
+            self.miss(first, vma, start + whole, length - whole, Unavailable::PastEnd.reason());
         }
     }
 
@@ -352,7 +354,7 @@ fn report(
         Unavailable::OnlyInFile.reason(),
         Unavailable::NeverDumped.reason(),
         "not accessible",
-        "after the end of the file",
+        Unavailable::PastEnd.reason(),
     ];
     let mut by_file: BTreeMap<&Text, u64> = BTreeMap::new();
     for segment in segments {

@@ -85,6 +85,50 @@ pub(super) fn add_gpu_memory<'a>(case: &Case<'a>, regions: &mut Vec<SearchRegion
     }
 }
 
+/// Adds what of the pages images belongs to nothing.
+pub(super) fn add_unclaimed<'a>(case: &Case<'a>, regions: &mut Vec<SearchRegion<'a>>) {
+    for image in case.ledger.pages.iter().filter(|image| !image.unclaimed.is_empty()) {
+        let name = image.member.name().into_owned();
+        let item = Arc::new(Item {
+            name: Text(image.member.path.clone()),
+            kind: "unclaimed",
+            size: image.bytes,
+            pids: Vec::new(),
+            member: name,
+        });
+        for range in &image.unclaimed {
+            let mut position = range.start;
+            let mut add = |end: u64, is_there: bool| {
+                let within = || Some(usize::try_from(position).ok()?..usize::try_from(end).ok()?);
+                let bytes = image.member.bytes();
+                let bytes = within()
+                    .filter(|within| is_there && within.end <= bytes.len())
+                    .map(|within| bytes.slice(within));
+                if end > position {
+                    regions.push(SearchRegion {
+                        content: Content::Unclaimed {
+                            base: position,
+                            length: end - position,
+                            bytes: bytes.unwrap_or_default(),
+                            goes_on: position > range.start,
+                        },
+                        source: Source::Unclaimed,
+                        owner: Owner::Item(Arc::clone(&item)),
+                    });
+                }
+                position = end;
+            };
+            let holes = &image.member.holes;
+            let first = holes.partition_point(|hole| hole.end <= range.start);
+            for hole in holes.iter().skip(first).take_while(|hole| hole.start < range.end) {
+                add(hole.start.max(range.start), true);
+                add(hole.end.min(range.end), false);
+            }
+            add(range.end, true);
+        }
+    }
+}
+
 /// Adds what waits in queues.
 pub(super) fn add_queues<'a>(case: &mut Case<'a>, wanted: &[Source], regions: &mut Vec<SearchRegion<'a>>) {
     for queue in queue::queues(case, &|_| true) {

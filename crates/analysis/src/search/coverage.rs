@@ -120,7 +120,12 @@ impl Coverage {
                 not_scanned.extend(uncaptured(case, task));
             }
         }
-        Self { complete: true, stopped: None, scanned: by_source.into_values().collect(), not_scanned }
+        Self {
+            complete: case.ledger.is_complete(),
+            stopped: None,
+            scanned: by_source.into_values().collect(),
+            not_scanned,
+        }
     }
 
     /// Says that the search ended early, having looked at `scanned` bytes. What was said before of it no longer counts.

@@ -176,6 +176,7 @@ pub fn subject(report: &Report<'_>) -> Vec<(&'static str, String)> {
         ("Runtime", container.runtime.clone()),
         ("Created", container.created.map(|time| time.to_string())),
         ("Checkpointed", container.checkpointed.map(|time| time.to_string())),
+        ("Time derived from", container.checkpointed_from.clone()),
     ];
     rows.retain(|(_, value)| value.is_some());
     rows.into_iter().map(|(name, value)| (name, show(value.unwrap_or_default().as_bytes()))).collect()

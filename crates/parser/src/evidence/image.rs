@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Archives, Found, OpenOptions, decompress, nested::is_attestation};
 use crate::{
     Diagnostic, Error, Limits, Result,
-    archive::{Archive, index_tar, looks_like_tar},
+    archive::Archive,
     limits::{count, reached},
 };
 
@@ -138,8 +138,13 @@ pub(super) fn open_oci(
         };
         match media_type {
             CRIU_TAR => {
-                if let Some(bytes) = unpacked(bytes, &path, options, diagnostics) {
-                    add(prefixed(index_tar(&bytes, &path, &options.limits), b"checkpoint"));
+                let before = diagnostics.len();
+                match layer(bytes, &path, options, diagnostics) {
+                    Some(images) => add(prefixed(images, b"checkpoint")),
+                    None if diagnostics.len() == before => {
+                        diagnostics.push(Diagnostic::loss("unreadable-archive", path, "it is no tar"));
+                    }
+                    None => {}
                 }
             }
             SPEC_ANY => match Any::decode(bytes.as_ref()) {
@@ -237,30 +242,27 @@ fn open_layers(
 ) -> Option<Archive> {
     let mut all: Option<Archive> = None;
     for (bytes, path) in layers {
-        if let Some(bytes) =
-            unpacked(bytes, &path, options, diagnostics).filter(|bytes| looks_like_tar(bytes))
-        {
-            all.get_or_insert_with(|| Archive::under(&options.limits)).merge(index_tar(
-                &bytes,
-                &path,
-                &options.limits,
-            ));
+        if let Some(layer) = layer(bytes, &path, options, diagnostics) {
+            all.get_or_insert_with(|| Archive::under(&options.limits)).merge(layer);
         }
     }
     all
 }
 
-/// A blob without its compression. One that cannot be decompressed costs itself.
-fn unpacked(
+/// The tar that a blob is, if it is one. One that cannot be decompressed costs itself.
+fn layer(
     bytes: &Bytes,
     path: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Bytes> {
-    let unpacked = decompress(bytes.clone(), path, options, diagnostics);
-    let lost =
-        |error: Error| diagnostics.push(Diagnostic::loss("unreadable-archive", path, with_cause(&error)));
-    unpacked.map_err(lost).ok().map(|(bytes, _)| bytes)
+) -> Option<Archive> {
+    match decompress(bytes.clone(), path, options, diagnostics) {
+        Ok(plain) => plain.index_one(path, options),
+        Err(error) => {
+            diagnostics.push(Diagnostic::loss("unreadable-archive", path, with_cause(&error)));
+            None
+        }
+    }
 }
 
 fn with_cause(error: &Error) -> String {

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{archive::Archive, text};
+use crate::{
+    archive::{Archive, leads_out},
+    text,
+};
 
 /// Where the parts of one checkpoint are, as directory paths within the archive ("" is its root).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +62,7 @@ fn is_process_image(name: &[u8]) -> bool {
 /// The directories that have anything of a checkpoint.
 pub fn survey(archive: &Archive) -> BTreeMap<Vec<u8>, Directory> {
     let mut directories: BTreeMap<Vec<u8>, Directory> = BTreeMap::new();
-    for member in archive.members() {
+    for member in archive.members().iter().filter(|member| !leads_out(&member.path)) {
         let (parent, name) = split(&member.path);
         if name == b"config.dump" || name == b"spec.dump" {
             directories.entry(parent.to_vec()).or_default().has_engine_files = true;
@@ -182,6 +185,8 @@ mod tests {
         );
         assert_eq!(places(&["spec.dump", "config.dump"]), [(String::new(), None, false)]);
         assert!(places(&["etc/passwd"]).is_empty());
+        assert_eq!(places(&["a/pstree.img", "a/../a/pstree.img"]), places(&["a/pstree.img"]));
+        assert!(places(&["../checkpoint/pstree.img"]).is_empty());
         // A failed dump may have any of the images but the last ones.
         for images in
             [["pagemap-1.img", "mm-1.img"], ["fdinfo-2.img", "files.img"], ["ids-1.img", "pages-1.img"]]

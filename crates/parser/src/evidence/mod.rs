@@ -15,7 +15,6 @@ pub use crate::archive::Sieve;
 use std::{
     fs::File,
     io::{self, Write as _},
-    ops::Range,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,8 +25,8 @@ use bytes::Bytes;
 use crate::{
     Checkpoint, Diagnostic, Error, Limits, Result, Severity,
     archive::{
-        Archive, MemberKind, Sifter, UNIT, index_directory, index_stream, index_tar, looks_like_stream,
-        looks_like_tar,
+        Archive, MemberKind, Sifter, Store, Stored, UNIT, index_directory, index_stream, index_tars,
+        looks_like_damaged_tar, looks_like_stream, looks_like_tar, not_read,
     },
     limits::{Given, count, reached},
     source::{Compression, Progress, Spool, map_file},
@@ -167,8 +166,8 @@ impl Found {
     }
 }
 
-/// An archive with what it came in, or bytes that are no archive.
-type Loaded = std::result::Result<(Archive, u64, String), (Bytes, u64, String)>;
+/// An archive, and those behind its end, with what they came in, or bytes that are no archive.
+type Loaded = std::result::Result<(Vec<Archive>, u64, String), (Bytes, u64, String)>;
 
 /// Reads the input and indexes the archive it is.
 fn load(
@@ -182,7 +181,7 @@ fn load(
         Input::Path(path) if path.is_dir() => {
             let archive = index_directory(path, &options.limits).map_err(|source| at(path, source))?;
             let bytes = archive.members().iter().map(|member| member.size).sum();
-            return Ok(Ok((archive, bytes, String::new())));
+            return Ok(Ok((vec![archive], bytes, String::new())));
         }
         Input::Path(path) => {
             let file = File::open(path).map_err(|source| at(path, source))?;
@@ -200,11 +199,11 @@ fn load(
     let mut sieve = options.sieve;
     loop {
         let mut noticed = Vec::new();
-        let (bytes, formats, holes) = decompress_sifted(bytes.clone(), name, sieve, options, &mut noticed)?;
-        let mut archive = looks_like_tar(&bytes).then(|| index_tar(&bytes, name, &options.limits));
-        let is_understood = holes.is_empty()
-            || Compression::detect(&bytes).is_none()
-                && archive.as_mut().is_some_and(|archive| archive.set_holes(&holes));
+        let plain = decompress_sifted(bytes.clone(), name, sieve, options, &mut noticed)?;
+        let archives = plain.index(name, options);
+        let is_understood = plain.stored.searched.is_empty()
+            || Compression::detect(&plain.stored.bytes).is_none()
+                && archives.as_ref().is_some_and(|(_, is_understood)| *is_understood);
         if !is_understood {
             sieve = None;
             // What was decompressed in vain counts for nothing.
@@ -212,10 +211,10 @@ fn load(
             continue;
         }
         diagnostics.append(&mut noticed);
-        let suffix = formats.iter().map(|format| format!("+{}", format.name())).collect();
-        return Ok(match archive {
-            Some(archive) => Ok((archive, size, suffix)),
-            None => Err((bytes, size, suffix)),
+        let suffix = plain.formats.iter().map(|format| format!("+{}", format.name())).collect();
+        return Ok(match archives {
+            Some((archives, _)) => Ok((archives, size, suffix)),
+            None => Err((plain.stored.bytes, size, suffix)),
         });
     }
 }
@@ -228,9 +227,12 @@ fn unpack(
 ) -> Result<Unpacked> {
     let is_directory = matches!(input, Input::Path(path) if path.is_dir());
     let (bytes, size, suffix) = match load(input, name, options, diagnostics)? {
-        Ok((archive, ..)) if is_directory => return unpack_directory(archive, name, options, diagnostics),
-        Ok((archive, size, suffix)) => {
-            let (format, archives) = contents(archive, name, options, diagnostics)?;
+        Ok((archives, ..)) if is_directory => {
+            let archive = archives.into_iter().next().unwrap_or_default();
+            return unpack_directory(archive, name, options, diagnostics);
+        }
+        Ok((archives, size, suffix)) => {
+            let (format, archives) = all_contents(archives, name, options, diagnostics)?;
             let format = match format {
                 Contents::Plain => "tar",
                 Contents::Oci => "oci-archive",
@@ -286,81 +288,136 @@ fn into_file(bytes: &[u8]) -> io::Result<Bytes> {
     map_file(&file)
 }
 
+/// Bytes whose compression was undone.
+struct Plain {
+    stored: Stored,
+    formats: Vec<Compression>,
+}
+
+impl Plain {
+    /// The archives that they are, if they are any, and whether these explain what was not stored.
+    fn index(&self, name: &str, options: &OpenOptions<'_>) -> Option<(Vec<Archive>, bool)> {
+        let Stored { bytes, searched, lost } = &self.stored;
+        let is_tar = looks_like_tar(bytes) || !looks_like_stream(bytes) && looks_like_damaged_tar(bytes);
+        if !is_tar {
+            return None;
+        }
+        let mut archives = index_tars(bytes, name, &options.limits);
+        let first = archives.first_mut()?;
+        let is_understood = first.set_holes(searched);
+        if !first.set_lost(lost) {
+            // Zeros that are no content must not be taken for it.
+            let start = lost.first().map_or(0, |lost| lost.start);
+            archives = index_tars(&bytes.slice(..count(start).min(bytes.len())), name, &options.limits);
+        }
+        Some((archives, is_understood))
+    }
+
+    /// The archive that they are, if they are one; that others follow it is reported.
+    fn index_one(self, name: &str, options: &OpenOptions<'_>) -> Option<Archive> {
+        let mut archives = self.index(name, options)?.0.into_iter();
+        let mut first = archives.next()?;
+        first.diagnostics.extend(archives.map(|other| not_read(&other, name)));
+        Some(first)
+    }
+}
+
 /// Undoes compression as often as there is any. Damage keeps what came out before it.
 fn decompress(
     bytes: Bytes,
     name: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<(Bytes, Vec<Compression>)> {
-    decompress_sifted(bytes, name, None, options, diagnostics).map(|(bytes, formats, _)| (bytes, formats))
+) -> Result<Plain> {
+    decompress_sifted(bytes, name, None, options, diagnostics)
 }
 
-/// The same, leaving out what a sieve lets through; where that is is given too. What has such holes is not
-/// decompressed further.
+/// The same, leaving out what a sieve lets through. What has such holes is not decompressed further.
 fn decompress_sifted(
-    mut bytes: Bytes,
+    bytes: Bytes,
     name: &str,
     sieve: Option<&Sieve<'_>>,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<(Bytes, Vec<Compression>, Vec<Range<u64>>)> {
-    let mut formats = Vec::new();
-    let mut holes = Vec::new();
-    while holes.is_empty()
-        && let Some(format) = Compression::detect(&bytes)
+) -> Result<Plain> {
+    let stored = Stored { bytes, searched: Vec::new(), lost: Vec::new() };
+    let mut plain = Plain { stored, formats: Vec::new() };
+    while plain.stored.searched.is_empty()
+        && plain.stored.lost.is_empty()
+        && let Some(format) = Compression::detect(&plain.stored.bytes)
     {
-        if formats.len() >= count(options.limits.compressions) {
-            let what =
-                format!("{} compressions were undone, and the content is compressed again", formats.len());
+        if plain.formats.len() >= count(options.limits.compressions) {
+            let what = format!(
+                "{} compressions were undone, and the content is compressed again",
+                plain.formats.len()
+            );
             diagnostics.push(reached("too-deep", name, "compressions", what));
             break;
         }
-        let failed = |produced, source| Error::Decompress {
-            name: name.to_owned(),
-            format: format.name(),
-            produced,
-            source,
-        };
-        let length = bytes.len() as u64;
-        let room = options.given.room(length, &options.limits);
-        if room == 0 {
-            let source = io::Error::other(
-                "the compressed files of the evidence give more than is believed (limits decompressed-bytes and \
-                 decompressed-ratio; --limit raises them)",
-            );
-            return Err(failed(0, source));
-        }
-        let limits = Limits { decompressed_bytes: room, ..options.limits };
-        let mut spool = Spool::default();
-        let mut sifter = sieve.map(|sieve| Sifter::new(sieve, UNIT, &options.limits));
-        let mut store = |block: Vec<u8>| match &mut sifter {
-            Some(sifter) => sifter.take(block, &mut spool),
-            None => spool.write_all(&block).map(|()| block),
-        };
-        let cut_short = format
-            .decompress(&bytes, &limits, options.progress, &mut store)
-            .map_err(|source| failed(0, source))?;
-        if let Some(sifter) = sifter {
-            sifter.finish(&mut spool).map_err(|source| failed(0, source))?;
-        }
-        holes = spool.holes().to_vec();
-        let produced = spool.length();
-        options.given.add(length, produced, &options.limits);
-        if let Some(error) = cut_short {
-            if produced == 0 {
-                return Err(failed(0, error));
-            }
-            let message = format!("{} data ends after {produced} bytes: {error}", format.name());
-            diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
-        }
-        bytes = spool.finish().map_err(|source| failed(0, source))?;
-        if produced <= SMALL && options.given.bytes() > IN_MEMORY {
-            bytes = into_file(&bytes).map_err(|source| failed(0, source))?;
-        }
-        formats.push(format);
+        plain.stored = undo(format, &plain.stored.bytes, name, sieve, options, diagnostics)?;
+        plain.formats.push(format);
     }
-    Ok((bytes, formats, holes))
+    Ok(plain)
+}
+
+/// Undoes one compression.
+fn undo(
+    format: Compression,
+    bytes: &[u8],
+    name: &str,
+    sieve: Option<&Sieve<'_>>,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Stored> {
+    let failed = |produced, source| Error::Decompress {
+        name: name.to_owned(),
+        format: format.name(),
+        produced,
+        source,
+    };
+    let (given, length) = (options.given, bytes.len() as u64);
+    let most = options.limits.decompressed_bytes.saturating_sub(given.bytes());
+    if most == 0 {
+        let source = io::Error::other(
+            "the compressed files of the evidence give more than is believed (limit decompressed-bytes; --limit \
+             decompressed-bytes=N raises it)",
+        );
+        return Err(failed(0, source));
+    }
+    let limits = Limits { decompressed_bytes: most, ..options.limits };
+    let mut store = Store::new(given.room(length, &options.limits), &options.limits);
+    let mut sifter = sieve.map(|sieve| Sifter::new(sieve, UNIT, &options.limits));
+    let mut take = |block: Vec<u8>| match &mut sifter {
+        Some(sifter) => sifter.take(block, &mut store),
+        None => store.write(&block).map(|()| block),
+    };
+    let mut ended = format.decompress(bytes, &limits, options.progress, &mut take);
+    if let (true, Some(sifter)) = (ended.is_ok(), sifter)
+        && let Err(error) = sifter.finish(&mut store)
+    {
+        ended = Err(error);
+    }
+    let produced = store.length();
+    given.add(length, produced, store.dense(), &options.limits);
+    let cut_short = match ended {
+        Ok(cut_short) => cut_short,
+        Err(_) if store.is_full() => Some(io::Error::other(
+            "it gives more than is believed (limit decompressed-ratio; --limit decompressed-ratio=N raises it)",
+        )),
+        Err(error) => return Err(failed(0, error)),
+    };
+    if let Some(error) = cut_short {
+        if produced == 0 {
+            return Err(failed(0, error));
+        }
+        let message = format!("{} data ends after {produced} bytes: {error}", format.name());
+        diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
+    }
+    let mut stored = store.finish().map_err(|source| failed(0, source))?;
+    if produced <= SMALL && given.bytes() > IN_MEMORY {
+        stored.bytes = into_file(&stored.bytes).map_err(|source| failed(0, source))?;
+    }
+    Ok(stored)
 }
 
 fn unpack_directory(
@@ -374,9 +431,9 @@ fn unpack_directory(
         // The shards of one stream have no names that tell.
         let mut shards = Vec::new();
         for member in archive.members().iter().filter(|member| folder::may_be_shard(member)) {
-            let (content, _) = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
-            if looks_like_stream(&content) {
-                shards.push(content);
+            let plain = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
+            if looks_like_stream(&plain.stored.bytes) {
+                shards.push(plain.stored.bytes);
             }
         }
         if !shards.is_empty() {
@@ -421,6 +478,38 @@ fn kind_of(archive: &Archive) -> Contents {
     } else {
         Contents::Plain
     }
+}
+
+/// Looks through an archive and through those behind its end; the kind is that of the first.
+fn all_contents(
+    archives: Vec<Archive>,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<(Contents, Archives)> {
+    let mut archives = archives.into_iter();
+    let (kind, mut found) = contents(archives.next().unwrap_or_default(), name, options, diagnostics)?;
+    for archive in archives {
+        let start = archive.start;
+        if matches!(kind_of(&archive), Contents::Plain) && layout::find(&archive).is_empty() {
+            diagnostics.push(not_read(&archive, name));
+            continue;
+        }
+        let message =
+            "another archive follows the end of the one before; what it holds is shown as a part of its own";
+        diagnostics.push(Diagnostic::note("second-archive", name, message).at(start));
+        match contents(archive, name, options, diagnostics) {
+            Ok((_, parts)) => found.extend(parts.into_iter().map(|part| {
+                let place = format!("archive at byte {start}");
+                let label = part.label.map_or(place.clone(), |label| format!("{place}: {label}"));
+                Found { label: Some(label), ..part }
+            })),
+            Err(error) => {
+                diagnostics.push(Diagnostic::loss("unreadable-archive", name, error.to_string()).at(start));
+            }
+        }
+    }
+    Ok((kind, found))
 }
 
 /// Looks through images and pod archives for the archives inside them. Images of CRIU that lie beside these are
@@ -470,13 +559,14 @@ fn open_pod(
         .iter()
         .filter(|member| member.kind == MemberKind::File && member.path.ends_with(b".tar"));
     for member in nested.by_ref().take(count(options.limits.archives)) {
-        let (bytes, _) = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
+        let plain = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
         let label = text::escape_invalid(member.path.strip_suffix(b".tar").unwrap_or(&member.path));
-        archives.push(Found {
-            label: Some(label.into_owned()),
-            index: None,
-            archive: Arc::new(index_tar(&bytes, &member.name(), &options.limits)),
+        let archive = plain.index_one(&member.name(), options).unwrap_or_else(|| {
+            let mut none = Archive::default();
+            none.diagnostics.push(Diagnostic::loss("unreadable-archive", member.name(), "it is no tar"));
+            none
         });
+        archives.push(Found { label: Some(label.into_owned()), index: None, archive: Arc::new(archive) });
     }
     let more = nested.count();
     if more > 0 {
