@@ -133,17 +133,18 @@ fn a_dump_that_failed_is_called_that_and_shown() {
             let document = ended.json();
             assert!(codes(&document, true).contains(&"failed-dump"), "{stage:?} {names:?}");
             let pids: Vec<_> = processes(&document).iter().map(|one| one["pid"].clone()).collect();
-            match stage {
-                Stage::Files | Stage::Pages | Stage::Core => {}
-                Stage::Mappings => {
-                    assert_eq!(pids, [1]);
-                    let files = on("files -q -o json", &path).json();
-                    let files = files["files"].as_array().expect("files");
-                    assert!(files.iter().any(|file| file["path"] == "/var/lib/app/data"), "{files:?}");
-                }
-                Stage::Processes | Stage::Tree => assert_eq!(pids, [1, 7]),
-            }
-            if stage >= Stage::Mappings {
+            // Whose thread 2 is the process tree would tell.
+            let others: &[u32] = if stage < Stage::Processes { &[2] } else { &[2, 7] };
+            assert_eq!(pids[0], 1, "{stage:?}");
+            assert!(
+                pids[1..].iter().all(|pid| others.iter().any(|other| pid == other)),
+                "{stage:?} {pids:?}"
+            );
+            assert_eq!(pids.contains(&json!(7)), stage >= Stage::Processes, "{stage:?}");
+            let files = on("files -q -o json", &path).json();
+            let files = files["files"].as_array().expect("files");
+            assert!(files.iter().any(|file| file["path"] == "/var/lib/app/data"), "{stage:?} {files:?}");
+            if stage >= Stage::Pages {
                 on("grep-mem -q here", &path).status(3);
                 let found = on("grep-mem -q -o json here", &path).json();
                 assert!(!found["matches"].as_array().expect("matches").is_empty(), "{stage:?}");

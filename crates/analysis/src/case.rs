@@ -190,7 +190,7 @@ impl<'a> Case<'a> {
             );
             tasks.push(Task { process, space, core, mm, ids });
         }
-        let per_id = inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
+        let per_id = inventory.as_ref().map_or(Some(true), |inventory| inventory.fdinfo_per_id);
         let tables: BTreeSet<u32> =
             tasks.iter().filter_map(|task| task.descriptor_table(images, per_id)).collect();
         let ledger = Ledger::read(images, &tasks, &shared, &tables);

@@ -78,7 +78,7 @@ impl FileUse {
     /// Reads which files the processes that `wanted` accepts use.
     pub fn read(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Self {
         let images = &case.checkpoint.images;
-        let per_id = case.inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
+        let per_id = case.inventory.as_ref().map_or(Some(true), |inventory| inventory.fdinfo_per_id);
         let mut users: BTreeMap<FileRef, Vec<User>> = BTreeMap::new();
         let mut tables: HashMap<u32, Vec<proto::FdinfoEntry>> = HashMap::new();
         let memory_key =
