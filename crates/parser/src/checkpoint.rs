@@ -201,12 +201,14 @@ impl ImageDirectory {
     /// several members of one name only that which [`ImageDirectory::member`] gives.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Member)> {
         let prefix = join(&self.prefix, b"");
-        let links = |member: &Member| matches!(member.kind, MemberKind::File | MemberKind::Hardlink(_));
-        self.archive.members().iter().filter(move |member| links(member)).filter_map(move |member| {
-            let name = member.path.strip_prefix(prefix.as_slice())?;
-            let name = (!name.contains(&b'/')).then(|| std::str::from_utf8(name).ok())??;
-            let is_current = self.archive.find(&member.path).is_some_and(|found| std::ptr::eq(found, member));
-            Some((name, self.member(name).filter(|_| is_current)?))
+        self.archive.current().filter_map(move |member| {
+            let name = member.path.strip_prefix(prefix.as_slice()).filter(|name| !name.contains(&b'/'))?;
+            let name = std::str::from_utf8(name).ok()?;
+            match member.kind {
+                MemberKind::File => Some((name, member)),
+                MemberKind::Hardlink(_) => Some((name, self.member(name)?)),
+                _ => None,
+            }
         })
     }
 

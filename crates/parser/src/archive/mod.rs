@@ -13,7 +13,7 @@ mod walk;
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ops::Range,
     path::PathBuf,
     sync::{OnceLock, atomic::AtomicU64},
@@ -153,6 +153,8 @@ impl Member {
 pub struct Archive {
     members: Vec<Member>,
     by_path: HashMap<Vec<u8>, usize>,
+    /// Places of the members that later ones of the same path replace.
+    replaced: HashSet<usize>,
     /// Where it begins in the file: of several tars one behind another each is an archive of its own.
     pub start: u64,
     /// The limits that it was read under, which hold for what is inside it as well.
@@ -179,6 +181,12 @@ impl Archive {
         self.by_path.get(path).and_then(|index| self.members.get(*index))
     }
 
+    /// The members that no later one of the same path replaces, in the order of the archive.
+    pub fn current(&self) -> impl Iterator<Item = &Member> {
+        let all = self.members.iter().enumerate();
+        all.filter(|(index, _)| !self.replaced.contains(index)).map(|(_, member)| member)
+    }
+
     /// The content of the regular file at a path.
     pub fn file(&self, path: &[u8]) -> Option<&Bytes> {
         self.find(path).filter(|member| member.kind == MemberKind::File).map(Member::bytes)
@@ -202,8 +210,9 @@ impl Archive {
             let problem = Diagnostic { code: "unsafe-path", severity, subject, offset: None, message };
             reports.push(problem, &mut self.diagnostics);
         }
-        if let Some(before) =
-            self.by_path.insert(member.path.clone(), index).and_then(|i| self.members.get(i))
+        let before = self.by_path.insert(member.path.clone(), index);
+        self.replaced.extend(before);
+        if let Some(before) = before.and_then(|index| self.members.get(index))
             && !(before.kind == MemberKind::Directory && member.kind == MemberKind::Directory)
         {
             let place =
@@ -288,7 +297,8 @@ impl Archive {
             if !directory.is_empty() {
                 member.path = [directory, b"/", &member.path].concat();
             }
-            self.by_path.insert(member.path.clone(), self.members.len());
+            let before = self.by_path.insert(member.path.clone(), self.members.len());
+            self.replaced.extend(before);
             self.members.push(member);
         }
         self.diagnostics.extend(other.diagnostics);
