@@ -304,12 +304,19 @@ fn pending_signals_have_their_sender() {
         let found: Vec<_> =
             list(&document, "signals").iter().map(|signal| (&signal["signal"], &signal["pending"])).collect();
         let expected = [
-            ("SIGUSR1", json!([{"tid": null, "code": "SI_TKILL", "sender_pid": 5, "sender_uid": 0}])),
-            ("SIGUSR2", json!([{"tid": 2, "code": "SI_TIMER", "sender_pid": null, "sender_uid": null}])),
-            ("SIGTERM", json!([{"tid": null, "code": "SI_USER", "sender_pid": 77, "sender_uid": 1000}])),
+            ("SIGUSR1", json!({"tid": null, "code": "SI_TKILL", "sender_pid": 5, "sender_uid": 0})),
+            ("SIGUSR2", json!({"tid": 2, "code": "SI_TIMER", "timer": 9, "overrun": 9, "value": "0x0"})),
+            ("SIGTERM", json!({"tid": null, "code": "SI_USER", "sender_pid": 77, "sender_uid": 1000})),
         ];
         for ((name, pending), (expected_name, expected)) in found.iter().zip(&expected) {
-            assert_eq!((name.as_str().expect("name"), *pending), (*expected_name, expected), "{criu:?}");
+            assert_eq!(
+                (name.as_str().expect("name"), pending.as_array().map(Vec::len)),
+                (*expected_name, Some(1))
+            );
+            // What a signal of this kind does not have is null.
+            for (key, value) in pending[0].as_object().expect("an object") {
+                assert_eq!(value, expected.get(key).unwrap_or(&Value::Null), "{criu:?}: {name} {key}");
+            }
         }
         assert_eq!(found.len(), 3);
     }

@@ -47,6 +47,11 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(format!("{name}.tar.zst"))
 }
 
+/// A real archive for one test, which no page shows.
+pub fn field(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/field").join(format!("{name}.tar.zst"))
+}
+
 /// The tar that the engine wrote.
 pub fn plain(name: &str) -> Vec<u8> {
     zstd::stream::decode_all(fs::File::open(fixture(name)).expect(name)).expect(name)

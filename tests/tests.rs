@@ -1,6 +1,7 @@
 //! Tests of the whole program, by theme. They run the binary that Cargo built, or the one that
 //! `CKPTFX_TEST_BIN` names, and read nothing but `fixtures/` and what the test kit writes.
 
+mod absent;
 mod architecture;
 mod archives;
 mod attacks;
@@ -26,8 +27,10 @@ mod execution;
 mod exercise;
 mod explain;
 mod export;
+mod facts;
 #[cfg(feature = "capture")]
 mod fake;
+mod folders;
 mod fuzzing;
 mod grep;
 mod hostile;

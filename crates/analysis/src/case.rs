@@ -10,6 +10,7 @@ use ckptfx_parser::{
 use std::collections::BTreeSet;
 
 use crate::{
+    absent,
     ledger::Ledger,
     process::{self, Process},
 };
@@ -112,6 +113,10 @@ impl<'a> Case<'a> {
                  checkpoint that followed",
             ));
         }
+        if let Some(failure) = &checkpoint.failure {
+            let message = format!("this dump failed: {failure}; what was written until then is shown");
+            diagnostics.push(Diagnostic::loss("failed-dump", "dump.log", message));
+        }
         let inventory: Option<proto::InventoryEntry> = images.read_one("inventory.img", &mut diagnostics);
         if inventory.is_none() {
             diagnostics.push(Diagnostic::loss(
@@ -121,7 +126,9 @@ impl<'a> Case<'a> {
             ));
         }
         let files = FileTable::read(images, &mut diagnostics);
-        let seeds = process::read_tree(images, &mut diagnostics);
+        // Whose memory the pages of a pre-dump are the checkpoint tells that follows it.
+        let seeds =
+            if checkpoint.is_pre_dump { Vec::new() } else { process::read_tree(images, &mut diagnostics) };
         if !seeds.is_empty() && files.is_empty() {
             diagnostics.push(Diagnostic::loss(
                 "missing-image",
@@ -149,7 +156,10 @@ impl<'a> Case<'a> {
         let context = process::Context::read(images, inventory.as_ref(), &files, &mut diagnostics);
         let mut tasks = Vec::with_capacity(seeds.len());
         for (seed, (core, mm)) in seeds.iter().zip(read) {
-            let space = mm.as_ref().map(|mm| {
+            // What pages there are is told by the pagemap, whose mappings may be lost or not written yet.
+            let has_pages = images.member(&format!("pagemap-{}.img", seed.pid)).is_some();
+            let no_mappings = proto::MmEntry::default();
+            let space = mm.as_ref().or_else(|| has_pages.then_some(&no_mappings)).map(|mm| {
                 let page_size = page_size_of(&core, &Some(mm.clone())).or(common).unwrap_or_else(|| {
                     diagnostics.push(Diagnostic::loss(
                         "unknown-page-size",
@@ -160,7 +170,7 @@ impl<'a> Case<'a> {
                 });
                 AddressSpace::read(images, seed.pid, mm, page_size, &files, &shared, &mut diagnostics)
             });
-            if space.is_none() && !seed.is_zombie(core.as_ref()) {
+            if mm.is_none() && !seed.is_zombie(core.as_ref()) {
                 diagnostics.push(Diagnostic::loss(
                     "missing-image",
                     format!("mm-{}.img", seed.pid),
@@ -183,8 +193,13 @@ impl<'a> Case<'a> {
         let per_id = inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
         let tables: BTreeSet<u32> =
             tasks.iter().filter_map(|task| task.descriptor_table(images, per_id)).collect();
-        let ledger = Ledger::read(images, &tasks, &shared, &tables, &mut diagnostics);
-        Self { checkpoint, inventory, files, shared, tasks, ledger, diagnostics }
+        let ledger = Ledger::read(images, &tasks, &shared, &tables);
+        if !checkpoint.is_pre_dump {
+            ledger.report(images.limits(), &mut diagnostics);
+        }
+        let mut case = Self { checkpoint, inventory, files, shared, tasks, ledger, diagnostics };
+        absent::check_lazy(&mut case);
+        case
     }
 
     /// The task with a pid.

@@ -17,7 +17,7 @@ use ckptfx_parser::{
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use crate::{Case, Task, Text};
+use crate::{Case, Task, Text, empty_table};
 
 /// Type and id: what `files.img` is keyed by.
 pub(crate) type FileKey = (i32, u32);
@@ -95,6 +95,8 @@ pub(crate) struct Packet {
     pub payload: std::ops::Range<u64>,
     /// File ids of the descriptors that travel with it.
     pub rights: Vec<u32>,
+    /// Who sent it.
+    pub sender: Option<proto::SkUcredEntry>,
 }
 
 /// The descriptors of all processes, and those in flight.
@@ -119,10 +121,12 @@ pub(crate) const SOCKET_QUEUES: &str = "sk-queues.img";
 impl Descriptors {
     pub fn read(case: &Case<'_>, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let images = &case.checkpoint.images;
-        let per_id = case.inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
+        // The inventory is written last: a dump that failed has none.
+        let per_id = case.inventory.as_ref().map_or(Some(true), |inventory| inventory.fdinfo_per_id);
         let mut by_table: HashMap<u32, Rc<[Descriptor]>> = HashMap::new();
         let mut tables = BTreeMap::new();
         let mut reports = Reports::new(images.limits());
+        let mut absent: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let mut holders: HashMap<FileKey, Vec<Holder>> = HashMap::new();
         let limits = *images.limits();
         let shared = Cell::new(Some(limits.shared_descriptors));
@@ -133,11 +137,6 @@ impl Descriptors {
             let Some(table) = task.descriptor_table(images, per_id) else { continue };
             let descriptors = by_table.entry(table).or_insert_with(|| {
                 let name = format!("fdinfo-{table}.img");
-                // CRIU writes one for every process, be it empty.
-                if images.member(&name).is_none() {
-                    let message = format!("which descriptors process {pid} has is not known");
-                    diagnostics.push(Diagnostic::loss("missing-image", name.as_str(), message));
-                }
                 let entries = images.read::<proto::FdinfoEntry>(&name, diagnostics);
                 let mut found: Vec<_> =
                     entries.into_iter().filter_map(|entry| entry.value.try_into().ok()).collect();
@@ -158,6 +157,9 @@ impl Descriptors {
                 }
                 found.into()
             });
+            if images.member(&format!("fdinfo-{table}.img")).is_none() {
+                absent.entry(table).or_default().push(pid);
+            }
             if !seen.insert(table) && !take(&shared, descriptors.len()) {
                 continue;
             }
@@ -188,7 +190,9 @@ impl Descriptors {
         let numbering = case.tasks.iter().find_map(march).map(Numbering::of).unwrap_or_default();
         let holders = holders.into_iter().map(|(key, holders)| (key, holders.into())).collect();
         let named = Cell::new(Some(limits.holders));
-        Self { tables, holders, shared, named, limits, by_id, packets, numbering }
+        let read = Self { tables, holders, shared, named, limits, by_id, packets, numbering };
+        empty_table::report(case, &read, absent, diagnostics);
+        read
     }
 
     /// Says what was left out. It is known when everything was asked for.
@@ -282,7 +286,11 @@ fn packet(entry: Located<proto::SkPacketEntry>) -> Packet {
     /// `SCM_RIGHTS`.
     const RIGHTS: u32 = 1;
     let rights = entry.value.scm.iter().filter(|scm| scm.r#type == Some(RIGHTS));
-    Packet { rights: rights.flat_map(|scm| scm.rights.iter().copied()).collect(), payload: entry.payload }
+    Packet {
+        rights: rights.flat_map(|scm| scm.rights.iter().copied()).collect(),
+        payload: entry.payload,
+        sender: entry.value.ucred,
+    }
 }
 
 pub(crate) fn is_zombie(task: &Task<'_>) -> bool {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ckptfx_parser::{
-    Diagnostic, ImageDirectory, Parent, Reports,
+    Diagnostic, ImageDirectory, Limits, Parent, Reports,
     archive::Member,
     memory::{Pages, SharedObjects},
 };
@@ -24,6 +24,8 @@ pub struct PagesImage<'a> {
     pub bytes: u64,
     /// What no process and no shared object has, in order, as ranges of bytes.
     pub unclaimed: Vec<Range<u64>>,
+    /// Whether two pagemaps have the same bytes of it.
+    pub is_claimed_twice: bool,
     /// Whether it is an image of a parent dump, of which later dumps replace pages.
     pub is_of_parent: bool,
 }
@@ -54,9 +56,7 @@ impl<'a> Ledger<'a> {
         tasks: &[Task<'a>],
         shared: &SharedObjects<'a>,
         tables: &BTreeSet<u32>,
-        diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mut reports = Reports::new(images.limits());
         let own = tasks.iter().filter_map(|task| task.space.as_ref()).map(|space| &space.pages);
         let all = own.chain(shared.objects.values().map(|object| &object.pages));
         let claims = claims(all);
@@ -68,11 +68,8 @@ impl<'a> Ledger<'a> {
             pages.extend(found.map(|(_, member)| {
                 let bytes = member.bytes().len() as u64;
                 let claimed = claims.get(&identity(member)).map(Vec::as_slice).unwrap_or_default();
-                if !is_of_parent && overlap(claimed) {
-                    let message = "several pagemaps claim the same bytes of it, which CRIU never writes";
-                    reports.push(Diagnostic::loss("contradiction", member.name(), message), diagnostics);
-                }
-                PagesImage { member, bytes, unclaimed: gaps(claimed, bytes), is_of_parent }
+                let is_claimed_twice = !is_of_parent && overlap(claimed);
+                PagesImage { member, bytes, unclaimed: gaps(claimed, bytes), is_claimed_twice, is_of_parent }
             }));
             directory = match &images.parent {
                 Parent::Found(parent) => Some(parent),
@@ -80,13 +77,16 @@ impl<'a> Ledger<'a> {
             };
             is_of_parent = true;
         }
-        let ledger = Self { pages, images: unclaimed_images(images, tasks, shared, tables) };
-        ledger.report(&mut reports, diagnostics);
-        reports.finish("checkpoint", diagnostics);
-        ledger
+        Self { pages, images: unclaimed_images(images, tasks, shared, tables) }
     }
 
-    fn report(&self, reports: &mut Reports, diagnostics: &mut Vec<Diagnostic>) {
+    /// Tells what is not accounted for.
+    pub fn report(&self, limits: &Limits, diagnostics: &mut Vec<Diagnostic>) {
+        let mut reports = Reports::new(limits);
+        for image in self.pages.iter().filter(|image| image.is_claimed_twice) {
+            let message = "several pagemaps claim the same bytes of it, which CRIU never writes";
+            reports.push(Diagnostic::loss("contradiction", image.member.name(), message), diagnostics);
+        }
         for image in self.pages.iter().filter(|image| !image.is_of_parent && !image.unclaimed.is_empty()) {
             let message = format!(
                 "{} of its {} bytes belong to no process and no shared memory: no pagemap that can be read refers to \
@@ -103,6 +103,7 @@ impl<'a> Ledger<'a> {
                 "it belongs to no process, thread or descriptor table of the checkpoint, and is not shown";
             reports.push(Diagnostic::loss("unclaimed-image", member.name(), message), diagnostics);
         }
+        reports.finish("checkpoint", diagnostics);
     }
 
     /// Whether everything of the checkpoint itself is accounted for.

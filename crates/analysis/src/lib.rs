@@ -15,6 +15,7 @@
     )
 )]
 
+pub mod absent;
 pub mod anomaly;
 pub mod bpf;
 pub mod capability;
@@ -27,8 +28,10 @@ pub mod contents;
 pub mod credential;
 pub mod custody;
 pub mod cyclonedx;
+pub mod dated;
 pub mod descriptor;
 pub mod elf_core;
+mod empty_table;
 pub mod environment;
 pub mod file;
 pub mod file_use;
@@ -47,6 +50,7 @@ pub mod mount;
 pub mod namespace;
 pub mod nested;
 pub mod network;
+pub mod owner;
 pub mod process;
 pub mod queue;
 pub mod recover;
@@ -71,6 +75,9 @@ pub mod trace;
 pub mod uts;
 pub mod yara;
 
+#[cfg(test)]
+mod state_tests;
+
 pub use case::{Case, Task};
 pub use text::{Text, unfold};
 
@@ -89,8 +96,13 @@ mod tests {
 
     /// Writes a dump as an archive, reads it, and gives what was read.
     pub(crate) fn with_case<T>(dump: Checkpoint, look: impl FnOnce(&mut Case<'_>) -> T) -> T {
+        with_archive(&Container::new(dump).podman(PodmanVersion::V5).to_tar(), look)
+    }
+
+    /// Reads an archive, and gives what was read.
+    pub(crate) fn with_archive<T>(tar: &[u8], look: impl FnOnce(&mut Case<'_>) -> T) -> T {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&Container::new(dump).podman(PodmanVersion::V5).to_tar()).unwrap();
+        file.write_all(tar).unwrap();
         let options = OpenOptions {
             parent: None,
             limits: Limits::DEFAULT,

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ckptfx_parser::{memory::VmaKind, proto};
+use ckptfx_parser::{
+    dynamic::{Numbering, Show, bit_names},
+    memory::VmaKind,
+    proto,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -44,6 +48,8 @@ pub struct Mapping {
     pub build_id: Option<String>,
     /// Number of the shared object (`pagemap-shmem-N.img`): mappings with the same number share memory.
     pub shared_object: Option<u64>,
+    /// What madvise set for it, such as `MADV_DONTFORK`.
+    pub advice: Vec<String>,
     /// Page that CRIU wrote to and put back when it made the checkpoint. Whether somebody else had changed it
     /// cannot be told without the file.
     pub criu_page: Option<String>,
@@ -91,6 +97,7 @@ pub fn mappings(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<
                     VmaKind::Shared(key) | VmaKind::MemfdPrivate(key) => Some(key),
                     _ => None,
                 },
+                advice: bit_names(Show::Madvice, vma.advice, Numbering::Generic),
                 criu_page: criu_page.filter(|page| vma.contains(*page)).map(|page| format!("{page:#x}")),
                 anomalies,
             });

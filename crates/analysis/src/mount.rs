@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ckptfx_parser::{Diagnostic, proto};
+use ckptfx_parser::{Diagnostic, ImageDirectory, proto};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -25,6 +25,23 @@ const FILE_SYSTEM_FLAGS: [(u32, &str); 4] =
 
 /// `MS_RDONLY`.
 const READ_ONLY: u32 = 1;
+
+/// What mounts on demand below an autofs mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Autofs {
+    /// Process group of the daemon, as seen in the container: its accesses mount nothing.
+    pub process_group: Option<i32>,
+    /// `direct`, `indirect` or `offset`, or its number.
+    pub mode: Option<String>,
+    /// Seconds without use after which what was mounted may be unmounted.
+    pub timeout: Option<i32>,
+    /// Descriptor of the daemon through which the kernel asks it; -1 when there is none.
+    pub fd: Option<i32>,
+    /// Oldest version of the protocol that the daemon speaks.
+    pub min_protocol: Option<i32>,
+    /// Newest version of the protocol that the daemon speaks.
+    pub max_protocol: Option<i32>,
+}
 
 /// One mount of a mount namespace. The records come in the order of the tree: parents first, siblings in the
 /// order in which they were mounted.
@@ -66,6 +83,8 @@ pub struct Mount {
     pub ext_key: Option<Text>,
     /// Whether the source of the bind mount was deleted; CRIU writes nothing otherwise, and never before 1.7.
     pub deleted: Option<bool>,
+    /// What an autofs mount has of its own; null for other mounts.
+    pub autofs: Option<Autofs>,
 }
 
 /// The mounts of the namespaces of the processes that `wanted` accepts; with all accepted, also those of
@@ -93,7 +112,7 @@ pub fn mounts(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Mo
         let entries = images.read::<proto::MntEntry>(name, &mut diagnostics);
         // The last mounted is written first.
         let list: Vec<_> = entries.into_iter().rev().map(|entry| entry.value).collect();
-        tree(list, id, name, &mut mounts, &mut diagnostics);
+        tree(list, id, (images, name), &mut mounts, &mut diagnostics);
     }
     for id in missing {
         let message = "the mounts of a mount namespace are missing";
@@ -108,7 +127,7 @@ pub fn mounts(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Mo
 fn tree(
     list: Vec<proto::MntEntry>,
     namespace: Option<u32>,
-    image: &str,
+    (images, image): (&ImageDirectory, &str),
     mounts: &mut Vec<Mount>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -137,7 +156,12 @@ fn tree(
     loop {
         while let Some((index, depth)) = pending.pop() {
             let Some(entry) = rest.get_mut(index).and_then(Option::take) else { continue };
-            mounts.push(mount(entry, namespace, depth));
+            let device = entry.root_dev;
+            let mut mount = mount(entry, namespace, depth);
+            if mount.fstype.as_ref().is_some_and(|name| name.0 == b"autofs") {
+                mount.autofs = device.and_then(|device| autofs(images, device, diagnostics));
+            }
+            mounts.push(mount);
             let below = children.remove(&index).unwrap_or_default();
             pending.extend(below.into_iter().rev().map(|child| (child, depth.saturating_add(1))));
         }
@@ -179,7 +203,26 @@ fn mount(entry: proto::MntEntry, namespace: Option<u32>, depth: usize) -> Mount 
         external: entry.ext_mount == Some(true) || ext_key.is_some(),
         ext_key: ext_key.map(Text),
         deleted: entry.deleted,
+        autofs: None,
     }
+}
+
+/// What the image of an autofs mount says, which is named by the device.
+fn autofs(images: &ImageDirectory, device: u32, diagnostics: &mut Vec<Diagnostic>) -> Option<Autofs> {
+    let entry: proto::AutofsEntry = images.read_one(&format!("autofs-{device}.img"), diagnostics)?;
+    Some(Autofs {
+        process_group: entry.pgrp,
+        mode: entry.mode.map(|mode| match mode {
+            0 => "direct".to_owned(),
+            1 => "indirect".to_owned(),
+            2 => "offset".to_owned(),
+            other => other.to_string(),
+        }),
+        timeout: entry.timeout,
+        fd: entry.fd,
+        min_protocol: entry.minproto,
+        max_protocol: entry.maxproto,
+    })
 }
 
 fn flag_names(flags: u32, names: &[(u32, &str)]) -> Vec<String> {

@@ -44,6 +44,23 @@ pub struct IdRange {
     pub count: Option<u32>,
 }
 
+/// A binary format that the kernel gives to an interpreter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BinaryFormat {
+    /// Its name.
+    pub name: Option<Text>,
+    /// Whether it is in force.
+    pub enabled: Option<bool>,
+    /// What runs the files.
+    pub interpreter: Option<Text>,
+    /// Flags by letter: `C` runs with the credentials of the file, `F` opens the interpreter at once.
+    pub flags: Option<Text>,
+    /// File name extension that it is told by.
+    pub extension: Option<Text>,
+    /// Bytes that it is told by.
+    pub magic: Option<Text>,
+}
+
 /// A namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NamespaceFacts {
@@ -64,6 +81,8 @@ pub struct NamespaceFacts {
     pub uid_map: Option<Vec<IdRange>>,
     /// Groups of a user namespace, in the same way.
     pub gid_map: Option<Vec<IdRange>>,
+    /// Binary formats that are registered in a user namespace; not recorded before CRIU 4.3.
+    pub binfmt_misc: Vec<BinaryFormat>,
     /// `CLOCK_MONOTONIC` as read in a time namespace at the dump, in nanoseconds. Its offset to the host's
     /// clock is not recorded.
     pub monotonic_ns: Option<u64>,
@@ -117,6 +136,7 @@ pub fn namespaces(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Ve
         pids: Vec::new(),
         images: Vec::new(),
         uid_map: None,
+        binfmt_misc: Vec::new(),
         gid_map: None,
         monotonic_ns: None,
         boottime_ns: None,
@@ -177,6 +197,7 @@ fn describe(
     match stem {
         "userns" => {
             if let Some(entry) = images.read_one::<proto::UsernsEntry>(name, diagnostics) {
+                facts.binfmt_misc = entry.binfmt_misc.into_iter().map(binary_format).collect();
                 facts.uid_map = Some(ranges(&entry.uid_map));
                 facts.gid_map = Some(ranges(&entry.gid_map));
             }
@@ -196,6 +217,17 @@ fn describe(
             facts.ext_key = entry.and_then(|entry| entry.ext_key).map(Text);
         }
         _ => {}
+    }
+}
+
+fn binary_format(entry: proto::BinfmtMiscEntry) -> BinaryFormat {
+    BinaryFormat {
+        name: entry.name.map(Text),
+        enabled: entry.enabled,
+        interpreter: entry.interpreter.map(Text),
+        flags: entry.flags.map(Text),
+        extension: entry.extension.map(Text),
+        magic: entry.magic.map(Text),
     }
 }
 

@@ -8,7 +8,7 @@ use ckptfx_parser::{
 };
 use serde_json::Value;
 
-use crate::{Case, Text, contents::Contents};
+use crate::{Case, Text, contents::Contents, owner::Owners};
 
 /// Opens a tar inside the evidence; where its bytes come from is not this crate's business.
 pub type OpenNested<'o> = dyn Fn(&Member, &mut Vec<Diagnostic>) -> Option<Archive> + 'o;
@@ -40,6 +40,8 @@ pub struct Source {
     pub directory: Vec<u8>,
     /// The member of the evidence that it is.
     pub member: String,
+    /// What the ids of its members mean.
+    pub owners: Owners,
     /// Its members.
     pub archive: Archive,
 }
@@ -102,6 +104,7 @@ pub(crate) fn sources_of(
     open: &OpenNested<'_>,
 ) -> Vec<Source> {
     let checkpoint = case.checkpoint;
+    let user = case.tasks.first().and_then(|task| task.process.namespaces.get("user")).copied();
     let diagnostics = &mut case.diagnostics;
     let mut found: Vec<(Origin, Vec<u8>, &Member)> = Vec::new();
     if let Some(member) = checkpoint.engine_file("rootfs-diff.tar") {
@@ -145,7 +148,8 @@ pub(crate) fn sources_of(
             Origin::Tmpfs(_) => Text([b"tmpfs:/", directory.as_slice()].concat()),
         };
         let member = member.name().into_owned();
-        sources.push(Source { origin, name, directory, member, archive });
+        let owners = Owners::read(checkpoint, user, &origin, diagnostics);
+        sources.push(Source { origin, name, directory, member, owners, archive });
     }
     sources
 }

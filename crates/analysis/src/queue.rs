@@ -103,6 +103,23 @@ impl JsonSchema for Payload {
     }
 }
 
+/// Who sent bytes over a unix socket, as the kernel vouches for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Sender {
+    /// The process, as seen in the container; null when it is outside, or was gone.
+    pub pid: Option<u32>,
+    /// Its user.
+    pub uid: Option<u32>,
+    /// Its group.
+    pub gid: Option<u32>,
+}
+
+impl From<&proto::SkUcredEntry> for Sender {
+    fn from(entry: &proto::SkUcredEntry) -> Self {
+        Self { pid: entry.pid.filter(|pid| *pid != 0), uid: entry.uid, gid: entry.gid }
+    }
+}
+
 /// A message, or all that waits in one direction of a stream. `null` is "not recorded" or "has none".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Queue {
@@ -124,6 +141,8 @@ pub struct Queue {
     pub writers: Vec<u32>,
     /// Processes that would have read it.
     pub readers: Vec<u32>,
+    /// Who sent it over a unix socket, each once; not recorded before CRIU 4.3.
+    pub senders: Vec<Sender>,
     /// Number of bytes.
     pub bytes: u64,
     /// Capacity of a pipe, or most bytes of a message queue.
@@ -259,6 +278,7 @@ impl Reader<'_> {
             remote: None,
             writers: Vec::new(),
             readers: Vec::new(),
+            senders: Vec::new(),
             bytes: payload.len() as u64,
             capacity: None,
             first_sequence: None,
@@ -328,14 +348,18 @@ impl Reader<'_> {
         let descriptors = self.descriptors;
         let readers = descriptors.pids(key);
         let mut stream = (Vec::new(), 0_usize);
+        let mut senders: Vec<Sender> = Vec::new();
         for (index, packet) in descriptors.packets(key.1).iter().enumerate() {
             let payload = self.payload(SOCKET_QUEUES, &packet.payload);
+            let sender = packet.sender.as_ref().map(Sender::from);
             if is_stream {
+                senders.extend(sender.filter(|sender| !senders.contains(sender)));
                 stream.0.extend(payload);
                 stream.1 = stream.1.saturating_add(packet.rights.len());
             } else if let Some(queue) = self.add(kind, SOCKET_QUEUES, payload) {
                 queue.message = Some(index);
                 queue.in_flight_fds = packet.rights.len();
+                queue.senders.extend(sender);
                 if descriptors.names(readers.len()) {
                     queue.readers.clone_from(&readers);
                 }
@@ -343,6 +367,7 @@ impl Reader<'_> {
         }
         if let Some(queue) = self.add(kind, SOCKET_QUEUES, stream.0) {
             queue.in_flight_fds = stream.1;
+            queue.senders = senders;
             queue.readers = readers;
         }
         self.list.len().saturating_sub(before)

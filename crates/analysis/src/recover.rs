@@ -431,6 +431,7 @@ fn tmpfs(case: &mut Case<'_>, users: &FileUse, open: &OpenNested<'_>) -> Vec<Fou
             let Some(contents) = source.contents(member) else { continue };
             let path = source.path_of(&member.path);
             let used = paths.get(&path).cloned().unwrap_or_default();
+            let owner = source.owners.of(member);
             let facts = Recoverable {
                 id: format!("{stem}-{}", index + 1),
                 kind: Kind::TmpfsFile,
@@ -441,8 +442,8 @@ fn tmpfs(case: &mut Case<'_>, users: &FileUse, open: &OpenNested<'_>) -> Vec<Fou
                 sha256: None,
                 r#type: "empty",
                 mode: Some(format!("{:04o}", member.mode & 0o7777)),
-                uid: member.uid.and_then(|id| id.try_into().ok()),
-                gid: member.gid.and_then(|id| id.try_into().ok()),
+                uid: owner.uid.and_then(|id| id.try_into().ok()),
+                gid: owner.gid.and_then(|id| id.try_into().ok()),
                 mtime: member.mtime.and_then(|seconds| Timestamp::from_second(seconds).ok()),
                 atime: None,
                 link_target: None,

@@ -39,6 +39,18 @@ pub struct Pending {
     pub sender_pid: Option<u32>,
     /// The sender's user id; null when a signal of this kind has no sender.
     pub sender_uid: Option<u32>,
+    /// What the sender gave to it (`sigqueue`), or a timer or message queue was set up with; a number or an address.
+    pub value: Option<String>,
+    /// Exit status, or signal, of the child that a SIGCHLD is about.
+    pub status: Option<i32>,
+    /// Address that the fault was at.
+    pub fault_address: Option<String>,
+    /// Timer that expired.
+    pub timer: Option<i32>,
+    /// Times that the timer expired while the signal waited.
+    pub overrun: Option<i32>,
+    /// Descriptor that is ready.
+    pub fd: Option<i32>,
 }
 
 /// A signal of a process.
@@ -71,6 +83,12 @@ const SIGNALS: u32 = 64;
 /// Actions for the signals of MIPS, without KILL and STOP.
 const MAX_ACTIONS: usize = 126;
 const SIGCHLD: u32 = 17;
+const SIGILL: u32 = 4;
+const SIGTRAP: u32 = 5;
+const SIGBUS: u32 = 7;
+const SIGFPE: u32 = 8;
+const SIGSEGV: u32 = 11;
+const SIGIO: u32 = 29;
 
 /// Signals of the processes that `wanted` accepts: those that are handled, ignored, blocked or pending, or all.
 pub fn signals(case: &mut Case<'_>, all: bool, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Signal> {
@@ -240,7 +258,30 @@ fn siginfo(
         6 if number == SIGCHLD => "CLD_CONTINUED",
         _ => "",
     };
+    let is_narrow = machine == Some(March::Arm);
+    let signed = |offset: usize| word(offset).map(u32::cast_signed);
+    let long = |offset: usize| match is_narrow {
+        true => word(offset).map(u64::from),
+        false => images.order.long(bytes, offset),
+    };
+    let hexadecimal = |value: u64| format!("{value:#x}");
+    // What follows two words: for a long they end at a border of its size.
+    let third = sender + 8;
+    // MIPS numbers signals in its own way.
+    let is_usual = machine != Some(March::Mips);
+    let is_fault = is_usual
+        && code > 0
+        && code != 0x80
+        && matches!(number, SIGILL | SIGTRAP | SIGBUS | SIGFPE | SIGSEGV);
+    let is_ready = is_usual && number == SIGIO && (code == -5 || (1..=6).contains(&code));
+    let is_timer = code == -2;
     let pending = Pending {
+        value: long(third).filter(|_| matches!(code, -3..=-1)).map(hexadecimal),
+        status: signed(third).filter(|_| number == SIGCHLD && (1..=6).contains(&code)),
+        fault_address: long(sender).filter(|_| is_fault).map(hexadecimal),
+        timer: signed(sender).filter(|_| is_timer),
+        overrun: signed(sender + 4).filter(|_| is_timer),
+        fd: signed(if is_narrow { sender + 4 } else { third }).filter(|_| is_ready),
         tid,
         code: if name.is_empty() { code.to_string() } else { name.to_owned() },
         sender_pid: has_sender.then(|| word(sender)).flatten(),

@@ -13,7 +13,14 @@ use jiff::{Timestamp, Unit};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Case, Text, clues, process::State, report};
+use crate::{
+    Case, Text,
+    absent::{self, AbsentMount},
+    clues,
+    dated::{self, Basis, Checkpointed},
+    process::State,
+    search::is_gpu_memory,
+};
 
 /// A fact with what says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -38,6 +45,8 @@ pub struct Time {
     pub time: Timestamp,
     /// What says so.
     pub source: String,
+    /// Whether it was calculated from something else, and not recorded as the time of this.
+    pub derived: bool,
 }
 
 /// Numbers of things.
@@ -74,6 +83,10 @@ pub struct MemorySizes {
     pub mapped: u64,
     /// Mapped from files and never written, so only in those files.
     pub only_in_files: u64,
+    /// Left on the source of a lazy migration, and so not here.
+    pub left_on_source: u64,
+    /// Memory of GPUs that a plugin of CRIU saved.
+    pub gpu: u64,
 }
 
 /// A part of the archive beside the images.
@@ -147,6 +160,14 @@ pub struct Summary {
     pub parts: Vec<Part>,
     /// Durations and page counts of the dump.
     pub statistics: Option<Statistics>,
+    /// Why the dump failed, in the words of its log; null for one that did not.
+    pub failure: Option<String>,
+    /// Plugins of CRIU that took part; not recorded before CRIU 4.1.
+    pub plugins: Vec<Text>,
+    /// Images that plugins of CRIU wrote: state and memory of GPUs.
+    pub gpu_images: Vec<Part>,
+    /// Volumes and bind mounts whose content is not in the archive, but for files that engines make in every container.
+    pub not_captured: Vec<AbsentMount>,
     /// Where the parent of an incremental dump is: `none`, `found` or `missing`.
     pub parent: &'static str,
     /// Images of processes, threads and descriptor tables that belong to nothing that is shown.
@@ -200,6 +221,10 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
             pages_written: dump.pages_written,
             pages_lazy: dump.pages_lazy,
         }),
+        failure: checkpoint.failure.clone(),
+        plugins: plugins(case),
+        gpu_images: gpu_images(case),
+        not_captured: absent::mounts(case),
         parent: match images.parent {
             Parent::None => "none",
             Parent::Found(_) => "found",
@@ -213,22 +238,27 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
 pub(crate) fn times(case: &Case<'_>, diagnostics: &mut Vec<ckptfx_parser::Diagnostic>) -> Vec<Time> {
     let container = &case.checkpoint.container;
     let mut times = Vec::new();
-    let mut add = |what, time: Option<Timestamp>, source: &str| {
-        times.extend(time.map(|time| Time { what, time, source: source.to_owned() }));
+    let mut add = |what, time: Option<Timestamp>, source: &str, derived| {
+        times.extend(time.map(|time| Time { what, time, source: source.to_owned(), derived }));
     };
-    add("container-created", container.created, "config.dump");
-    add("container-started", container.started, "status");
-    add("container-restored", container.restored, "config.dump");
-    let checkpointed = report::checkpointed(case.checkpoint);
-    if let Some((time, source)) = &checkpointed {
-        add("checkpointed", Some(*time), source);
+    add("container-created", container.created, "config.dump", false);
+    add("container-started", container.started, "status", false);
+    add("container-restored", container.restored, "config.dump", false);
+    if let Some(Checkpointed { time, source, basis }) = dated::checkpointed(case.checkpoint) {
+        let derived = basis == Basis::Derived;
+        add("checkpointed", Some(time), &source, derived);
         let timens: Option<proto::TimensEntry> = case.checkpoint.images.read_one("timens-0.img", diagnostics);
         let up = timens.and_then(|timens| timens.boottime?.tv_sec);
         let boot = up.and_then(|up| {
             let up = jiff::SignedDuration::from_secs(i64::try_from(up).ok()?);
             time.checked_sub(up).ok()?.round(Unit::Second).ok()
         });
-        add("node-booted", boot, "timens-0.img, counted back from the checkpoint");
+        let from = if derived { source.as_str() } else { "the checkpoint" };
+        add("node-booted", boot, &format!("timens-0.img, counted back from {from}"), true);
+    }
+    if let Some(why) = dated::doubt(case.checkpoint) {
+        let message = format!("the times of the archive's members are not used: {why}");
+        diagnostics.push(ckptfx_parser::Diagnostic::note("doubtful-times", "inventory.img", message));
     }
     times.sort_by_key(|time| time.time);
     times
@@ -337,7 +367,28 @@ fn memory(case: &Case<'_>) -> MemorySizes {
             .flat_map(|space| space.runs(0, u64::MAX, &case.shared))
             .filter(|run| run.content.err() == Some(Unavailable::OnlyInFile))
             .fold(0, |sum: u64, run| sum.saturating_add(run.length)),
+        left_on_source: absent::lazy_bytes(case),
+        gpu: gpu_images(case)
+            .iter()
+            .filter(|part| is_gpu_memory(part.member.rsplit('/').next().unwrap_or_default()))
+            .fold(0, |sum, part| sum.saturating_add(part.bytes)),
     }
+}
+
+fn plugins(case: &Case<'_>) -> Vec<Text> {
+    let entry = case.inventory.as_ref().and_then(|inventory| inventory.plugins_entry.as_ref());
+    entry.map(|entry| entry.plugins.iter().cloned().map(Text).collect()).unwrap_or_default()
+}
+
+/// The images of plugins, which are those that begin with no magic number (`format.md §12.10`).
+fn gpu_images(case: &Case<'_>) -> Vec<Part> {
+    let images = case.checkpoint.images.files().filter(|(name, _)| name.starts_with("amdgpu-"));
+    let part = |(_, member): (&str, &ckptfx_parser::archive::Member)| Part {
+        member: member.name().into_owned(),
+        bytes: member.size,
+        compression: None,
+    };
+    images.map(part).collect()
 }
 
 const PARTS: [&str; 13] = [
@@ -419,6 +470,10 @@ fn not_here(case: &Case<'_>) -> Vec<String> {
         "network interfaces, addresses and routes: CRIU did not save the network namespace, which the engine provides",
     );
     say(!has_image("mountpoints-"), "mounts: CRIU did not save the mount namespace");
+    let left = absent::lazy_bytes(case);
+    say(left > 0, &format!("{left} bytes of memory that were left on the source of a lazy migration"));
+    let mounts = absent::mounts(case);
+    say(!mounts.is_empty(), &format!("content of what was mounted from outside: {}", absent::names(&mounts)));
     say(matches!(images.parent, Parent::Missing(_)), "pages of the parent dump: give it with --parent");
     missing
 }

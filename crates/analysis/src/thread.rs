@@ -46,6 +46,39 @@ pub struct Syscall {
     pub outcome: Option<Outcome>,
 }
 
+/// Restartable sequences of a thread: the C library registers them, and the kernel writes the processor there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Rseq {
+    /// Address of the area.
+    pub address: Option<String>,
+    /// Its size in bytes.
+    pub size: Option<u32>,
+    /// Value that stands before the address where a sequence is given up.
+    pub signature: Option<String>,
+    /// Descriptor of the sequence that it was in; null when it was in none.
+    pub critical_section: Option<String>,
+}
+
+/// The stack on which signal handlers run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SignalStack {
+    /// Lowest address.
+    pub address: Option<String>,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// `SS_ONSTACK`, `SS_AUTODISARM`.
+    pub flags: Vec<String>,
+}
+
+/// The guarded control stack of an AArch64 thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct GuardedStack {
+    /// Pointer into the stack.
+    pub pointer: Option<String>,
+    /// What is switched on, as a bit mask.
+    pub features: Option<String>,
+}
+
 /// A thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ThreadFacts {
@@ -77,6 +110,18 @@ pub struct ThreadFacts {
     pub parent_death_signal: Option<String>,
     /// Base of thread-local storage.
     pub tls: Option<String>,
+    /// Head of the list of locks that the kernel gives up when the thread ends; null when none is set.
+    pub robust_list: Option<String>,
+    /// Restartable sequences; null when none are registered, and before CRIU 3.17.
+    pub rseq: Option<Rseq>,
+    /// The stack of signal handlers; null when none is set.
+    pub signal_stack: Option<SignalStack>,
+    /// Address that the kernel clears when the thread ends; null when none is set.
+    pub clear_child_tid: Option<String>,
+    /// By how many nanoseconds timers may be late; not recorded before CRIU 4.3.
+    pub timer_slack_ns: Option<u64>,
+    /// The guarded control stack; null when there is none, and before CRIU 4.3.
+    pub guarded_stack: Option<GuardedStack>,
     /// General registers; null when the register block is missing.
     pub registers: Option<Registers>,
     /// What is odd about where it was.
@@ -167,8 +212,61 @@ fn facts(task: &Task<'_>, thread: &ThreadImage, anomalies: Vec<Anomaly>) -> Thre
         blocked: thread.blocked().map(|mask| lookup::signals(mask, numbering)),
         parent_death_signal: signal.map(|signal| lookup::signal(signal, numbering)),
         tls: cpu.and_then(|cpu| cpu.tls).map(|address| format!("{address:#x}")),
+        robust_list: own.and_then(|own| own.futex_rla).and_then(address),
+        rseq: own.and_then(|own| own.rseq_entry.as_ref()).and_then(rseq),
+        signal_stack: own.and_then(|own| own.sas.as_ref()).and_then(signal_stack),
+        clear_child_tid: clear_child_tid(&thread.core).and_then(address),
+        timer_slack_ns: own.and_then(|own| own.timerslack_ns),
+        guarded_stack: thread.core.ti_aarch64.as_ref().and_then(|info| info.gcs.as_ref()).map(|stack| {
+            GuardedStack {
+                pointer: stack.gcspr_el0.map(|pointer| format!("{pointer:#x}")),
+                features: stack.features_enabled.map(|features| format!("{features:#x}")),
+            }
+        }),
         registers: cpu.map(|cpu| cpu.registers.clone()),
         anomalies,
+    }
+}
+
+/// An address; none for null.
+fn address(value: u64) -> Option<String> {
+    (value != 0).then(|| format!("{value:#x}"))
+}
+
+fn rseq(entry: &proto::RseqEntry) -> Option<Rseq> {
+    Some(Rseq {
+        address: Some(entry.rseq_abi_pointer.and_then(address)?),
+        size: entry.rseq_abi_size,
+        signature: entry.signature.map(|signature| format!("{signature:#x}")),
+        critical_section: entry.rseq_cs_pointer.and_then(address),
+    })
+}
+
+fn signal_stack(entry: &proto::ThreadSasEntry) -> Option<SignalStack> {
+    /// `SS_DISABLE`.
+    const DISABLED: u32 = 2;
+    const NAMES: [(u32, &str); 2] = [(1, "SS_ONSTACK"), (1 << 31, "SS_AUTODISARM")];
+    let flags = entry.ss_flags.unwrap_or(0);
+    let set = NAMES.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| (*name).to_owned());
+    (flags & DISABLED == 0 && entry.ss_sp.is_some_and(|stack| stack != 0)).then(|| SignalStack {
+        address: entry.ss_sp.and_then(address),
+        size: entry.ss_size,
+        flags: set.collect(),
+    })
+}
+
+/// What `set_tid_address` set, which each machine has in its own block.
+fn clear_child_tid(core: &proto::CoreEntry) -> Option<u64> {
+    match March::try_from(core.mtype?).ok()? {
+        March::X8664 => core.thread_info.as_ref()?.clear_tid_addr,
+        March::Arm => core.ti_arm.as_ref()?.clear_tid_addr,
+        March::Aarch64 => core.ti_aarch64.as_ref()?.clear_tid_addr,
+        March::Ppc64 => core.ti_ppc64.as_ref()?.clear_tid_addr,
+        March::S390 => core.ti_s390.as_ref()?.clear_tid_addr,
+        March::Mips => core.ti_mips.as_ref()?.clear_tid_addr,
+        March::Loongarch64 => core.ti_loongarch64.as_ref()?.clear_tid_addr,
+        March::Riscv64 => core.ti_riscv64.as_ref()?.clear_tid_addr,
+        March::Unknown => None,
     }
 }
 

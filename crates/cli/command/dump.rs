@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{Outcome, finish_diagnostics, no_such_process, only_checkpoint};
 use crate::{
     args::{Common, DumpArgs, Format, Missing},
-    evidence,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output},
 };
@@ -62,7 +62,7 @@ pub(super) struct Piece {
 
 pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(&args.archive, common, &bars)?;
+    let opened = open_one(&args.archive, common, &bars)?;
     let checkpoint = only_checkpoint(&opened)?;
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
@@ -74,6 +74,8 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
         Some((from, to)) => space.runs(from, to, &case.shared),
         None => everything(space, &case),
     };
+    // What is dumped may be whole although other memory is not.
+    let is_lazy = runs.iter().any(|run| run.content.err() == Some(Unavailable::Lazy));
     let mut output = Output::new(common, COLLECTION, false)?;
     if common.output == Format::Table {
         let missing = write_bytes(&runs, range.is_some(), args.missing, &mut output)?;
@@ -82,6 +84,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
             let message = format!("{bytes} bytes are not in the dump, the first are {}", reason.reason());
             case.diagnostics.push(Diagnostic::loss("unavailable", format!("pid {}", args.pid), message));
         }
+        case.diagnostics.retain(|diagnostic| is_lazy || diagnostic.code != "lazy-pages");
         let warnings = finish_diagnostics(&case.diagnostics, common);
         let partly = warnings.iter().any(|warning| warning.partial);
         return Ok(if partly { Outcome::Partly } else { Outcome::Done });
@@ -99,6 +102,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
             offset += run.length;
         }
     }
+    case.diagnostics.retain(|diagnostic| is_lazy || diagnostic.code != "lazy-pages");
     let warnings = finish_diagnostics(&case.diagnostics, common);
     output.end(&warnings)?;
     output.finish()?;
@@ -214,7 +218,7 @@ fn write_bytes(
             Ok(_) if is_range => pad(run.length, output)?,
             Ok(_) => {}
             // Of a whole process, what is only in files is not expected.
-            Err(Unavailable::OnlyInFile | Unavailable::NeverDumped) if !is_range => {}
+            Err(Unavailable::OnlyInFile | Unavailable::NeverDumped | Unavailable::PastEnd) if !is_range => {}
             Err(reason) => {
                 let before = lost.map_or(0, |(bytes, _)| bytes);
                 lost = Some((before.saturating_add(run.length), lost.map_or(reason, |(_, first)| first)));

@@ -1,7 +1,7 @@
 //! `ckptfx files`: every open file.
 
 use anyhow::Result;
-use ckptfx_analysis::file::{self, Details, OpenFile, Role};
+use ckptfx_analysis::file::{self, Details, Lock, OpenFile, Role};
 
 use super::{
     Outcome,
@@ -43,6 +43,9 @@ pub const VIEW: View<OpenFile> = View {
             "locks",
             "queued_in",
             "details",
+            "signal_owner.signal",
+            "signal_owner.type",
+            "signal_owner.pid",
         ],
     },
     table: &[
@@ -76,10 +79,26 @@ fn descriptor(file: &OpenFile) -> String {
 fn name(file: &OpenFile) -> String {
     let link = file.link.as_ref().map(|link| show(&link.0));
     let more = file.details.as_ref().and_then(more);
-    match (link, more) {
+    let mut name = match (link, more) {
         (Some(link), Some(more)) => format!("{link} {more}"),
         (Some(text), None) | (None, Some(text)) => text,
         (None, None) => file.path.as_ref().map_or_else(|| "?".to_owned(), |path| show(&path.0)),
+    };
+    name.extend(file.locks.iter().map(|lock| format!(" {}", locked(lock))));
+    if let Some(owner) = &file.signal_owner {
+        let whom = owner.pid.map_or_else(String::new, |pid| format!(" to {pid}"));
+        name.push_str(&format!(" ({}{whom})", owner.signal));
+    }
+    name
+}
+
+/// A lock in short, with the bytes where it is not on all of them.
+fn locked(lock: &Lock) -> String {
+    let state = if lock.breaking { ", being broken" } else { "" };
+    match (lock.start, lock.length) {
+        (0, None) => format!("({} {}{state})", lock.kind, lock.r#type),
+        (start, None) => format!("({} {} from {start}{state})", lock.kind, lock.r#type),
+        (start, Some(length)) => format!("({} {} {length} at {start}{state})", lock.kind, lock.r#type),
     }
 }
 

@@ -8,10 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use ckptfx_analysis::{
-    Case, Text,
-    report::{self, Head},
-};
+use ckptfx_analysis::{Case, Text, dated, report::Head};
 use ckptfx_capture::image::{self, Entry, Form, Image, Kind, Origin, Verdict};
 #[cfg(feature = "capture")]
 use ckptfx_capture::{
@@ -27,7 +24,7 @@ use super::{Outcome, finish_diagnostics, only_checkpoint};
 use crate::args::PushArgs;
 use crate::{
     args::{Common, Format, ImageArgs},
-    evidence,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output, table},
     untrusted::show,
@@ -112,7 +109,7 @@ pub fn run(args: &ImageArgs, common: &Common) -> Result<Outcome> {
         _ => common.clone(),
     };
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(&args.archive, common, &bars)?;
+    let opened = open_one(&args.archive, common, &bars)?;
     let checkpoint = only_checkpoint(&opened)?;
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
@@ -245,7 +242,7 @@ fn origin(checkpoint: &Checkpoint, architecture: &str) -> Origin {
         namespace: container.namespace.clone(),
         image: container.image.clone(),
         runtime: container.runtime.clone(),
-        checkpointed: report::checkpointed(checkpoint).map(|(time, _)| time),
+        checkpointed: dated::checkpointed(checkpoint).map(|found| found.time),
         architecture: architecture.to_owned(),
         is_pre_dump: checkpoint.is_pre_dump,
         needs_parent: !matches!(checkpoint.images.parent, Parent::None),

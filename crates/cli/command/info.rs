@@ -40,6 +40,9 @@ const COLLECTION: Collection = Collection {
         "memory.shared",
         "memory.pages_images",
         "memory.unclaimed",
+        "memory.left_on_source",
+        "memory.gpu",
+        "plugins",
         "parent",
     ],
 };
@@ -62,7 +65,8 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
     };
     describe_container(container, summary, &mut add);
     for time in &summary.times {
-        add(time.what, Some(format!("{:.0}  ({})", time.time, show(time.source.as_bytes()))));
+        let derived = if time.derived { "derived: " } else { "" };
+        add(time.what, Some(format!("{:.0}  ({derived}{})", time.time, show(time.source.as_bytes()))));
     }
     let with_source =
         |value: &str, source: &str| format!("{}  ({})", show(value.as_bytes()), show(source.as_bytes()));
@@ -108,6 +112,12 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
         "images of nothing",
         (!summary.unclaimed_images.is_empty()).then(|| strangers.collect::<Vec<_>>().join(", ")),
     );
+    let left = Some(memory.left_on_source).filter(|bytes| *bytes > 0).map(table::size);
+    add(
+        "memory left behind",
+        left.map(|size| format!("{size}: on the source of a lazy migration, not here")),
+    );
+    describe_gpu(summary, &mut add);
     let parts: Vec<String> = summary
         .parts
         .iter()
@@ -131,15 +141,41 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
             )),
         );
     }
+    add("dump failed", summary.failure.as_ref().map(|failure| show(failure.as_bytes())));
     add("parent dump", (summary.parent != "none").then(|| summary.parent.to_owned()));
     for (index, sentence) in summary.not_here.iter().enumerate() {
-        add(if index == 0 { "not in this archive" } else { "" }, Some(format!("- {sentence}")));
+        add(
+            if index == 0 { "not in this archive" } else { "" },
+            Some(format!("- {}", show(sentence.as_bytes()))),
+        );
     }
     let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in lines {
         writeln!(output, "{label:width$}  {value}")?;
     }
     Ok(())
+}
+
+/// What there is of GPUs (`format.md §12.10`).
+fn describe_gpu(summary: &Summary, add: &mut impl FnMut(&str, Option<String>)) {
+    let names: Vec<String> = summary.plugins.iter().map(|name| show(&name.0)).collect();
+    add("CRIU plugins", (!names.is_empty()).then(|| names.join(", ")));
+    let images: Vec<String> = summary
+        .gpu_images
+        .iter()
+        .map(|image| format!("{} ({})", show(image.member.as_bytes()), table::size(image.bytes)))
+        .collect();
+    add("GPU images", (!images.is_empty()).then(|| images.join(", ")));
+    let has = |name: &[u8]| summary.plugins.iter().any(|plugin| plugin.0.starts_with(name));
+    if has(b"cuda_plugin") {
+        let text = "no images: before the dump it was moved to the memory of its processes, and is among their pages";
+        add("CUDA memory", Some(text.to_owned()));
+    }
+    if summary.memory.gpu > 0 {
+        add("GPU memory", Some(table::size(summary.memory.gpu)));
+    } else if has(b"amdgpu_plugin") || !summary.gpu_images.is_empty() {
+        add("GPU memory", Some("none is here: there is no amdgpu-pages image".to_owned()));
+    }
 }
 
 fn describe_container(container: &Container, summary: &Summary, add: &mut impl FnMut(&str, Option<String>)) {

@@ -35,6 +35,7 @@ const COLLECTION: Collection = Collection {
         "shared_object",
         "criu_page",
         "anomalies",
+        "advice",
     ],
 };
 

@@ -35,6 +35,9 @@ const COLLECTION: Collection = Collection {
         "external",
         "ext_key",
         "deleted",
+        "autofs.process_group",
+        "autofs.mode",
+        "autofs.timeout",
     ],
 };
 
@@ -122,6 +125,8 @@ fn notes(mount: &Mount) -> String {
     if mount.deleted == Some(true) {
         notes.push("deleted".to_owned());
     }
+    let daemon = mount.autofs.as_ref().and_then(|autofs| autofs.process_group);
+    notes.extend(daemon.map(|group| format!("pgrp:{group}")));
     notes.extend(mount.shared_id.map(|id| format!("shared:{id}")));
     notes.extend(mount.master_id.map(|id| format!("master:{id}")));
     if notes.is_empty() { "-".to_owned() } else { notes.join(",") }

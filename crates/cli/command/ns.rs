@@ -29,6 +29,7 @@ pub const VIEW: View<NamespaceFacts> = View {
             "monotonic_ns",
             "boottime_ns",
             "ext_key",
+            "binfmt_misc",
         ],
     },
     table: &[

@@ -59,6 +59,13 @@ const COLLECTION: Collection = Collection {
         "cgroups",
         "captured_bytes",
         "environ",
+        "child_subreaper",
+        "dumpable",
+        "thp_disabled",
+        "membarrier",
+        "personality.value",
+        "personality.flags",
+        "stop_signal",
     ],
 };
 

@@ -59,7 +59,8 @@ fn pending(pending: &Pending) -> String {
     let target = pending.tid.map_or_else(String::new, |tid| format!("thread {tid}: "));
     let sender = pending.sender_pid.map_or_else(String::new, |pid| format!(" from pid {pid}"));
     let uid = pending.sender_uid.map_or_else(String::new, |uid| format!(" uid {uid}"));
-    format!("{target}{}{sender}{uid}", pending.code)
+    let value = pending.value.as_ref().map_or_else(String::new, |value| format!(" value {value}"));
+    format!("{target}{}{sender}{uid}{value}", pending.code)
 }
 
 pub fn run(args: &SignalsArgs, common: &Common) -> Result<Outcome> {

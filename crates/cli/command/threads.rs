@@ -51,6 +51,12 @@ pub const VIEW: View<ThreadFacts> = View {
             "tls",
             "registers",
             "anomalies",
+            "robust_list",
+            "rseq.address",
+            "signal_stack.address",
+            "signal_stack.size",
+            "clear_child_tid",
+            "timer_slack_ns",
         ],
     },
     table: &[

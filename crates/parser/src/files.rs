@@ -258,7 +258,7 @@ impl FileTable {
 
     /// Whether the file's name was removed: `/proc` would add ` (deleted)` to it.
     pub fn is_deleted(&self, id: u32) -> bool {
-        matches!(self.remap(id), Some(Remap::Ghost(_) | Remap::Linked(_)))
+        self.remap(id).is_some()
     }
 
     /// As [`FileTable::is_deleted`]; none when a cut archive may have lost the answer.
@@ -314,7 +314,7 @@ mod tests {
             assert_eq!(of("/plain"), (None, false), "{criu:?}");
             assert!(matches!(of("/ghost"), (Some(Remap::Ghost(_)), true)), "{criu:?}");
             assert!(matches!(of("/linked"), (Some(Remap::Linked(_)), true)), "{criu:?}");
-            assert_eq!(of("/proc/9/stat"), (Some(Remap::DeadProcess(9)), false), "{criu:?}");
+            assert_eq!(of("/proc/9/stat"), (Some(Remap::DeadProcess(9)), true), "{criu:?}");
             let has = |kind| table.entries().any(|entry| entry.r#type == Some(kind as i32));
             assert!(has(FdTypes::Pipe) && has(FdTypes::Inetsk), "{criu:?}");
         }

@@ -43,6 +43,11 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    /// What was not walked over yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for index in 0..10_u32 {

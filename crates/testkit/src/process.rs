@@ -204,6 +204,8 @@ pub struct Process {
     pub children: Vec<Process>,
     /// Further fields put behind the `core_entry.tc` message.
     pub extra_tc: Message,
+    /// Further fields put behind the leader's `core_entry.thread_core` message.
+    pub extra_thread: Message,
 }
 
 impl Process {
@@ -249,6 +251,7 @@ impl Process {
             cg_set: 2,
             children: Vec::new(),
             extra_tc: Message::new(),
+            extra_thread: Message::new(),
         }
     }
 

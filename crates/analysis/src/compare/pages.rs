@@ -37,7 +37,9 @@ pub(super) fn of_space<'a>(
     let known = |content| match content {
         Ok(Captured::Page(PageRun { content: Content::Captured { bytes, .. }, .. })) => Known::Bytes(bytes),
         Ok(Captured::Zero) => Known::Nothing,
-        Err(Unavailable::Unmapped | Unavailable::OnlyInFile | Unavailable::NeverDumped) => Known::Nothing,
+        Err(
+            Unavailable::Unmapped | Unavailable::OnlyInFile | Unavailable::NeverDumped | Unavailable::PastEnd,
+        ) => Known::Nothing,
         Ok(Captured::Page(_)) | Err(_) => Known::Unknown,
     };
     space.runs(from, to, shared).into_iter().map(|run| (run.length, known(run.content))).collect()

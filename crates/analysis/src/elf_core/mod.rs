@@ -297,7 +297,7 @@ impl<'a> Planner<'_, 'a> {
             self.add(first, vma, start, pieces, std::mem::take(&mut ghost_bytes));
         }
         if length > whole {
-            self.miss(first, vma, start + whole, length - whole, "after the end of the file");
+            self.miss(first, vma, start + whole, length - whole, Unavailable::PastEnd.reason());
         }
     }
 
@@ -354,7 +354,7 @@ fn report(
         Unavailable::OnlyInFile.reason(),
         Unavailable::NeverDumped.reason(),
         "not accessible",
-        "after the end of the file",
+        Unavailable::PastEnd.reason(),
     ];
     let mut by_file: BTreeMap<&Text, u64> = BTreeMap::new();
     for segment in segments {

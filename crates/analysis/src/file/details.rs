@@ -62,6 +62,10 @@ pub enum Details {
     },
     /// A fanotify instance.
     Fanotify {
+        /// How it was made (`fanotify_init`).
+        flags: Vec<String>,
+        /// How the files in its events are opened.
+        event_flags: Vec<String>,
         /// What it watches.
         marks: Vec<FanotifyMark>,
     },
@@ -206,6 +210,8 @@ pub struct FanotifyMark {
     pub r#type: Option<&'static str>,
     /// Path, where CRIU found one.
     pub path: Option<Text>,
+    /// How it marks (`fanotify_mark`).
+    pub flags: Vec<String>,
     /// Events.
     pub mask: Vec<String>,
     /// Events that are ignored.
@@ -263,7 +269,12 @@ pub(super) fn special(facts: &Facts<'_>, kind: FdTypes, entry: &FileEntry) -> Op
         FdTypes::Fanotify => {
             let inline = entry.ffy.as_ref()?.mark.iter();
             let old = facts.marks.get(&entry.id?).into_iter().flatten();
-            Some(Details::Fanotify { marks: inline.chain(old).map(|mark| fanotify(facts, mark)).collect() })
+            let group = entry.ffy.as_ref()?;
+            Some(Details::Fanotify {
+                flags: group.faflags.map(|flags| fanotify_class(facts, flags)).unwrap_or_default(),
+                event_flags: bits(facts, Show::OpenFlags, group.evflags),
+                marks: inline.chain(old).map(|mark| fanotify(facts, mark)).collect(),
+            })
         }
         FdTypes::Signalfd => {
             let mask = entry.sgfd.as_ref()?.sigmask?;
@@ -374,6 +385,14 @@ fn inotify(facts: &Facts<'_>, watch: &proto::InotifyWdEntry) -> InotifyWatch {
     }
 }
 
+/// Flags of a fanotify instance with its class, which is the notifying one where no bit says otherwise.
+fn fanotify_class(facts: &Facts<'_>, flags: u32) -> Vec<String> {
+    /// `FAN_CLASS_CONTENT` and `FAN_CLASS_PRE_CONTENT`.
+    const CLASSES: u32 = 0xc;
+    let class = (flags & CLASSES == 0).then(|| "FAN_CLASS_NOTIF".to_owned());
+    class.into_iter().chain(bits(facts, Show::FanotifyInit, Some(flags))).collect()
+}
+
 fn fanotify(facts: &Facts<'_>, mark: &proto::FanotifyMarkEntry) -> FanotifyMark {
     let (inode, mount) = (mark.ie.as_ref(), mark.me.as_ref());
     let in_handle = || inode?.f_handle.as_ref()?.path.clone();
@@ -384,6 +403,7 @@ fn fanotify(facts: &Facts<'_>, mark: &proto::FanotifyMarkEntry) -> FanotifyMark 
             _ => None,
         },
         path: mount.and_then(|mount| mount.path.clone()).or_else(in_handle).map(Text),
+        flags: bits(facts, Show::FanotifyMark, mark.mflags),
         mask: bits(facts, Show::FanotifyMask, mark.mask),
         ignored_mask: bits(facts, Show::FanotifyMask, mark.ignored_mask),
         inode: inode.and_then(|inode| inode.i_ino),

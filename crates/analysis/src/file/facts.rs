@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use ckptfx_parser::{
     Diagnostic, ImageDirectory,
-    dynamic::{Numbering, Show, bit_names, number_name},
+    dynamic::{Numbering, Show, bit_names, lookup},
     files::{FileTable, Remap},
     image::{ByteOrder, GhostContent, read_ghost},
     memory::{ObjectKind, SharedObject},
     proto::{self, FdTypes, FileEntry},
 };
 
-use super::{Content, Kind, Lock, OpenFile, Role, details};
+use super::{Content, Kind, OpenFile, Role, SignalOwner, details};
 use crate::{
     Case, Text,
     descriptor::{FileKey, Holders},
@@ -45,7 +45,6 @@ pub(crate) struct Facts<'c> {
     pub(super) marks: HashMap<u32, Vec<proto::FanotifyMarkEntry>>,
     objects: &'c BTreeMap<u64, SharedObject<'c>>,
     mounts: HashMap<u32, Text>,
-    locks: HashMap<(u32, u32), Vec<Lock>>,
     ghosts: HashMap<u32, Ghost>,
 }
 
@@ -89,7 +88,6 @@ impl<'c> Facts<'c> {
             ),
             objects: &case.shared.objects,
             mounts: mounts(images, diagnostics),
-            locks: locks(images, numbering, diagnostics),
             ghosts: ghosts(&case.files, images, diagnostics),
         }
     }
@@ -112,8 +110,9 @@ impl<'c> Facts<'c> {
             file.kind = Some(Kind::Regular);
         }
         if let Some(flags) = flags {
-            file.flags = Some(self.flag_names(flags));
+            file.flags = Some(self.flag_names_of(kind, flags));
         }
+        file.signal_owner = entry.and_then(owner).and_then(|owner| self.signal_owner(owner));
         file
     }
 
@@ -124,13 +123,8 @@ impl<'c> Facts<'c> {
         if let Some(flags) = entry.and_then(|entry| flags(entry).or_else(|| self.companion_flags(entry)))
             && cloexec
         {
-            file.flags = Some(self.flag_names(flags | CLOEXEC));
+            file.flags = Some(self.flag_names_of(FdTypes::try_from(key.0).ok(), flags | CLOEXEC));
         }
-    }
-
-    /// Locks held through a descriptor.
-    pub fn locks(&self, pid: u32, fd: u32) -> Vec<Lock> {
-        self.locks.get(&(pid, fd)).cloned().unwrap_or_default()
     }
 
     /// Shared anonymous or System V memory by its key, as a mapped file.
@@ -143,6 +137,35 @@ impl<'c> Facts<'c> {
 
     fn flag_names(&self, flags: u32) -> Vec<String> {
         bit_names(Show::OpenFlags, u64::from(flags), self.numbering)
+    }
+
+    /// CRIU leaves out how a descriptor of a process is open, so that it looks open for reading.
+    fn flag_names_of(&self, kind: Option<FdTypes>, flags: u32) -> Vec<String> {
+        let mut names = self.flag_names(flags);
+        if kind == Some(FdTypes::Pidfd) {
+            names.retain(|name| name != "O_RDONLY");
+        }
+        names
+    }
+
+    fn signal_owner(&self, owner: &proto::FownEntry) -> Option<SignalOwner> {
+        let set = |value: Option<u32>| value.filter(|value| *value != 0);
+        if set(owner.pid).is_none() && set(owner.signum).is_none() {
+            return None;
+        }
+        let signal = set(owner.signum).map(|signal| lookup::signal(signal, self.numbering));
+        Some(SignalOwner {
+            signal: signal.unwrap_or_else(|| "SIGIO".to_owned()),
+            r#type: set(owner.pid).and_then(|_| match owner.pid_type? {
+                0 => Some("thread"),
+                1 => Some("process"),
+                2 => Some("process-group"),
+                _ => None,
+            }),
+            pid: set(owner.pid),
+            uid: owner.uid,
+            euid: owner.euid,
+        })
     }
 
     /// Fills in what belongs to a shared memory object.
@@ -262,6 +285,10 @@ impl<'c> Facts<'c> {
                 }
                 file.position = entry.memfd.as_ref().and_then(|memfd| memfd.pos);
             }
+            FdTypes::Pipe => {
+                let pipe = entry.pipe.as_ref();
+                (file.uid, file.gid) = (pipe.and_then(|pipe| pipe.uid), pipe.and_then(|pipe| pipe.gid));
+            }
             FdTypes::Bpfmap => file.position = entry.bpf.as_ref().and_then(|map| map.pos),
             FdTypes::Unixsk => {
                 let permissions_of = entry.usk.as_ref().and_then(|socket| socket.file_perms.as_ref());
@@ -303,6 +330,7 @@ fn empty(role: Role) -> OpenFile {
         build_id: None,
         shared_with: Holders::default(),
         locks: Vec::new(),
+        signal_owner: None,
         selinux_label: None,
         queued_in: None,
         details: None,
@@ -373,6 +401,30 @@ pub(crate) fn flags(entry: &FileEntry) -> Option<u32> {
     }
 }
 
+/// Who gets signals about a file.
+fn owner(entry: &FileEntry) -> Option<&proto::FownEntry> {
+    match FdTypes::try_from(entry.r#type?).ok()? {
+        FdTypes::Reg => entry.reg.as_ref()?.fown.as_ref(),
+        FdTypes::Pipe => entry.pipe.as_ref()?.fown.as_ref(),
+        FdTypes::Inetsk => entry.isk.as_ref()?.fown.as_ref(),
+        FdTypes::Unixsk => entry.usk.as_ref()?.fown.as_ref(),
+        FdTypes::Packetsk => entry.psk.as_ref()?.fown.as_ref(),
+        FdTypes::Netlinksk => entry.nlsk.as_ref()?.fown.as_ref(),
+        FdTypes::Eventfd => entry.efd.as_ref()?.fown.as_ref(),
+        FdTypes::Eventpoll => entry.epfd.as_ref()?.fown.as_ref(),
+        FdTypes::Inotify => entry.ify.as_ref()?.fown.as_ref(),
+        FdTypes::Signalfd => entry.sgfd.as_ref()?.fown.as_ref(),
+        FdTypes::Tty => entry.tty.as_ref()?.fown.as_ref(),
+        FdTypes::Fanotify => entry.ffy.as_ref()?.fown.as_ref(),
+        FdTypes::Timerfd => entry.tfd.as_ref()?.fown.as_ref(),
+        FdTypes::Memfd => entry.memfd.as_ref()?.fown.as_ref(),
+        FdTypes::Bpfmap => entry.bpf.as_ref()?.fown.as_ref(),
+        FdTypes::Pidfd => entry.pidfd.as_ref()?.fown.as_ref(),
+        FdTypes::Ext => entry.ext.as_ref()?.fown.as_ref(),
+        _ => None,
+    }
+}
+
 fn by_key<T: ckptfx_parser::image::Image>(
     images: &ImageDirectory,
     name: &str,
@@ -408,30 +460,6 @@ fn mounts(images: &ImageDirectory, diagnostics: &mut Vec<Diagnostic>) -> HashMap
                 found.insert(id, Text(path));
             }
         }
-    }
-    found
-}
-
-fn locks(
-    images: &ImageDirectory,
-    numbering: Numbering,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> HashMap<(u32, u32), Vec<Lock>> {
-    let name = |show, value: Option<u32>| {
-        let value = u64::from(value.unwrap_or(0));
-        number_name(show, value, numbering).map_or_else(|| value.to_string(), str::to_owned)
-    };
-    let mut found: HashMap<(u32, u32), Vec<Lock>> = HashMap::new();
-    for entry in images.read::<proto::FileLockEntry>("filelocks.img", diagnostics) {
-        let entry = entry.value;
-        let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
-        let (Some(pid), Some(fd)) = (number(entry.pid), number(entry.fd)) else { continue };
-        found.entry((pid, fd)).or_default().push(Lock {
-            kind: name(Show::LockKind, entry.flag),
-            r#type: name(Show::LockType, entry.r#type),
-            start: entry.start.unwrap_or(0),
-            length: entry.len.filter(|length| *length != 0),
-        });
     }
     found
 }

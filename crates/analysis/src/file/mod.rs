@@ -3,6 +3,7 @@
 
 mod details;
 mod facts;
+mod lock;
 
 use std::collections::HashSet;
 
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub use self::details::{Details, EpollTarget, FanotifyMark, InotifyWatch, Regular, SocketFacts, TimeValue};
 pub(crate) use self::facts::Facts;
+use self::lock::Locks;
 use crate::{
     Case, Task, Text,
     descriptor::{Descriptors, FileKey, Holders, Wanted, is_zombie},
@@ -139,17 +141,35 @@ impl Content {
     }
 }
 
-/// A lock that a process holds on a file through a descriptor.
+/// A lock on a file. One of kind `FLOCK`, `OFD` or `LEASE` belongs to the open file description, and so to every
+/// descriptor of it; a `POSIX` one to the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Lock {
     /// `POSIX`, `FLOCK`, `OFD`, `LEASE`, or its number.
     pub kind: String,
-    /// `F_RDLCK`, `F_WRLCK`, `F_UNLCK`, or its number.
+    /// `F_RDLCK`, `F_WRLCK`, `F_UNLCK`, or its number; of a lease that is being broken what it is to become.
     pub r#type: String,
+    /// Whether somebody waits for the lease to be given up.
+    pub breaking: bool,
     /// First byte.
     pub start: i64,
     /// Number of bytes; null is to the end of the file.
     pub length: Option<i64>,
+}
+
+/// Who gets a signal when something happens to a file (`F_SETOWN`, `F_SETSIG`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SignalOwner {
+    /// The signal.
+    pub signal: String,
+    /// `process`, `thread` or `process-group`: what the number is of.
+    pub r#type: Option<&'static str>,
+    /// Its number, as seen in the pid namespace of the holder; null when nobody is set.
+    pub pid: Option<u32>,
+    /// Real user id that the right to signal is judged by.
+    pub uid: Option<u32>,
+    /// Effective user id that the right to signal is judged by.
+    pub euid: Option<u32>,
 }
 
 /// One file that a process refers to. `null` is "not recorded" or "has none".
@@ -184,7 +204,8 @@ pub struct OpenFile {
     pub size: Option<u64>,
     /// Permission bits in octal.
     pub mode: Option<String>,
-    /// Owner, as seen in the process's user namespace; recorded for deleted files, memfds and terminals.
+    /// Owner, as seen in the process's user namespace; recorded for deleted files, memfds and terminals, and since
+    /// CRIU 4.3 for pipes.
     pub uid: Option<u32>,
     /// Group, as the owner.
     pub gid: Option<u32>,
@@ -198,8 +219,10 @@ pub struct OpenFile {
     pub build_id: Option<String>,
     /// Other descriptors of the same open file description: they share flags and offset.
     pub shared_with: Holders,
-    /// Locks held through this descriptor.
+    /// Locks held through this descriptor, or by its open file description.
     pub locks: Vec<Lock>,
+    /// Who is signalled about it; null when nobody is.
+    pub signal_owner: Option<SignalOwner>,
     /// Label of a socket by SELinux.
     pub selinux_label: Option<Text>,
     /// Inode of the unix socket in whose queue a file in flight waits.
@@ -214,6 +237,7 @@ pub fn files(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Ope
     let mut diagnostics = Vec::new();
     let descriptors = Descriptors::read(case, &mut diagnostics);
     let facts = Facts::read(case, descriptors.numbering, &mut diagnostics);
+    let locks = Locks::read(case, &descriptors, &mut diagnostics);
     let mut list = Vec::new();
     for task in case.tasks.iter().filter(|task| wanted(task) && !is_zombie(task)) {
         let mut found = references(case, task, &facts, &mut diagnostics);
@@ -222,13 +246,13 @@ pub fn files(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Ope
             file.fd = Some(descriptor.fd);
             facts.set_cloexec(&mut file, descriptor.key, descriptor.cloexec);
             file.shared_with = descriptors.beside(descriptor.key, Some((task.process.pid, descriptor.fd)));
-            file.locks = facts.locks(task.process.pid, descriptor.fd);
+            file.locks = locks.of(task.process.pid, descriptor.fd, descriptor.key);
             file.selinux_label.clone_from(&descriptor.selinux_label);
             file
         }));
         list.extend(found.into_iter().map(|file| file.of(task)));
     }
-    in_flight(case, &descriptors, &facts, &Wanted::of(case, wanted), &mut list);
+    in_flight(case, &descriptors, (&facts, &locks), &Wanted::of(case, wanted), &mut list);
     drop(facts);
     descriptors.finish(&mut diagnostics);
     case.diagnostics.extend(diagnostics);
@@ -311,7 +335,7 @@ fn mapped(case: &Case<'_>, task: &Task<'_>, facts: &Facts<'_>, list: &mut Vec<Op
 fn in_flight(
     case: &Case<'_>,
     descriptors: &Descriptors,
-    facts: &Facts<'_>,
+    (facts, locks): (&Facts<'_>, &Locks),
     wanted: &Wanted,
     list: &mut Vec<OpenFile>,
 ) {
@@ -326,6 +350,7 @@ fn in_flight(
             let mut file = facts.describe(key.unwrap_or((FdTypes::Und as i32, *id)), Role::InFlight);
             file.queued_in = socket.and_then(|socket| socket.ino);
             file.shared_with = key.map(|key| descriptors.beside(key, None)).unwrap_or_default();
+            file.locks = key.map(|key| locks.of_description(key).to_vec()).unwrap_or_default();
             if pids.is_empty() {
                 list.push(file);
                 continue;
@@ -343,7 +368,7 @@ fn in_flight(
 
 #[cfg(test)]
 mod tests {
-    use ckptfx_testkit::{Checkpoint, Criu, File, FileKind, Process, rich, rich_old};
+    use ckptfx_testkit::{Checkpoint, Criu, File, FileKind, Message, Process, rich, rich_old};
 
     use super::*;
     use crate::tests::with_case;
@@ -375,7 +400,7 @@ mod tests {
             (11, Kind::Pipe, "pipe:[600]"),
             (13, Kind::Regular, "/tmp/stage (deleted)"),
             (14, Kind::Regular, "/var/log/old (deleted)"),
-            (15, Kind::Regular, "/proc/77/status"),
+            (15, Kind::Regular, "/proc/77/status (deleted)"),
             (16, Kind::Memfd, "/memfd:payload (deleted)"),
             (17, Kind::Eventfd, "anon_inode:[eventfd]"),
             (18, Kind::Eventpoll, "anon_inode:[eventpoll]"),
@@ -428,6 +453,8 @@ mod tests {
     #[test]
     fn what_is_deleted_is_told_with_its_content() {
         let list = all(rich());
+        // It went with its process.
+        assert_eq!(fd(&list, 7, 15).deleted, Some(true));
         let stage = fd(&list, 7, 13);
         assert_eq!((stage.deleted, stage.content, stage.size), (Some(true), Content::Ghost, Some(11)));
         assert_eq!(stage.mode.as_deref(), Some("0644"));
@@ -448,6 +475,111 @@ mod tests {
                 ("/SYSV00004242 (deleted)".to_owned(), Content::Shm),
             ]
         );
+    }
+
+    /// An open file of which the image has only these fields.
+    fn raw(number: u32, member: u32, make: fn(u32) -> Message) -> File {
+        File::other(FileKind::Raw(number, member, make, "files"))
+    }
+
+    #[test]
+    fn how_a_pidfd_is_open_is_not_recorded() {
+        let with = |flags: u32| {
+            let file = File::other(FileKind::Pidfd(7)).flags(flags);
+            let list = all(Checkpoint::new().process(Process::new(1).fd_cloexec(3, file)));
+            fd(&list, 1, 3).flags.clone().unwrap()
+        };
+        assert_eq!(with(0), ["O_CLOEXEC"]);
+        assert_eq!(with(0x800), ["O_NONBLOCK", "O_CLOEXEC"]);
+    }
+
+    #[test]
+    fn locks_of_an_open_file_description_are_held_by_each_of_its_descriptors() {
+        let shared = || File::regular("/srv/data").label("data");
+        let mut dump = Checkpoint::new().process(
+            Process::new(1)
+                .fd(5, shared())
+                .fd(6, File::regular("/srv/data"))
+                .child(Process::new(2).fd(7, shared()).fd(8, File::pipe_read(9))),
+        );
+        // Kinds: POSIX, FLOCK, OFD, LEASE. The lease is being broken, and shall become none.
+        dump.locks = vec![
+            (1, 5, 1, 1, 0, 10),
+            (1, 5, 2, 1, 0, 0),
+            (1, 5, 4, 0, 8, 8),
+            (2, 7, 8, 6, 0, 0),
+            (9, 9, 2, 1, 0, 0),
+        ];
+        let kinds = |list: &[OpenFile], pid, number| -> Vec<String> {
+            fd(list, pid, number).locks.iter().map(|lock| format!("{} {}", lock.kind, lock.r#type)).collect()
+        };
+        with_case(dump, |case| {
+            let list = files(case, &|_| true);
+            let of_description = ["FLOCK F_WRLCK", "OFD F_RDLCK", "LEASE F_UNLCK"];
+            assert_eq!(kinds(&list, 1, 5), [&["POSIX F_WRLCK"][..], &of_description].concat());
+            assert_eq!(kinds(&list, 2, 7), of_description);
+            assert_eq!(kinds(&list, 1, 6), [""; 0], "another open file description of the same file");
+            let lease = &fd(&list, 2, 7).locks[2];
+            assert!(lease.breaking && !fd(&list, 2, 7).locks[0].breaking);
+            assert!(case.diagnostics.iter().any(|one| one.code == "unknown-holder"));
+        });
+    }
+
+    #[test]
+    fn who_is_signalled_about_a_file_and_who_made_a_pipe() {
+        let list = all(Checkpoint::new().process(
+            Process::new(1)
+                .fd(
+                    5,
+                    raw(2, 18, |id| {
+                        let owner = [1000_u32, 1001, 34, 2, 77].into_iter().zip(1..);
+                        let owner =
+                            owner.fold(Message::new(), |owner, (value, field)| owner.uint(field, value));
+                        let pipe = Message::new().uint(1, id).uint(2, 600_u32).uint(3, 0_u32);
+                        pipe.message(4, &owner).uint(5, 33_u32).uint(6, 34_u32)
+                    }),
+                )
+                .fd(6, File::pipe_read(601)),
+        ));
+        let pipe = fd(&list, 1, 5);
+        assert_eq!((pipe.uid, pipe.gid), (Some(33), Some(34)));
+        let expected = SignalOwner {
+            signal: "SIGRTMIN".to_owned(),
+            r#type: Some("process-group"),
+            pid: Some(77),
+            uid: Some(1000),
+            euid: Some(1001),
+        };
+        assert_eq!(pipe.signal_owner, Some(expected));
+        assert_eq!(fd(&list, 1, 6).signal_owner, None);
+        assert_eq!((fd(&list, 1, 6).uid, fd(&list, 1, 6).gid), (None, None));
+    }
+
+    #[test]
+    fn flags_of_fanotify_have_names() {
+        let list = all(Checkpoint::new().process(Process::new(1).fd(
+            5,
+            raw(12, 14, |id| {
+                let mark = [id, 1, 0x220, 0x1000_0020, 0, 0].into_iter().zip(1..);
+                let mark = mark.fold(Message::new(), |mark, (value, field)| mark.uint(field, value));
+                Message::new()
+                    .uint(1, id)
+                    .uint(2, 2_u32)
+                    .uint(4, 0x603_u32)
+                    .uint(5, 0x8000_u32)
+                    .message(6, &mark)
+            }),
+        )));
+        let Some(Details::Fanotify { flags, event_flags, marks }) = &fd(&list, 1, 5).details else {
+            panic!()
+        };
+        assert_eq!(
+            *flags,
+            ["FAN_CLASS_NOTIF", "FAN_CLOEXEC", "FAN_NONBLOCK", "FAN_REPORT_FID", "FAN_REPORT_DIR_FID"]
+        );
+        assert_eq!(*event_flags, ["O_RDONLY", "O_LARGEFILE"]);
+        assert_eq!(marks[0].flags, ["FAN_MARK_IGNORED_MASK", "FAN_MARK_EVICTABLE"]);
+        assert_eq!(marks[0].mask, ["FAN_OPEN", "FAN_RENAME"]);
     }
 
     #[test]

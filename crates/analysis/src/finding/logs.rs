@@ -6,7 +6,7 @@ use super::{
     known::{basename, is_below},
 };
 use crate::{
-    file::{Content, Kind, OpenFile},
+    file::{Content, Details, Kind, OpenFile},
     rootfs::ChangeKind,
 };
 
@@ -72,12 +72,19 @@ pub fn truncated(facts: &Facts<'_>) -> Vec<Hit> {
     .collect()
 }
 
+/// Whether somebody removed the name. That of a file of a process in `/proc` goes with the process.
+fn was_unlinked(file: &OpenFile) -> bool {
+    let of_dead_process =
+        matches!(&file.details, Some(Details::Regular(facts)) if facts.dead_process.is_some());
+    file.deleted == Some(true) && !of_dead_process
+}
+
 /// Logs that were deleted while they were written.
 pub fn deleted_open(facts: &Facts<'_>) -> Vec<Hit> {
     let open = facts
         .files
         .iter()
-        .filter(|file| file.fd.is_some() && file.kind == Some(Kind::Regular) && file.deleted == Some(true));
+        .filter(|file| file.fd.is_some() && file.kind == Some(Kind::Regular) && was_unlinked(file));
     let mut hits: Vec<Hit> = Vec::new();
     for file in open {
         let Some((subject, path)) = subject(facts, file).zip(file.path.as_ref()) else { continue };
@@ -133,7 +140,7 @@ pub fn unlinked(facts: &Facts<'_>) -> Vec<Hit> {
     let open = facts
         .files
         .iter()
-        .filter(|file| file.fd.is_some() && file.kind == Some(Kind::Regular) && file.deleted == Some(true));
+        .filter(|file| file.fd.is_some() && file.kind == Some(Kind::Regular) && was_unlinked(file));
     let mut hits: Vec<Hit> = Vec::new();
     for file in open {
         let Some((subject, path)) = subject(facts, file).zip(file.path.as_ref()) else { continue };

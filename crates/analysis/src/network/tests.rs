@@ -87,6 +87,51 @@ fn a_namespace_is_read_whole() {
     assert_eq!(own, [&iptables[..], &nftables].concat());
 }
 
+/// The lines that are not CRIU's, of the rules in an image.
+fn foreign(tool: &'static str, rules: &str) -> Vec<String> {
+    let lines = firewall::lines(1, tool, rules.as_bytes()).into_iter().filter(|line| !line.criu_own);
+    lines.map(|line| line.text.escaped().trim().to_owned()).collect()
+}
+
+/// The lock as iptables-nft translates it, with more in one of its chains.
+fn translated(table: &str, in_criu: &str, in_input: &str) -> String {
+    format!(
+        "# Warning: table {table} is managed by iptables-nft, do not touch!\ntable {table} {{\n\tchain CRIU {{\n\
+         \t\tmeta mark 0x0000c114 counter packets 16 bytes 890 accept\n{in_criu}\
+         \t\tcounter packets 1 bytes 60 drop\n\t}}\n\n\tchain INPUT {{\n\
+         \t\ttype filter hook input priority filter; policy accept;\n{in_input}\
+         \t\tcounter packets 8 bytes 445 jump CRIU\n\t}}\n\n\tchain OUTPUT {{\n\
+         \t\ttype filter hook output priority filter; policy accept;\n\
+         \t\tcounter packets 9 bytes 505 jump CRIU\n\t}}\n}}\n"
+    )
+}
+
+#[test]
+fn the_lock_of_iptables_nft_is_criu_s() {
+    for table in ["ip filter", "ip6 filter"] {
+        assert_eq!(foreign("nftables", &translated(table, "", "")), [""; 0], "{table}");
+    }
+    // In another table the same rules are somebody else's.
+    assert_eq!(foreign("nftables", &translated("ip nat", "", "")).len(), 15);
+    assert_eq!(foreign("iptables", "*nat\n-A CRIU -j DROP\nCOMMIT\n").len(), 3);
+}
+
+#[test]
+fn a_rule_beside_the_lock_is_not_criu_s() {
+    let rule = "\t\tip saddr 6.6.6.6 counter packets 0 bytes 0 accept\n";
+    let kept = foreign("nftables", &translated("ip filter", rule, ""));
+    assert!(kept.contains(&rule.trim().to_owned()), "{kept:?}");
+    assert!(!kept.iter().any(|line| line.ends_with("jump CRIU") || line.contains("c114")), "{kept:?}");
+    let kept = foreign("nftables", &translated("ip filter", "", rule));
+    assert!(kept.contains(&rule.trim().to_owned()), "{kept:?}");
+    for odd in ["meta mark 0x0000c115 accept", "ip daddr 6.6.6.6 drop", "counter packets x bytes 0 drop"] {
+        let kept = foreign("nftables", &translated("ip filter", &format!("\t\t{odd}\n"), ""));
+        assert!(kept.contains(&odd.to_owned()), "{kept:?}");
+    }
+    let kept = foreign("iptables", "*filter\n-A CRIU -m mark --mark 0xc114/0x0 -j ACCEPT\nCOMMIT\n");
+    assert_eq!(kept.len(), 3, "a mask of zero lets everything through: {kept:?}");
+}
+
 /// `not from 10.0.0.0/8 fwmark 0x10/0xff uidrange 1000-1999 ipproto tcp dport 443 lookup 300`, with the attributes
 /// that a kernel gives it.
 #[test]

@@ -1,5 +1,6 @@
 //! Processes as `ps` reports them: tree, identity, credentials, command line, environment.
 
+mod settings;
 mod tree;
 
 use std::{
@@ -9,16 +10,18 @@ use std::{
 
 use ckptfx_parser::{
     Diagnostic, ImageDirectory, Reports,
+    dynamic::Numbering,
     files::FileTable,
     limits::reached,
     memory::{AddressSpace, SharedObjects, Unavailable},
-    proto::{self, FdTypes},
+    proto::{self, FdTypes, core_entry::March},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Text, capability, clues};
 
+pub use self::settings::{Personality, Settings};
 pub(crate) use self::tree::{Seed, read_tree};
 
 /// A rewritten title is at most one page of the kernel that showed it (fs/proc/base.c).
@@ -145,6 +148,9 @@ pub struct Process {
     pub threads: Vec<Thread>,
     /// Bytes of the process's own memory that are in the evidence.
     pub captured_bytes: Option<u64>,
+    /// What it set for itself.
+    #[serde(flatten)]
+    pub settings: Settings,
     /// Environment as `/proc/PID/environ` gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environ: Option<Vec<Text>>,
@@ -306,6 +312,13 @@ impl<'c> Context<'c> {
             cgroups: self.cgroups_of(tc, thread_core, diagnostics),
             threads: if zombie { Vec::new() } else { threads(seed, &comm, state, images, diagnostics) },
             captured_bytes: memory.map(|(_, space)| space.pages.captured_bytes()),
+            settings: if zombie {
+                Settings::default()
+            } else {
+                let machine = core.and_then(|core| March::try_from(core.mtype?).ok());
+                let numbering = machine.map_or_else(Numbering::default, Numbering::of);
+                Settings::read(tc, memory.map(|(mm, _)| mm), numbering, self.criu)
+            },
             comm,
             environ,
         }

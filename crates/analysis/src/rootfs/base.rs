@@ -11,6 +11,7 @@ use super::{ChangeKind, OPAQUE, WHITEOUT, split};
 use crate::{
     contents::{Contents, file_type},
     nested::contents_in,
+    owner::Owner,
 };
 
 /// A text larger than this is not compared line by line.
@@ -67,7 +68,7 @@ impl Base {
 
     /// What a member of the changes is to the image. The time of a directory says nothing: it changes with
     /// what is in it.
-    pub(super) fn compare(&self, member: &Member, contents: Option<&Contents>) -> ChangeKind {
+    pub(super) fn compare(&self, member: &Member, owner: Owner, contents: Option<&Contents>) -> ChangeKind {
         let Some((archive, before)) = self.find(&member.path) else { return ChangeKind::Added };
         let is_directory = member.kind == MemberKind::Directory;
         let is_link = |kind: &MemberKind| matches!(kind, MemberKind::Hardlink(_));
@@ -79,7 +80,7 @@ impl Base {
         };
         let same = same_kind
             && same_content
-            && (member.mode, member.uid, member.gid, member.device)
+            && (member.mode, owner.uid, owner.gid, member.device)
                 == (before.mode, before.uid, before.gid, before.device)
             && (is_directory || member.mtime == before.mtime)
             && capability(member) == capability(before);

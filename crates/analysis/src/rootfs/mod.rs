@@ -80,11 +80,14 @@ pub struct Change {
     pub size: Option<u64>,
     /// Permission bits, in octal.
     pub mode: Option<String>,
-    /// Owner as the archive records it: in Podman's and CRI-O's `rootfs-diff.tar` the node's id, even with a
-    /// user namespace.
+    /// Owner as the container sees it; null also when its user namespace has no id for the node's.
     pub uid: Option<u64>,
     /// Group, as for the owner.
     pub gid: Option<u64>,
+    /// Owner as the node sees it; null when the container has no user namespace of its own.
+    pub host_uid: Option<u64>,
+    /// Group as the node sees it, as for the owner.
+    pub host_gid: Option<u64>,
     /// Last modification.
     #[schemars(with = "Option<String>")]
     pub mtime: Option<Timestamp>,
@@ -175,6 +178,12 @@ pub fn changes(
 /// What the archive cannot tell about changes, as notes (`archives.md §2.4`).
 pub fn add_notes(case: &mut Case<'_>, sources: &[Source], has_base: bool) {
     let checkpoint = case.checkpoint;
+    let mounts = crate::absent::mounts(case);
+    if !mounts.is_empty() {
+        let names = crate::absent::names(&mounts);
+        let message = format!("the content of what was mounted from outside is not here: {names}");
+        case.diagnostics.push(Diagnostic::note("not-captured", "mounts", message));
+    }
     let mut note = |code: &'static str, message: &str| {
         case.diagnostics.push(Diagnostic::note(code, "rootfs-diff.tar", message));
     };
@@ -283,13 +292,16 @@ fn change(
 ) -> Change {
     let contents = source.contents(member);
     let mut change = facts(member, contents.as_ref());
+    let owner = source.owners.of(member);
+    (change.uid, change.gid) = (owner.uid, owner.gid);
+    (change.host_uid, change.host_gid) = (owner.host_uid, owner.host_gid);
     let path = source.path_of(&member.path);
     change.flags = flags::of(&path, member, contents.as_ref());
     if wish.hash && member.kind == MemberKind::File {
         change.sha256 = contents.as_ref().and_then(|contents| contents.sha256(zeros));
     }
     if let Some(base) = wish.base.filter(|_| source.origin == Origin::RootfsDiff) {
-        change.change = base.compare(member, contents.as_ref());
+        change.change = base.compare(member, owner, contents.as_ref());
         if wish.diff && change.change != ChangeKind::Unchanged {
             let before = base.find(&member.path).and_then(|(archive, member)| contents_in(archive, member));
             change.diff = base::text_diff(&member.path, before.as_ref(), contents.as_ref());
@@ -311,6 +323,8 @@ fn unknown() -> Change {
         mode: None,
         uid: None,
         gid: None,
+        host_uid: None,
+        host_gid: None,
         mtime: None,
         sha256: None,
         link_target: None,

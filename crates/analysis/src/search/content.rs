@@ -56,7 +56,33 @@ fn is_content(name: &[u8]) -> bool {
     ];
     const BEGINNINGS: [&[u8]; 6] =
         [b"pages-", b"ghost-file-", b"tmpfs-", b"tcp-stream-", b"ipcns-msg-", b"ipcns-shm-"];
-    WHOLE.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+    let is_gpu = std::str::from_utf8(name).is_ok_and(is_gpu_memory);
+    is_gpu || WHOLE.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+}
+
+/// Whether an image holds memory of a GPU (`format.md §12.10`).
+pub(crate) fn is_gpu_memory(name: &str) -> bool {
+    use ckptfx_parser::image::{Kind, identify};
+    identify(name).is_some_and(|(image, _)| matches!(image.kind, Kind::AmdgpuPages | Kind::AmdgpuDrmPages))
+}
+
+/// Adds memory of GPUs. Its images have no head: what lies where only the driver knows.
+pub(super) fn add_gpu_memory<'a>(case: &Case<'a>, regions: &mut Vec<SearchRegion<'a>>) {
+    let images = case.checkpoint.images.files().filter(|(name, _)| is_gpu_memory(name));
+    for (name, member) in images.filter(|(_, member)| !member.bytes().is_empty()) {
+        let item = Item {
+            name: Text::from(name),
+            kind: "gpu-memory",
+            size: member.size,
+            pids: Vec::new(),
+            member: member.name().into_owned(),
+        };
+        regions.push(SearchRegion {
+            content: Content::Bytes { base: 0, bytes: member.bytes().clone(), at: Some(0) },
+            source: Source::GpuMemory,
+            owner: Owner::Item(Arc::new(item)),
+        });
+    }
 }
 
 /// Adds what of the pages images belongs to nothing.

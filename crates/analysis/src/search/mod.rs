@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::content::Item;
-pub(crate) use self::content::queue_name;
+pub(crate) use self::content::{is_gpu_memory, queue_name};
 pub use self::{
     coverage::{Coverage, Scanned, Stop, Unscanned},
     source::Source,
@@ -192,6 +192,9 @@ pub fn regions_with<'a>(
     }
     if wants(&[Source::Unclaimed]) {
         content::add_unclaimed(case, &mut regions);
+    }
+    if wants(&[Source::GpuMemory]) {
+        content::add_gpu_memory(case, &mut regions);
     }
     if wants(&[Source::Pipe, Source::SocketQueue, Source::MessageQueue, Source::Tty]) {
         content::add_queues(case, wanted, &mut regions);

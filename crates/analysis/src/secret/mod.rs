@@ -21,7 +21,7 @@ pub(crate) use self::{
 };
 use crate::{
     Case, Text,
-    report::checkpointed,
+    dated::checkpointed,
     search::{RegionFacts, Source},
 };
 
@@ -90,7 +90,7 @@ impl Context {
             namespace: container.namespace.clone(),
             pod: container.pod.clone().filter(|_| is_kubernetes),
             pod_uid: container.pod_uid.clone(),
-            checkpointed: checkpointed(case.checkpoint).map(|(time, _)| time),
+            checkpointed: checkpointed(case.checkpoint).map(|found| found.time),
         }
     }
 }

@@ -81,6 +81,13 @@ pub(super) fn stream(options: &mut Options, stream: &proto::TcpStreamEntry) {
     set(options, "tcp_cork", stream.cork);
     set(options, "tcp_nodelay", stream.nodelay);
     set(options, "tcp_mss_clamp", stream.mss_clamp);
+    let agreed = bit_names(Show::TcpOptions, u64::from(stream.opt_mask.unwrap_or(0)), Numbering::default());
+    set(options, "tcp_options", agreed);
+    set(options, "tcp_snd_wscale", stream.snd_wscale);
+    set(options, "tcp_rcv_wscale", stream.rcv_wscale);
+    set(options, "tcp_snd_wnd", stream.snd_wnd);
+    set(options, "tcp_rcv_wnd", stream.rcv_wnd);
+    set(options, "tcp_max_window", stream.max_window);
 }
 
 pub(super) fn unix(options: &mut Options, socket: &proto::UnixSkEntry) {

@@ -4,7 +4,7 @@ use ckptfx_parser::Diagnostic;
 use jiff::Timestamp;
 
 use super::{Event, Kind, Reliability};
-use crate::{Case, clues, summary};
+use crate::{Case, clues, dated, summary};
 
 /// Creation, start, restore, checkpoint and boot.
 pub(super) fn engine(case: &Case<'_>, list: &mut Vec<Event>, diagnostics: &mut Vec<Diagnostic>) {
@@ -20,7 +20,7 @@ pub(super) fn engine(case: &Case<'_>, list: &mut Vec<Event>, diagnostics: &mut V
             }
             _ => (Kind::Checkpointed, format!("container {name} was checkpointed")),
         };
-        let reliability = if kind == Kind::NodeBooted { Reliability::Derived } else { Reliability::Recorded };
+        let reliability = if time.derived { Reliability::Derived } else { Reliability::Recorded };
         let source = time.source.into_bytes();
         list.push(Event::new(time.time, kind, source, reliability).saying(message.into_bytes()));
     }
@@ -33,6 +33,9 @@ pub(super) fn images(case: &Case<'_>, list: &mut Vec<Event>) {
         let event = Event::new(time, Kind::NetworkDumped, source.into_bytes(), Reliability::Recorded);
         list.push(event.saying("CRIU saved addresses and routes"));
     }
+    if dated::doubt(case.checkpoint).is_some() {
+        return;
+    }
     let mut written: Vec<(i64, &str)> = images
         .files()
         .filter_map(|(name, member)| Some((member.archived_mtime().filter(|time| *time > 0)?, name)))
@@ -44,6 +47,6 @@ pub(super) fn images(case: &Case<'_>, list: &mut Vec<Event>) {
         let Some((seconds, name)) = image else { continue };
         let Ok(time) = Timestamp::from_second(*seconds) else { continue };
         let message = format!("image {name} was written");
-        list.push(Event::new(time, kind, *name, Reliability::Recorded).saying(message.into_bytes()));
+        list.push(Event::new(time, kind, *name, Reliability::Derived).saying(message.into_bytes()));
     }
 }

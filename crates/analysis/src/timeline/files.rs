@@ -1,7 +1,11 @@
 //! Times of files: changes of the file systems, and deleted files.
 
 use super::{Event, Kind, Reliability, Subject, Wish};
-use crate::{Case, Text, file_use::FileUse, recover, rootfs};
+use crate::{
+    Case, Text,
+    file_use::{self, FileUse},
+    recover, rootfs,
+};
 
 /// Files that the tars of the archive hold.
 pub(super) fn changed(case: &mut Case<'_>, wish: &Wish<'_>, list: &mut Vec<Event>) {
@@ -9,10 +13,10 @@ pub(super) fn changed(case: &mut Case<'_>, wish: &Wish<'_>, list: &mut Vec<Event
     for change in rootfs::changes(case, wish.sources, &look, wish.wanted, !wish.filtered) {
         let Some(time) = change.mtime else { continue };
         let kind = change.kind.unwrap_or("file");
-        let user = change.pids.first().and_then(|pid| case.task(*pid));
         let subject = Subject {
-            pid: user.map(|task| task.process.pid),
-            comm: user.and_then(|task| task.process.comm.clone()),
+            pid: None,
+            comm: None,
+            holders: change.pids,
             path: Some(change.path.clone()),
             file_kind: change.kind,
             size: change.size,
@@ -34,10 +38,10 @@ pub(super) fn ghosts(case: &mut Case<'_>, wish: &Wish<'_>, list: &mut Vec<Event>
         if wish.filtered && facts.users.is_empty() {
             continue;
         }
-        let user = facts.users.first();
         let subject = Subject {
-            pid: user.map(|user| user.pid),
-            comm: user.and_then(|user| user.comm.clone()),
+            pid: None,
+            comm: None,
+            holders: file_use::pids(&facts.users),
             path: facts.name.clone(),
             file_kind: None,
             size: Some(facts.size),

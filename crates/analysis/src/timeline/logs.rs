@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::{Event, Kind, Reliability};
-use crate::{Case, Text, log, report};
+use crate::{Case, Text, log};
 
 /// Lines that the container wrote and the engine dated.
 pub(super) fn container(case: &mut Case<'_>, list: &mut Vec<Event>) {
@@ -18,14 +18,11 @@ pub(super) fn container(case: &mut Case<'_>, list: &mut Vec<Event>) {
 /// Errors and warnings of CRIU, whose log counts from its own start: about when the engine dates the checkpoint.
 pub(super) fn dump(case: &mut Case<'_>, list: &mut Vec<Event>) {
     // Other sources of that time are from the end of the dump.
-    let Some(start) = report::checkpointed(case.checkpoint).filter(|(_, source)| source == "config.dump")
-    else {
-        return;
-    };
+    let Some(start) = case.checkpoint.container.checkpointed else { return };
     each(case, log::Source::Dump, &mut |line| {
         let Some(offset) = line.offset_us.filter(|_| line.level.is_some()) else { return };
         let offset = i64::try_from(offset).map(jiff::SignedDuration::from_micros);
-        let Some(time) = offset.ok().and_then(|offset| start.0.checked_add(offset).ok()) else { return };
+        let Some(time) = offset.ok().and_then(|offset| start.checked_add(offset).ok()) else { return };
         let event = Event::new(time, Kind::DumpLogEntry, line.member, Reliability::Derived);
         list.push(event.saying(line.text));
     });

@@ -143,16 +143,21 @@ impl Kind {
     /// What the time means, and what it does not.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::NodeBooted => "time of the checkpoint less the uptime that the dump recorded",
+            Self::NodeBooted => {
+                "time of the checkpoint less the uptime that the dump recorded: as wrong as that time is"
+            }
             Self::ContainerCreated | Self::ContainerStarted | Self::ContainerRestored => {
                 "by the engine, with the clock of the node"
             }
             Self::Checkpointed => {
-                "the engine's stamp is from before the dump, other sources are from its end"
+                "the engine's stamp is from before the dump; a derived time is from its end, or from whoever packed the \
+                 images"
             }
             Self::NetworkDumped => "whole second in which the container was frozen already",
-            Self::FirstImageWritten => "the dump was running",
-            Self::LastImageWritten => "the dump had ended, or was about to",
+            Self::FirstImageWritten => "the dump was running, if the archive was not packed anew",
+            Self::LastImageWritten => {
+                "the dump had ended, or was about to, if the archive was not packed anew"
+            }
             Self::FileModified => "last change of the content; who may write the file can set any time",
             Self::GhostModified => "last change of the content before the dump; it can be set to any time",
             Self::GhostAccessed => {
@@ -199,10 +204,12 @@ impl Reliability {
 /// What an event is about. Each key is null when it does not apply or is not recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Subject {
-    /// A process, as seen in the container.
+    /// The process that did it, or has it, as seen in the container. Who changed or read a file is not recorded.
     pub pid: Option<u32>,
     /// Its name.
     pub comm: Option<Text>,
+    /// Processes that had the file open when the checkpoint was made, whoever changed or read it.
+    pub holders: Vec<u32>,
     /// A file, by its path in the container.
     pub path: Option<Text>,
     /// Kind of the file: `regular`, `directory`, …
@@ -320,7 +327,9 @@ pub fn events(case: &mut Case<'_>, wish: &Wish<'_>) -> std::io::Result<Vec<Event
 
 /// Says which events are later than the checkpoint: a clock that was changed, or a time that was made up.
 fn note_order(case: &mut Case<'_>, list: &[Event]) {
-    let Some((checkpointed, _)) = crate::report::checkpointed(case.checkpoint) else { return };
+    let Some(checkpointed) = crate::dated::checkpointed(case.checkpoint).map(|found| found.time) else {
+        return;
+    };
     // The engine's stamp is taken before the dump, which may last a while.
     let end = list.iter().filter(|event| event.kind == Kind::LastImageWritten).map(|event| event.time).max();
     let end = end.map_or(checkpointed, |end| end.max(checkpointed));

@@ -164,7 +164,7 @@ pub fn subject(report: &Report<'_>) -> Vec<(&'static str, String)> {
         ("Evidence", Some(head.evidence.name.clone())),
         ("Part of it", head.evidence.part.clone()),
         ("Format", Some(head.evidence.format.clone())),
-        ("Size", Some(format!("{} bytes", head.evidence.bytes))),
+        ("Size", head.evidence.bytes.map(|bytes| format!("{bytes} bytes"))),
         ("SHA-256", head.evidence.sha256.clone()),
         ("Engine", Some(container.engine.to_owned())),
         ("Container", container.name.clone()),
@@ -176,6 +176,7 @@ pub fn subject(report: &Report<'_>) -> Vec<(&'static str, String)> {
         ("Runtime", container.runtime.clone()),
         ("Created", container.created.map(|time| time.to_string())),
         ("Checkpointed", container.checkpointed.map(|time| time.to_string())),
+        ("Time derived from", container.checkpointed_from.clone()),
     ];
     rows.retain(|(_, value)| value.is_some());
     rows.into_iter().map(|(name, value)| (name, show(value.unwrap_or_default().as_bytes()))).collect()
@@ -202,7 +203,7 @@ pub fn custody(report: &Report<'_>) -> Vec<(&'static str, String)> {
         ("Examiner", text(&custody.examiner)),
         ("Machine", text(&custody.host)),
         ("Evidence", Some(show(head.evidence.name.as_bytes()))),
-        ("Size", Some(format!("{} bytes", head.evidence.bytes))),
+        ("Size", head.evidence.bytes.map(|bytes| format!("{bytes} bytes"))),
         ("SHA-256", Some(head.evidence.sha256.clone().unwrap_or(hash))),
         ("Tool", Some(format!("{} {}", head.document.tool.name, head.document.tool.version))),
         ("Rules", Some(rules.join("; "))),

@@ -1,5 +1,6 @@
 //! The form that mactime of the Sleuth Kit reads:
-//! `MD5|name|inode|mode|UID|GID|size|atime|mtime|ctime|crtime`, times in whole seconds, 0 for none.
+//! `MD5|name|inode|mode|UID|GID|size|atime|mtime|ctime|crtime`, times in whole seconds. mactime passes over times below
+//! 0, and prints 0 as a date in the year 0.
 
 use std::io::Write as _;
 
@@ -7,6 +8,9 @@ use anyhow::Result;
 use ckptfx_analysis::timeline::{Event, Kind};
 
 use crate::{render::Output, untrusted::show};
+
+/// A time that is not known.
+const NONE: i64 = -1;
 
 pub fn write(events: &[Event], output: &mut Output) -> Result<()> {
     for event in events {
@@ -29,15 +33,18 @@ fn line(event: &Event) -> String {
     };
     // The separator cannot be quoted.
     let name = name.replace('|', "\\x7c");
-    let number = |value: Option<u64>| value.unwrap_or(0).to_string();
-    let seconds = event.time.as_second().max(0);
+    // What is no file has no owner; that of a file may be unknown, and is not root then.
+    let unknown = if is_file { "-1" } else { "0" };
+    let number = |value: Option<u64>| value.map_or_else(|| unknown.to_owned(), |value| value.to_string());
+    let seconds = event.time.as_second();
     let (atime, mtime, crtime) = match event.kind {
-        Kind::GhostAccessed => (seconds, 0, 0),
-        _ if is_file => (0, seconds, 0),
-        _ => (0, 0, seconds),
+        Kind::GhostAccessed => (seconds, NONE, NONE),
+        _ if is_file => (NONE, seconds, NONE),
+        _ => (NONE, NONE, seconds),
     };
     let (uid, gid) = (number(subject.uid), number(subject.gid));
-    format!("0|{name}|0|{}|{uid}|{gid}|{}|{atime}|{mtime}|0|{crtime}", mode(event), number(subject.size))
+    let size = subject.size.unwrap_or(0);
+    format!("0|{name}|0|{}|{uid}|{gid}|{size}|{atime}|{mtime}|{NONE}|{crtime}", mode(event))
 }
 
 /// `r/rrwxr-xr-x`, as the Sleuth Kit writes it: kind by name, kind by inode, permissions.

@@ -42,6 +42,7 @@ pub const VIEW: View<Event> = View {
             "subject.mode",
             "subject.uid",
             "subject.gid",
+            "subject.holders",
         ],
     },
     table: &[

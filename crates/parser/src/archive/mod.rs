@@ -167,7 +167,7 @@ pub struct Archive {
 
 impl Archive {
     /// An archive without members.
-    fn under(limits: &Limits) -> Self {
+    pub(crate) fn under(limits: &Limits) -> Self {
         Self { limits: *limits, ..Self::default() }
     }
 

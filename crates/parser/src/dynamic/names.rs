@@ -37,6 +37,8 @@ pub(super) fn flags(show: Show, numbering: Numbering) -> Option<Flags> {
         Show::CloneFlags => bits(CLONE),
         Show::DescriptorFlags => bits(&[(1, "FD_CLOEXEC")]),
         Show::EpollEvents => bits(EPOLL),
+        Show::FanotifyInit => bits(FANOTIFY_INIT),
+        Show::FanotifyMark => bits(FANOTIFY_MARK),
         Show::FanotifyMask => bits(FANOTIFY),
         Show::InotifyMask => bits(INOTIFY),
         Show::InterfaceFlags => bits(INTERFACE),
@@ -61,12 +63,13 @@ pub(super) fn flags(show: Show, numbering: Numbering) -> Option<Flags> {
 /// The table of a presentation that shows a number.
 pub(super) fn numbers(show: Show, numbering: Numbering) -> Option<Numbers> {
     Some(match show {
+        Show::AutofsMode => &[(0, "DIRECT"), (1, "INDIRECT"), (2, "OFFSET")],
         Show::BpfMapType => BPF_MAP_TYPE,
         Show::Clock => CLOCK,
         Show::Fstype => FSTYPE,
         Show::IpProtocol => IP_PROTOCOL,
         Show::LockKind => &[(1, "POSIX"), (2, "FLOCK"), (4, "OFD"), (8, "LEASE")],
-        Show::LockType => &[(0, "F_RDLCK"), (1, "F_WRLCK"), (2, "F_UNLCK")],
+        Show::LockType => LOCK_TYPE,
         Show::NetlinkProtocol => NETLINK_PROTOCOL,
         Show::NetworkLock => &[(0, "IPTABLES"), (1, "NFTABLES"), (2, "SKIP")],
         Show::PacketMembership => &[
@@ -327,11 +330,49 @@ const FANOTIFY: Bits = &[
     (0x400, "FAN_DELETE_SELF"),
     (0x800, "FAN_MOVE_SELF"),
     (0x1000, "FAN_OPEN_EXEC"),
+    (0x4000, "FAN_Q_OVERFLOW"),
+    (0x8000, "FAN_FS_ERROR"),
     (0x1_0000, "FAN_OPEN_PERM"),
     (0x2_0000, "FAN_ACCESS_PERM"),
     (0x4_0000, "FAN_OPEN_EXEC_PERM"),
+    (0x10_0000, "FAN_PRE_ACCESS"),
+    (0x100_0000, "FAN_MNT_ATTACH"),
+    (0x200_0000, "FAN_MNT_DETACH"),
     (0x800_0000, "FAN_EVENT_ON_CHILD"),
+    (0x1000_0000, "FAN_RENAME"),
     (0x4000_0000, "FAN_ONDIR"),
+];
+
+const FANOTIFY_INIT: Bits = &[
+    (0x1, "FAN_CLOEXEC"),
+    (0x2, "FAN_NONBLOCK"),
+    (0x4, "FAN_CLASS_CONTENT"),
+    (0x8, "FAN_CLASS_PRE_CONTENT"),
+    (0x10, "FAN_UNLIMITED_QUEUE"),
+    (0x20, "FAN_UNLIMITED_MARKS"),
+    (0x40, "FAN_ENABLE_AUDIT"),
+    (0x80, "FAN_REPORT_PIDFD"),
+    (0x100, "FAN_REPORT_TID"),
+    (0x200, "FAN_REPORT_FID"),
+    (0x400, "FAN_REPORT_DIR_FID"),
+    (0x800, "FAN_REPORT_NAME"),
+    (0x1000, "FAN_REPORT_TARGET_FID"),
+    (0x2000, "FAN_REPORT_FD_ERROR"),
+    (0x4000, "FAN_REPORT_MNT"),
+];
+
+const FANOTIFY_MARK: Bits = &[
+    (0x1, "FAN_MARK_ADD"),
+    (0x2, "FAN_MARK_REMOVE"),
+    (0x4, "FAN_MARK_DONT_FOLLOW"),
+    (0x8, "FAN_MARK_ONLYDIR"),
+    (0x10, "FAN_MARK_MOUNT"),
+    (0x20, "FAN_MARK_IGNORED_MASK"),
+    (0x40, "FAN_MARK_IGNORED_SURV_MODIFY"),
+    (0x80, "FAN_MARK_FLUSH"),
+    (0x100, "FAN_MARK_FILESYSTEM"),
+    (0x200, "FAN_MARK_EVICTABLE"),
+    (0x400, "FAN_MARK_IGNORE"),
 ];
 
 const FSTYPE: Numbers = &[
@@ -447,6 +488,21 @@ const MOUNT: Bits = &[
     (0x80_0000, "MS_I_VERSION"),
     (0x100_0000, "MS_STRICTATIME"),
     (0x200_0000, "MS_LAZYTIME"),
+];
+
+/// What a lock is, as `fcntl` names it. CRIU adds 4 to what a lease that is being broken shall become, and writes
+/// mandatory locks by the names of `flock`.
+const LOCK_TYPE: Numbers = &[
+    (0, "F_RDLCK"),
+    (1, "F_WRLCK"),
+    (2, "F_UNLCK"),
+    (4, "F_RDLCK | LEASE_BREAKING"),
+    (5, "F_WRLCK | LEASE_BREAKING"),
+    (6, "F_UNLCK | LEASE_BREAKING"),
+    (0x20, "LOCK_MAND"),
+    (0x60, "LOCK_MAND | LOCK_READ"),
+    (0xa0, "LOCK_MAND | LOCK_WRITE"),
+    (0xe0, "LOCK_MAND | LOCK_RW"),
 ];
 
 const NETLINK_PROTOCOL: Numbers = &[

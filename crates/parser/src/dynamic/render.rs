@@ -7,7 +7,10 @@ use super::{
     schema::{Field, Schema},
     show::{self, Host, Show},
 };
-use crate::wire::{self, Fields};
+use crate::{
+    image::upcoming,
+    wire::{self, Fields},
+};
 
 /// Turns messages of one image into JSON.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +26,16 @@ impl Renderer {
         message: &MessageDescriptor,
         bytes: &[u8],
     ) -> Result<Map<String, Json>, String> {
-        let message = DynamicMessage::decode(message.clone(), bytes).map_err(|error| error.to_string())?;
-        Ok(self.message(&message))
+        let decode = |bytes: &[u8]| DynamicMessage::decode(message.clone(), bytes);
+        match decode(bytes) {
+            Ok(message) => Ok(self.message(&message)),
+            Err(error) => {
+                let kept = upcoming::without(message.name(), bytes).and_then(|kept| decode(&kept).ok());
+                let mut object = self.message(&kept.ok_or_else(|| error.to_string())?);
+                object.insert("undecodable".to_owned(), show::base64(bytes));
+                Ok(object)
+            }
+        }
     }
 
     fn message(&self, message: &DynamicMessage) -> Map<String, Json> {

@@ -1,9 +1,12 @@
 //! Opening evidence: whatever the responder has, told by its content, becomes checkpoints.
 
+mod folder;
 mod image;
 mod layout;
 mod nested;
 
+pub use folder::{Look, Survey, look, survey};
+pub(crate) use image::IndexFacts;
 pub(crate) use layout::{Place, find as find_places, join};
 pub use nested::{BaseImage, open_base_image, open_nested};
 
@@ -12,6 +15,7 @@ pub use crate::archive::Sieve;
 use std::{
     fs::File,
     io::{self, Write as _},
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -42,16 +46,23 @@ pub enum Input {
 
 impl Input {
     /// The name shown in output: the last part of the path, so that no path of the analyst's machine
-    /// gets into a report.
+    /// gets into a report. Bytes that are not UTF-8 are escaped.
     pub fn name(&self) -> String {
+        text::escape_invalid(&self.raw_name()).into_owned()
+    }
+
+    /// The same as it is.
+    fn raw_name(&self) -> Vec<u8> {
         match self {
             Self::Path(path) => path
                 .canonicalize()
                 .unwrap_or_else(|_| path.clone())
                 .file_name()
-                .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
-            Self::Stdin => "stdin".to_owned(),
-            Self::Bytes(_) => "bytes".to_owned(),
+                .unwrap_or(path.as_os_str())
+                .as_bytes()
+                .to_vec(),
+            Self::Stdin => b"stdin".to_vec(),
+            Self::Bytes(_) => b"bytes".to_vec(),
         }
     }
 }
@@ -74,8 +85,14 @@ pub struct OpenOptions<'a> {
 /// Opened evidence: one checkpoint or several.
 #[derive(Debug)]
 pub struct Evidence {
-    /// Name of the file or directory, without its path.
+    /// Name of the file or directory, without its path; bytes that are not UTF-8 are escaped.
     pub name: String,
+    /// The exact name, where it is not UTF-8.
+    pub raw_name: Option<Vec<u8>>,
+    /// Where it lies below what was named, as far as that tells it from other evidence. Known to who looked for it.
+    pub path: Option<Vec<u8>>,
+    /// As much of the path as a line needs to tell it from other evidence.
+    pub shown: Option<Vec<u8>>,
     /// `tar`, `tar+gzip`, `directory`, `oci-layout`, `oci-archive`, `docker-archive`, `criu-stream`, …
     pub format: String,
     /// Size in bytes of what was given: of the file, or of all files of the directory.
@@ -93,22 +110,24 @@ pub struct Evidence {
 pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
     let name = input.name();
     let mut diagnostics = Vec::new();
+    let raw_name = Some(input.raw_name()).filter(|raw| std::str::from_utf8(raw).is_err());
     let unpacked = unpack(input, &name, options, &mut diagnostics)?;
     let parent = match options.parent {
         Some(path) => {
             let input = Input::Path(path.to_path_buf());
             let name = input.name();
             let unpacked = unpack(&input, &name, options, &mut diagnostics)?;
-            Some(unpacked.archives.into_iter().map(|(_, archive)| archive).collect::<Vec<_>>())
+            Some(unpacked.archives.into_iter().map(|found| found.archive).collect::<Vec<_>>())
         }
         None => None,
     };
     let mut checkpoints = Vec::new();
-    for (label, archive) in unpacked.archives {
+    for Found { label, index, archive } in unpacked.archives {
         diagnostics.extend(archive.diagnostics.iter().cloned());
         nested::report_sparse(&archive, &mut diagnostics);
         for place in layout::find(&archive) {
-            checkpoints.push(Checkpoint::new(label.clone(), &archive, place, parent.as_deref()));
+            let (label, index) = (label.clone(), index.clone());
+            checkpoints.push(Checkpoint::new(label, index, &archive, place, parent.as_deref()));
         }
     }
     if checkpoints.is_empty() {
@@ -116,17 +135,35 @@ pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
                       wrote, an unpacked one, or a directory of CRIU images";
         // What was lost may be why there is none.
         let lost = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Loss);
+        let is_damaged = lost.is_some();
         let reason = lost.map_or(reason.to_owned(), |lost| format!("{reason}; {}", lost.message));
-        return Err(Error::NotACheckpoint { name, reason });
+        return Err(Error::NotACheckpoint { name, reason, is_damaged });
     }
-    Ok(Evidence { name, format: unpacked.format, bytes: unpacked.bytes, checkpoints, diagnostics })
+    let (format, bytes) = (unpacked.format, unpacked.bytes);
+    Ok(Evidence { name, raw_name, path: None, shown: None, format, bytes, checkpoints, diagnostics })
 }
 
 struct Unpacked {
     format: String,
     bytes: u64,
-    /// Archives that may each hold checkpoints, with what tells them apart.
-    archives: Vec<(Option<String>, Arc<Archive>)>,
+    archives: Archives,
+}
+
+/// Archives that may each hold checkpoints.
+type Archives = Vec<Found>;
+
+struct Found {
+    /// What tells it from others of the same evidence.
+    label: Option<String>,
+    /// What the index that lists it says of it.
+    index: Option<IndexFacts>,
+    archive: Arc<Archive>,
+}
+
+impl Found {
+    fn whole(archive: Archive) -> Self {
+        Self { label: None, index: None, archive: Arc::new(archive) }
+    }
 }
 
 /// An archive, and those behind its end, with what they came in, or bytes that are no archive.
@@ -208,7 +245,7 @@ fn unpack(
     if looks_like_stream(&bytes) {
         let archive = index_stream(&[bytes], name, &options.limits)
             .map_err(|source| Error::Read { path: PathBuf::from(name), source })?;
-        let archives = vec![(None, Arc::new(archive))];
+        let archives = vec![Found::whole(archive)];
         return Ok(Unpacked { format: format!("criu-stream{suffix}"), bytes: size, archives });
     }
     let reason = match bytes.len() {
@@ -219,7 +256,7 @@ fn unpack(
             first_bytes(&bytes)
         ),
     };
-    Err(Error::NotACheckpoint { name: name.to_owned(), reason })
+    Err(Error::NotACheckpoint { name: name.to_owned(), reason, is_damaged: bytes.is_empty() })
 }
 
 fn first_bytes(bytes: &[u8]) -> String {
@@ -391,9 +428,9 @@ fn unpack_directory(
 ) -> Result<Unpacked> {
     let bytes = archive.members().iter().map(|member| member.size).sum();
     if layout::find_any(&archive).is_none() && !is_oci(&archive) && !is_docker(&archive) {
-        let files = archive.members().iter().filter(|member| member.kind == MemberKind::File);
+        // The shards of one stream have no names that tell.
         let mut shards = Vec::new();
-        for member in files {
+        for member in archive.members().iter().filter(|member| folder::may_be_shard(member)) {
             let plain = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
             if looks_like_stream(&plain.stored.bytes) {
                 shards.push(plain.stored.bytes);
@@ -402,7 +439,7 @@ fn unpack_directory(
         if !shards.is_empty() {
             let archive = index_stream(&shards, name, &options.limits)
                 .map_err(|source| Error::Read { path: PathBuf::from(name), source })?;
-            let archives = vec![(None, Arc::new(archive))];
+            let archives = vec![Found::whole(archive)];
             return Ok(Unpacked { format: "criu-stream".to_owned(), bytes, archives });
         }
     }
@@ -429,6 +466,10 @@ fn is_docker(archive: &Archive) -> bool {
     archive.find(b"manifest.json").is_some() && archive.find(b"spec.dump").is_none()
 }
 
+fn is_pod(archive: &Archive) -> bool {
+    archive.find(b"pod.dump").is_some() || archive.find(b"pod.options").is_some()
+}
+
 fn kind_of(archive: &Archive) -> Contents {
     if is_oci(archive) {
         Contents::Oci
@@ -438,8 +479,6 @@ fn kind_of(archive: &Archive) -> Contents {
         Contents::Plain
     }
 }
-
-type Archives = Vec<(Option<String>, Arc<Archive>)>;
 
 /// Looks through an archive and through those behind its end; the kind is that of the first.
 fn all_contents(
@@ -460,9 +499,10 @@ fn all_contents(
             "another archive follows the end of the one before; what it holds is shown as a part of its own";
         diagnostics.push(Diagnostic::note("second-archive", name, message).at(start));
         match contents(archive, name, options, diagnostics) {
-            Ok((_, parts)) => found.extend(parts.into_iter().map(|(label, archive)| {
+            Ok((_, parts)) => found.extend(parts.into_iter().map(|part| {
                 let place = format!("archive at byte {start}");
-                (Some(label.map_or(place.clone(), |label| format!("{place}: {label}"))), archive)
+                let label = part.label.map_or(place.clone(), |label| format!("{place}: {label}"));
+                Found { label: Some(label), ..part }
             })),
             Err(error) => {
                 diagnostics.push(Diagnostic::loss("unreadable-archive", name, error.to_string()).at(start));
@@ -472,46 +512,66 @@ fn all_contents(
     Ok((kind, found))
 }
 
-/// Looks through images and pod archives for the archives inside them.
+/// Looks through images and pod archives for the archives inside them. Images of CRIU that lie beside these are
+/// a checkpoint as well: a file that is put there hides none.
 fn contents(
     archive: Archive,
     name: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<(Contents, Archives)> {
-    if is_oci(&archive) {
-        return Ok((Contents::Oci, image::open_oci(&archive, name, options, diagnostics)?));
-    }
-    if is_docker(&archive) {
-        return Ok((Contents::Docker, image::open_docker(&archive, name, options, diagnostics)?));
-    }
-    // CRI-O 1.25 and 1.26 wrote one complete archive per container of a pod (archives.md §1.3).
-    if archive.find(b"pod.dump").is_some() || archive.find(b"pod.options").is_some() {
-        let mut archives = Vec::new();
-        let nested = archive
-            .members()
-            .iter()
-            .filter(|member| member.kind == MemberKind::File && member.path.ends_with(b".tar"));
-        let mut nested = nested;
-        for member in nested.by_ref().take(count(options.limits.archives)) {
-            let plain = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
-            let label = text::escape_invalid(member.path.strip_suffix(b".tar").unwrap_or(&member.path));
-            let archive = plain.index_one(&member.name(), options).unwrap_or_else(|| {
-                let mut none = Archive::default();
-                none.diagnostics.push(Diagnostic::loss("unreadable-archive", member.name(), "it is no tar"));
-                none
-            });
-            archives.push((Some(label.into_owned()), Arc::new(archive)));
+    let kind = kind_of(&archive);
+    let is_plain = layout::find_any(&archive).is_some();
+    let inside = match kind {
+        Contents::Oci => image::open_oci(&archive, name, options, diagnostics),
+        Contents::Docker => image::open_docker(&archive, name, options, diagnostics),
+        Contents::Plain => open_pod(&archive, name, options, diagnostics),
+    };
+    let mut archives = match inside {
+        Err(error) if is_plain => {
+            diagnostics.push(Diagnostic::loss("unreadable-archive", name, error.to_string()));
+            Archives::new()
         }
-        let more = nested.count();
-        if more > 0 {
-            let what = format!("{more} archives of the pod are not read");
-            diagnostics.push(reached("too-many-members", name, "archives", what));
-        }
-        if !archives.is_empty() {
-            diagnostics.extend(archive.diagnostics.iter().cloned());
-            return Ok((Contents::Plain, archives));
-        }
+        inside => inside?,
+    };
+    let kind = if is_plain && archives.is_empty() { Contents::Plain } else { kind };
+    if is_plain || archives.is_empty() {
+        archives.push(Found::whole(archive));
+    } else {
+        diagnostics.extend(archive.diagnostics);
     }
-    Ok((Contents::Plain, vec![(None, Arc::new(archive))]))
+    Ok((kind, archives))
+}
+
+/// CRI-O 1.25 and 1.26 wrote one complete archive per container of a pod (archives.md §1.3).
+fn open_pod(
+    archive: &Archive,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Archives> {
+    let mut archives = Archives::new();
+    if !is_pod(archive) {
+        return Ok(archives);
+    }
+    let mut nested = archive
+        .members()
+        .iter()
+        .filter(|member| member.kind == MemberKind::File && member.path.ends_with(b".tar"));
+    for member in nested.by_ref().take(count(options.limits.archives)) {
+        let plain = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
+        let label = text::escape_invalid(member.path.strip_suffix(b".tar").unwrap_or(&member.path));
+        let archive = plain.index_one(&member.name(), options).unwrap_or_else(|| {
+            let mut none = Archive::default();
+            none.diagnostics.push(Diagnostic::loss("unreadable-archive", member.name(), "it is no tar"));
+            none
+        });
+        archives.push(Found { label: Some(label.into_owned()), index: None, archive: Arc::new(archive) });
+    }
+    let more = nested.count();
+    if more > 0 {
+        let what = format!("{more} archives of the pod are not read");
+        diagnostics.push(reached("too-many-members", name, "archives", what));
+    }
+    Ok(archives)
 }

@@ -64,7 +64,11 @@ pub fn open_base_image(
 ) -> Result<BaseImage> {
     let input = Input::Path(path.to_path_buf());
     let name = input.name();
-    let not_an_image = |reason: &str| Error::NotACheckpoint { name: name.clone(), reason: reason.to_owned() };
+    let not_an_image = |reason: &str| Error::NotACheckpoint {
+        name: name.clone(),
+        reason: reason.to_owned(),
+        is_damaged: false,
+    };
     let archive = match load(&input, &name, options, diagnostics)? {
         Ok((archives, ..)) => archives.into_iter().next().unwrap_or_default(),
         Err(_) => {

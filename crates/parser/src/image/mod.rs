@@ -8,6 +8,7 @@ pub mod registry;
 #[cfg(test)]
 mod tests;
 mod typed;
+pub(crate) mod upcoming;
 
 use std::{ops::Range, sync::atomic::AtomicU64};
 

@@ -7,6 +7,7 @@ use super::{
     framing::{Framing, open_as},
     payload::Parts,
     registry::{Kind, Payload},
+    upcoming,
 };
 use crate::{
     Diagnostic, Reports,
@@ -136,12 +137,14 @@ fn read_entries<T: Image>(
         match decode(file.name, &entry) {
             Ok(located) => found.push(located),
             Err(problem) => {
-                reports.push(problem, diagnostics);
-                // How much of the pages image it takes is not known, nor where the bytes of those after it are.
-                if headed {
-                    break;
+                let kept = without_upcoming(file.name, &entry);
+                reports.push(kept.as_ref().map_or(problem, |(_, problem)| problem.clone()), diagnostics);
+                match kept {
+                    Some((located, _)) => found.push(located),
+                    // How much of the pages image it takes is not known, nor where the bytes of those after it are.
+                    None if headed => break,
+                    None => continue,
                 }
-                continue;
             }
         }
         if let Some(problem) = missing_fields(file.name, presence, &entry) {
@@ -157,6 +160,21 @@ fn missing_fields(name: &str, presence: Presence, entry: &Entry<'_>) -> Option<D
     let missing = presence.missing(entry.body)?;
     let message = format!("entry {} lacks {missing}, which CRIU always writes", entry.index);
     Some(Diagnostic::loss("missing-field", name, message).at(entry.offset))
+}
+
+/// Decodes a message without the fields whose types are not settled.
+fn without_upcoming<T: Image>(name: &str, entry: &Entry<'_>) -> Option<(Located<T>, Diagnostic)> {
+    let kept = upcoming::without(T::KIND.descriptor().message()?, entry.body)?;
+    let value = T::decode(kept.as_slice()).ok()?;
+    let end = entry.offset.saturating_add(entry.body.len() as u64);
+    let message =
+        format!("a field of entry {} is of a later CRIU and not of the type that is expected", entry.index);
+    let located = Located {
+        value,
+        body: entry.offset..end,
+        payload: end..end.saturating_add(entry.payload.len() as u64),
+    };
+    Some((located, Diagnostic::loss("unknown-field", name, message).at(entry.offset)))
 }
 
 /// Decodes one message.

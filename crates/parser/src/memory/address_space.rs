@@ -15,6 +15,8 @@ pub enum Unavailable {
     Unmapped,
     /// The page was not written: its bytes are only in the mapped file.
     OnlyInFile,
+    /// Mapped, but after the end of the file or shared object: there is no byte, and reading gives SIGBUS.
+    PastEnd,
     /// Left on the source machine to be fetched at restore.
     Lazy,
     /// In a parent dump that is not in the evidence.
@@ -39,6 +41,7 @@ impl Unavailable {
         match self {
             Self::Unmapped => "unmapped",
             Self::OnlyInFile => "only-in-file",
+            Self::PastEnd => "past-end",
             Self::Lazy => "lazy",
             Self::InMissingParent => "in-missing-parent",
             Self::Encoded => "encoded",
@@ -55,6 +58,7 @@ impl Unavailable {
         match self {
             Self::Unmapped => "not mapped",
             Self::OnlyInFile => "only in the mapped file, which the checkpoint does not hold",
+            Self::PastEnd => "after the end of the file",
             Self::Lazy => "left on the node for lazy migration",
             Self::InMissingParent => "in a parent dump that was not given",
             Self::Encoded => "compressed or encrypted",
@@ -168,7 +172,12 @@ impl<'a> AddressSpace<'a> {
                 fill(own, from, to, |_, _| Err(Unavailable::NeverDumped), runs);
             }
             VmaKind::FilePrivate(_) | VmaKind::FileShared(_) => {
-                fill(own, from, to, |_, _| Err(Unavailable::OnlyInFile), runs);
+                let end = vma.end_of_file(self.page_size).clamp(from, to);
+                let own: Vec<_> = own.collect();
+                let before = own.iter().filter_map(|run| run.clip(from, end));
+                fill(before, from, end, |_, _| Err(Unavailable::OnlyInFile), runs);
+                let after = own.iter().filter_map(|run| run.clip(end, to));
+                fill(after, end, to, |_, _| Err(Unavailable::PastEnd), runs);
             }
             VmaKind::Unknown => fill(own, from, to, |_, _| Err(Unavailable::UnknownBacking), runs),
             VmaKind::Shared(key) | VmaKind::MemfdPrivate(key) => {
@@ -312,7 +321,7 @@ fn object_runs<'a>(
     let lost_from = object.pages.lost_from.unwrap_or(u64::MAX).clamp(first, end);
     fill(object.pages.within(first, lost_from), first, lost_from, |_, _| Ok(Captured::Zero), &mut mapped);
     fill(object.pages.within(lost_from, end), lost_from, end, |_, _| Err(Unavailable::Lost), &mut mapped);
-    push(&mut mapped, end, last - end, Err(Unavailable::Unmapped));
+    push(&mut mapped, end, last - end, Err(Unavailable::PastEnd));
     for mut run in mapped {
         run.start = run.start - vma.offset + vma.start;
         if let Ok(Captured::Page(page)) = &mut run.content {

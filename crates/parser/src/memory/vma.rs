@@ -102,6 +102,8 @@ pub struct Vma {
     pub name: Vec<u8>,
     /// Whether the backing file has lost its name.
     pub deleted: bool,
+    /// Size of a mapped regular file, as far as it is recorded.
+    pub file_size: Option<u64>,
 }
 
 impl Vma {
@@ -115,6 +117,14 @@ impl Vma {
         let bit = |mask: u32, letter: char| if self.prot & mask != 0 { letter } else { '-' };
         let shared = if self.flags & SHARED != 0 { 's' } else { 'p' };
         [bit(1, 'r'), bit(2, 'w'), bit(4, 'x'), shared].iter().collect()
+    }
+
+    /// First address behind the last page that the mapped file reaches into; where that is not known, that of the
+    /// address space.
+    pub(super) fn end_of_file(&self, page_size: u64) -> u64 {
+        let mapped = self.file_size.map(|size| size.saturating_sub(self.offset));
+        let pages = mapped.and_then(|mapped| mapped.checked_next_multiple_of(page_size));
+        pages.and_then(|pages| self.start.checked_add(pages)).unwrap_or(u64::MAX)
     }
 
     /// Whether the address lies in it.
@@ -234,7 +244,12 @@ fn read_mapping(
     } else {
         (VmaKind::Anonymous, Vec::new(), false)
     };
+    let file = match kind {
+        VmaKind::FilePrivate(id) | VmaKind::FileShared(id) => files.regular(id),
+        _ => None,
+    };
     Vma {
+        file_size: file.and_then(size_of_regular),
         start,
         end,
         offset: entry.pgoff.unwrap_or(0),
@@ -246,6 +261,13 @@ fn read_mapping(
         name,
         deleted,
     }
+}
+
+/// The size of a file that ends where its size says: devices and files of `/sys` can be mapped and have none.
+fn size_of_regular(file: &proto::RegFileEntry) -> Option<u64> {
+    /// `S_IFREG` among the bits of the type.
+    const REGULAR: (u32, u32) = (0o170_000, 0o100_000);
+    file.size.filter(|size| *size > 0 && file.mode.is_some_and(|mode| mode & REGULAR.0 == REGULAR.1))
 }
 
 fn file_name(id: u32, files: &FileTable) -> (Vec<u8>, bool) {

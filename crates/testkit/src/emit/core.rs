@@ -34,7 +34,8 @@ pub(crate) fn tasks(checkpoint: &Checkpoint, process: &Process, images: &mut Ima
         process.seccomp_filter,
         &[],
         process.cg_set,
-    );
+    )
+    .raw(process.extra_thread.as_bytes());
     let core = Message::new()
         .uint(1, mtype(checkpoint.arch))
         .when(field == 2, |core| core.message(2, &info))

@@ -4,6 +4,9 @@ use super::{Container, pretty};
 use crate::member::{Member, Members};
 use serde_json::{Value, json};
 
+/// The time at which [`Container::new`] says that the container was created, in whole seconds.
+const CREATED: u64 = crate::TIME - 60;
+
 /// Which generation of Podman.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PodmanVersion {
@@ -20,7 +23,7 @@ impl Container {
     pub fn podman(&self, version: PodmanVersion) -> Members {
         let newer = version >= PodmanVersion::V5;
         let mut out = Members::new();
-        out.push(Member::directory("artifacts/", 0o755));
+        out.push(Member::directory("artifacts/", 0o755).mtime(CREATED));
         if newer {
             let devshm = self.devshm.clone().unwrap_or_default().dot_slash();
             out.file("devshm-checkpoint.tar", 0o644, devshm.to_tar());
@@ -36,7 +39,7 @@ impl Container {
             out.file("stats-dump", 0o644, self.checkpoint.stats_dump());
         }
         if let Some(log) = &self.log {
-            out.file("ctr.log", 0o640, log.clone());
+            out.push(Member::file("ctr.log", 0o640, log.clone()).mtime(CREATED + 1));
         }
         let directory = if self.checkpoint.pre_dump { "pre-checkpoint" } else { "checkpoint" };
         out.list.extend(self.images(directory, self.directory_mode, 0o600));

@@ -32,7 +32,10 @@ pub fn header(report: &Report<'_>) -> Markup {
             p.sub {
                 code { (show(head.evidence.name.as_bytes())) }
                 @if let Some(part) = &head.evidence.part { " [" (show(part.as_bytes())) "]" }
-                @if let Some(time) = head.container.checkpointed { " · checkpointed " time { (format!("{time:.0}")) } }
+                @if let Some(time) = head.container.checkpointed {
+                    " · checkpointed " @if head.container.checkpointed_from.is_some() { "about " }
+                    time { (format!("{time:.0}")) }
+                }
                 @if let Some(case) = &report.custody.case { " · case " (show(case.as_bytes())) }
                 @if let Some(examiner) = &report.custody.examiner { " · examined by " (show(examiner.as_bytes())) }
             }

@@ -1,37 +1,35 @@
-//! Commands that people typed: what programs with GNU history (bash, and others that use readline) keep in memory
-//! even when they write no history file, and what was typed and not read yet.
+//! Commands that people typed: what programs with a line editor (GNU readline, libedit, linenoise) keep in memory even
+//! when they write no history file, and what was typed and not read yet.
+
+mod libedit;
+mod linenoise;
+mod readline;
+mod words;
 
 use std::collections::BTreeMap;
 
 use ckptfx_parser::{
     Diagnostic,
-    image::ByteOrder,
     memory::{AddressSpace, Region, captured_regions},
-    proto::core_entry::March,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::words::{Words, c_string, is_line};
 use crate::{
     Case, Task, Text,
     queue::{self, Direction},
 };
 
-/// Longest line that is read, in bytes.
-const MAX_LINE: u64 = 64 << 10;
-/// Digits of a time between 2001 and 2286: all that history lines of containers can have.
-const DIGITS: usize = 10;
 /// Longest run of text beside a time that is taken for a line of a history file.
 const MAX_TEXT_LINE: usize = 4 << 10;
-/// Most times that are kept of a process.
-const MAX_STAMPS: usize = 1 << 20;
 
 /// How a command was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
-    /// A history entry: pointers to the line and to its time stand side by side.
+    /// An entry in the list of a line editor.
     HistoryEntry,
     /// Text in the form of a history file: a line with `#` and the time, and the line after it. It may be of a file
     /// that was only read.
@@ -60,7 +58,8 @@ pub struct TypedCommand {
     pub comm: Option<Text>,
     /// Its executable.
     pub exe: Option<Text>,
-    /// When it was entered, by the clock of the container; null when nothing tells.
+    /// When it was entered, by the clock of the container; null when nothing tells: only GNU history keeps it. Of a line
+    /// that the program read from its history file it may be the time of reading.
     #[schemars(with = "Option<String>")]
     pub time: Option<Timestamp>,
     /// What was typed. Null when the entry is there, but its line is not captured.
@@ -107,14 +106,6 @@ pub fn commands(
     Ok(list)
 }
 
-/// A time in memory: its address and the address of the byte after its digits.
-struct Stamp {
-    time: Timestamp,
-    end: u64,
-    /// The byte after the digits.
-    ends_with: u8,
-}
-
 fn of_process(
     case: &Case<'_>,
     task: &Task<'_>,
@@ -123,171 +114,82 @@ fn of_process(
 ) -> std::io::Result<Vec<TypedCommand>> {
     space.pages.unpack(diagnostics);
     let regions = captured_regions(&space.pages)?;
-    let mut stamps: BTreeMap<u64, Stamp> = BTreeMap::new();
-    for region in &regions {
-        find_stamps(region, &mut stamps);
-    }
-    if stamps.len() >= MAX_STAMPS {
-        let message = format!("more than {MAX_STAMPS} times of history lines; the rest is not looked at");
-        diagnostics.push(Diagnostic::loss("too-many", format!("pid {}", task.process.pid), message));
-    }
-    if stamps.is_empty() {
-        return Ok(Vec::new());
-    }
+    let words = Words::of_task(case, task);
     let command = |time, line, address: u64, found| TypedCommand {
         pid: Some(task.process.pid),
         comm: task.process.comm.clone(),
         exe: task.process.exe.clone(),
-        time: Some(time),
+        time,
         line,
         address: Some(format!("{address:#x}")),
         found,
     };
+    let mut list: Vec<TypedCommand> = timeless(case, task, space, &regions, &words)
+        .into_iter()
+        .map(|(line, at)| command(None, Some(line), at, Found::HistoryEntry))
+        .collect();
+    let mut stamps = BTreeMap::new();
+    for region in &regions {
+        readline::find_stamps(region, &words, &mut stamps);
+    }
+    if stamps.len() >= readline::MAX_STAMPS {
+        let most = readline::MAX_STAMPS;
+        let message = format!("more than {most} times of history lines; the rest is not looked at");
+        diagnostics.push(Diagnostic::loss("too-many", format!("pid {}", task.process.pid), message));
+    }
+    if stamps.is_empty() {
+        return Ok(list);
+    }
     // In the order of the list, where it is found; then by address.
     let mut found: Vec<((usize, u64), TypedCommand)> = Vec::new();
-    let words = Words { size: pointer_size(task), order: case.checkpoint.images.order };
-    let entries: BTreeMap<u64, Entry> =
-        regions.iter().flat_map(|region| entries(region, &stamps, &words)).collect();
-    let places = list_order(&regions, &entries, &words);
-    for (address, entry) in &entries {
+    for entry in readline::entries(&regions, &stamps, &words) {
         let Some(known) = stamps.get(&entry.stamp) else { continue };
         let text = c_string(space, case, entry.line);
+        // A text and its end are two pointers as well, and a number may follow the text.
+        let ends_there = |text: &Text| entry.line.checked_add(text.0.len() as u64) == Some(entry.stamp);
+        if text.as_ref().is_some_and(ends_there) {
+            continue;
+        }
         let at = if text.is_some() { entry.line } else { entry.stamp };
-        let place = places.get(address).copied().unwrap_or(usize::MAX);
-        found.push(((place, *address), command(known.time, text, at, Found::HistoryEntry)));
+        let place = (entry.place, entry.address);
+        found.push((place, command(Some(known.time), text, at, Found::HistoryEntry)));
     }
     for region in &regions {
         let end = region.start.saturating_add(region.bytes().len() as u64);
         for (_, stamp) in stamps.range(region.start..end).filter(|(_, stamp)| stamp.ends_with == b'\n') {
             let at = stamp.end.saturating_add(1);
             if let Some(line) = text_line(region, at) {
-                found.push(((usize::MAX, at), command(stamp.time, Some(line), at, Found::HistoryText)));
+                let line = command(Some(stamp.time), Some(line), at, Found::HistoryText);
+                found.push(((usize::MAX, at), line));
             }
         }
     }
     found.sort_by_key(|(place, command)| (command.time, *place, command.found));
-    Ok(found.into_iter().map(|(_, command)| command).collect())
+    list.extend(found.into_iter().map(|(_, command)| command));
+    Ok(list)
 }
 
-/// `#` and ten digits, ended by NUL (an entry's time) or a line feed (a line of a history file).
-fn find_stamps(region: &Region<'_>, stamps: &mut BTreeMap<u64, Stamp>) {
-    let bytes = region.bytes();
-    for at in memchr::memchr_iter(b'#', bytes) {
-        let Some((digits, rest)) = bytes.get(at.saturating_add(1)..).and_then(|b| b.split_at_checked(DIGITS))
-        else {
-            continue;
-        };
-        let Some(ends_with) = rest.first().copied().filter(|byte| matches!(byte, 0 | b'\n')) else {
-            continue;
-        };
-        if !digits.iter().all(u8::is_ascii_digit) || digits.first() == Some(&b'0') {
-            continue;
-        }
-        let seconds = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-        if let Some(time) = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()) {
-            let start = region.start.saturating_add(at as u64);
-            let end = start.saturating_add(1 + DIGITS as u64);
-            if stamps.len() >= MAX_STAMPS {
-                return;
-            }
-            stamps.insert(start, Stamp { time, end, ends_with });
-        }
+/// Lines of the editors that keep no times, the oldest first, with where they are.
+fn timeless(
+    case: &Case<'_>,
+    task: &Task<'_>,
+    space: &AddressSpace<'_>,
+    regions: &[Region<'_>],
+    words: &Words,
+) -> Vec<(Text, u64)> {
+    let exe = task.process.exe.as_ref().map(|exe| exe.0.as_slice()).unwrap_or_default();
+    let exe = exe.strip_suffix(b" (deleted)").unwrap_or(exe);
+    let line = |at: u64| Some((c_string(space, case, at).filter(is_line)?, at));
+    if linenoise::is_in(exe) {
+        let is_of_program =
+            |vma: &&ckptfx_parser::memory::Vma| vma.permissions() == "rw-p" && vma.name != b"[stack]";
+        let variables: Vec<_> = space.vmas.iter().filter(is_of_program).collect();
+        return linenoise::lines(regions, &variables, words).into_iter().filter_map(line).collect();
     }
-}
-
-fn pointer_size(task: &Task<'_>) -> usize {
-    match task.core.as_ref().and_then(|core| March::try_from(core.mtype?).ok()) {
-        Some(March::Arm) => 4,
-        _ => 8,
+    if libedit::is_in(exe, space.vmas.iter().map(|vma| &vma.name)) {
+        return libedit::lines(regions, words).into_iter().filter_map(|(text, _)| line(text)).collect();
     }
-}
-
-/// Pointers as the machine writes them.
-struct Words {
-    size: usize,
-    order: ByteOrder,
-}
-
-impl Words {
-    /// The words of a region with their addresses.
-    fn of<'r>(&'r self, region: &'r Region<'_>) -> impl Iterator<Item = (u64, u64)> + 'r {
-        let step = self.size as u64;
-        let words = region.bytes().chunks_exact(self.size).map(|bytes| self.value(bytes));
-        (0_u64..)
-            .zip(words)
-            .map(move |(index, word)| (region.start.saturating_add(index.saturating_mul(step)), word))
-    }
-
-    fn value(&self, bytes: &[u8]) -> u64 {
-        let add = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
-        match self.order {
-            ByteOrder::Little => bytes.iter().rev().fold(0, add),
-            ByteOrder::Big => bytes.iter().fold(0, add),
-        }
-    }
-}
-
-/// What an entry points at.
-struct Entry {
-    line: u64,
-    stamp: u64,
-}
-
-/// `HIST_ENTRY` of GNU history begins with pointers to the line and to its time: pairs of pointers of which the second
-/// leads to a time, by address.
-fn entries(region: &Region<'_>, stamps: &BTreeMap<u64, Stamp>, words: &Words) -> Vec<(u64, Entry)> {
-    let mut found = Vec::new();
-    let mut before = None;
-    for (address, word) in words.of(region) {
-        if let Some((start, line)) = before.filter(|(_, line)| *line != 0)
-            && stamps.get(&word).is_some_and(|stamp| stamp.ends_with == 0)
-        {
-            found.push((start, Entry { line, stamp: word }));
-        }
-        before = Some((address, word));
-    }
-    found
-}
-
-/// The place of each entry in the list of pointers to them: the longest run of such pointers. A list that grew may have
-/// left shorter copies behind.
-fn list_order(regions: &[Region<'_>], entries: &BTreeMap<u64, Entry>, words: &Words) -> BTreeMap<u64, usize> {
-    let mut longest: Vec<u64> = Vec::new();
-    if entries.is_empty() {
-        return BTreeMap::new();
-    }
-    for region in regions {
-        let mut run: Vec<u64> = Vec::new();
-        // One more word ends the last run.
-        for word in words.of(region).map(|(_, word)| word).chain([0]) {
-            if entries.contains_key(&word) {
-                run.push(word);
-            } else if run.len() > longest.len() {
-                longest = std::mem::take(&mut run);
-            } else {
-                run.clear();
-            }
-        }
-    }
-    longest.into_iter().zip(0..).collect()
-}
-
-/// The string at an address, without its NUL; none when its end is not captured.
-fn c_string(space: &AddressSpace<'_>, case: &Case<'_>, address: u64) -> Option<Text> {
-    let mut text = Vec::new();
-    let mut position = address;
-    let limit = address.checked_add(MAX_LINE)?;
-    while position < limit {
-        let end = (position | (space.page_size.max(1) - 1)).checked_add(1)?;
-        let bytes = space.bytes(position, end, MAX_LINE, &case.shared).ok()?;
-        if let Some(nul) = memchr::memchr(0, &bytes) {
-            text.extend_from_slice(bytes.get(..nul)?);
-            return Some(Text(text));
-        }
-        text.extend_from_slice(&bytes);
-        position = end;
-    }
-    None
+    Vec::new()
 }
 
 /// The line of text at an address, if it is one: not empty, without control bytes, and ended in the region.
@@ -334,7 +236,13 @@ mod tests {
             .bytes(0x3000, entry(HEAP + 0x100, HEAP + 0x10))
             .bytes(0x3020, entry(HEAP + 0x1ffc, HEAP + 0x40))
             // Its line is not captured.
-            .bytes(0x3040, entry(0xdead_0000, HEAP + 0x40))
+            .bytes(0x60, "#1795472151\0")
+            .bytes(0x3040, entry(0xdead_0000, HEAP + 0x60))
+            // The list.
+            .bytes(0x4000, [HEAP + 0x3020, HEAP + 0x3040, HEAP + 0x3000].map(u64::to_le_bytes).concat())
+            // Pairs that no list has: registers that were saved, memory that was freed.
+            .bytes(0x5000, entry(HEAP + 0x100, HEAP + 0x10))
+            .bytes(0x5020, entry(8, HEAP + 0x40))
             // A pointer to a time without one to a line, and one into the middle of a time.
             .bytes(0x3060, entry(0, HEAP + 0x40))
             .bytes(0x3080, entry(HEAP + 0x100, HEAP + 0x41));
@@ -357,15 +265,90 @@ mod tests {
         };
         let heap = Vma::heap(HEAP, 0x4000)
             .bytes(0x10, "#1795472151\0")
+            .bytes(0x20, "#1795472151\0")
+            .bytes(0x30, "#1795472151\0")
             .bytes(0x100, "one\0two\0three\0")
             .bytes(0x1000, entry(HEAP + 0x104, HEAP + 0x10))
-            .bytes(0x1020, entry(HEAP + 0x108, HEAP + 0x10))
-            .bytes(0x1040, entry(HEAP + 0x100, HEAP + 0x10))
+            .bytes(0x1020, entry(HEAP + 0x108, HEAP + 0x20))
+            .bytes(0x1040, entry(HEAP + 0x100, HEAP + 0x30))
             .bytes(0x2000, pointers(&[0x1000, 0x1040]))
             .bytes(0x3000, pointers(&[0x1040, 0x1000, 0x1020]));
         let list = found(heap, |shell| shell);
         let lines: Vec<_> = list.iter().map(|(_, line, _)| line.as_deref().unwrap()).collect();
         assert_eq!(lines, ["one", "two", "three"]);
+    }
+
+    /// Other programs than bash mark the time with NUL, or with what they like.
+    #[test]
+    fn any_program_with_readline_has_entries() {
+        let pointers: Vec<u8> =
+            [HEAP + 0x1000, HEAP + 0x1020].iter().flat_map(|at| at.to_le_bytes()).collect();
+        let heap = Vma::heap(HEAP, 0x4000)
+            .bytes(0x10, "\x001795472151\0")
+            .bytes(0x20, ";1795472152\0")
+            .bytes(0x100, "select 1;\0select 2;\0")
+            // A text, its end and a number behind it are no entry, and neither is one time twice.
+            .bytes(0x238, "key\x001795472153\0")
+            .bytes(0x1000, entry(HEAP + 0x100, HEAP + 0x10))
+            .bytes(0x1020, entry(HEAP + 0x10a, HEAP + 0x20))
+            .bytes(0x1040, entry(HEAP + 0x234, HEAP + 0x238))
+            .bytes(0x1060, entry(HEAP + 0x10a, HEAP + 0x10))
+            .bytes(0x2000, pointers)
+            .bytes(0x2040, (HEAP + 0x1040).to_le_bytes())
+            .bytes(0x2060, (HEAP + 0x1060).to_le_bytes());
+        let line = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found(heap, |shell| shell.comm("psql")),
+            [
+                (Some(1_795_472_151), line("select 1;"), Found::HistoryEntry),
+                (Some(1_795_472_152), line("select 2;"), Found::HistoryEntry),
+            ]
+        );
+    }
+
+    /// A ring of libedit: number, text, data, next (older), previous (newer).
+    #[test]
+    fn libedit_keeps_lines_without_times() {
+        let node = |number: u64, text: u64, next: u64, previous: u64| -> Vec<u8> {
+            let pointer = |place: u64| if place == 0 { 0 } else { HEAP + place };
+            // The upper half beside the number is not written.
+            let words = [number | 0xdead << 32, pointer(text), 0, pointer(next), pointer(previous)];
+            words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        };
+        let head: Vec<u8> =
+            [0, 0, 0, HEAP + 0x240, HEAP + 0x200].iter().flat_map(|word: &u64| word.to_le_bytes()).collect();
+        let heap = Vma::heap(HEAP, 0x2000)
+            .bytes(0x20, "show tables;\0drop table t;\0")
+            .bytes(0x180, head)
+            .bytes(0x200, node(1, 0x20, 0x180, 0x240))
+            .bytes(0x240, node(2, 0x2d, 0x200, 0x180))
+            // A neighbour that does not lead back.
+            .bytes(0x280, node(3, 0x20, 0x240, 0x180));
+        let line = |text: &str| Some(text.to_owned());
+        let expected = [
+            (None, line("show tables;"), Found::HistoryEntry),
+            (None, line("drop table t;"), Found::HistoryEntry),
+        ];
+        assert_eq!(found(heap.clone(), |shell| shell.exe("/usr/bin/mariadb")), expected);
+        assert_eq!(found(heap, |shell| shell.exe("/usr/bin/other")), []);
+    }
+
+    #[test]
+    fn redis_cli_keeps_lines_without_times() {
+        let pointers: Vec<u8> = [HEAP + 0x20, HEAP + 0x30].iter().flat_map(|at| at.to_le_bytes()).collect();
+        let heap = Vma::heap(HEAP, 0x2000)
+            .bytes(0x20, "keys *\0")
+            .bytes(0x30, "get secret\0")
+            .bytes(0x100, pointers)
+            // What follows the room of the array.
+            .bytes(0x100 + 800, [0xff; 8]);
+        let numbers: Vec<u8> = [100_u32, 2].iter().flat_map(|number| number.to_le_bytes()).collect();
+        let variables = Vma::anonymous(0x5554_0000_0000, 0x1000)
+            .bytes(0x100, numbers)
+            .bytes(0x110, (HEAP + 0x100).to_le_bytes());
+        let list = found(heap, |shell| shell.exe("/usr/bin/redis-cli").memory(variables));
+        let lines: Vec<_> = list.iter().map(|(_, line, _)| line.as_deref().unwrap()).collect();
+        assert_eq!(lines, ["keys *", "get secret"]);
     }
 
     #[test]
