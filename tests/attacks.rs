@@ -205,6 +205,17 @@ fn headers_that_repeat_cost_in_proportion_to_their_length() {
 }
 
 #[test]
+fn the_time_is_looked_at_within_a_search() {
+    let memory = ckptfx_testkit::Vma::anonymous(0x10_0000, 1 << 20).bytes(0, vec![b'a'; 1 << 20]);
+    let process = ckptfx_testkit::Process::new(1).memory(memory);
+    let members = Container::new(ckptfx_testkit::Checkpoint::new().process(process)).crio(CrioVersion::V1_29);
+    let started = Instant::now();
+    let ended = bounded("grep-mem -c --timeout 2 -E -e a{1,20000}x", &members.to_tar());
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+}
+
+#[test]
 fn many_small_bombs_give_no_more_than_a_big_one() {
     let zeros = Members {
         list: vec![ckptfx_testkit::Member::with_body("zeros", 0o644, Body::Zeros(6 << 20))],
@@ -284,6 +295,34 @@ fn processes_that_share_one_table_have_it_once() {
         assert!(ended.stdout.len() < 32 << 20, "{words}: {}", ended.stdout.len());
     }
     assert_eq!(bounded("ps -o json", &tar).status, Some(0));
+}
+
+#[test]
+fn what_all_threads_and_processes_have_in_common_is_counted() {
+    // One chain of filters for every thread, and one set of control groups for every process.
+    let filter = |prev: Option<u32>| {
+        let program = Message::new().bytes(1, [6, 0, 0, 0, 0, 0, 0xff, 0x7f]);
+        program.maybe(prev, |filter, prev| filter.uint(2, prev)).into_bytes()
+    };
+    let chain = (0..20_000_u32)
+        .fold(Message::new(), |chain, at| chain.bytes(1, filter((at < 19_999).then_some(at + 1))));
+    let members = family(100, &|pid| ckptfx_testkit::Process::new(pid).bare().seccomp(0));
+    let with = |name: &str, body: Vec<u8>| {
+        let mut members = members.clone();
+        let entry = [&u32::try_from(body.len()).expect("a length").to_le_bytes()[..], &body].concat();
+        let member = members.find_mut(name);
+        member.body = Body::Bytes([damage::cut(&member.body.to_vec(), 8), entry].concat());
+        Outer::Zstd.pack(&members.to_tar())
+    };
+    let ended = bounded("creds -o json", &with("checkpoint/seccomp.img", chain.into_bytes()));
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("limit chained-filters"), "{}", ended.stderr);
+    let control = Message::new().bytes(1, b"cpu").bytes(2, b"/x").into_bytes();
+    let set = (0..20_000).fold(Message::new().uint(1, 2_u32), |set, _| set.bytes(2, &control));
+    let groups = Message::new().bytes(1, set.into_bytes()).into_bytes();
+    let ended = bounded("ps -o json", &with("checkpoint/cgroup.img", groups));
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("limit named-cgroups"), "{}", ended.stderr);
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! Seccomp filters and who is under them (`format.md §3.4`).
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use ckptfx_parser::{
     Diagnostic, ImageDirectory,
     dynamic::lookup,
+    limits::reached,
     proto::{self, core_entry::March},
 };
 use schemars::JsonSchema;
@@ -79,6 +84,9 @@ pub(crate) struct Filters<'a> {
     criu: CriuVersion,
     disassemble: bool,
     listings: RefCell<HashMap<(u32, March), Listing>>,
+    /// How many more filters of chains may be followed; none when that was exceeded.
+    room: Cell<Option<u64>>,
+    is_told: Cell<bool>,
 }
 
 impl<'a> Filters<'a> {
@@ -90,7 +98,16 @@ impl<'a> Filters<'a> {
     ) -> Self {
         let entry: Option<proto::SeccompEntry> = images.read_one("seccomp.img", diagnostics);
         let filters = entry.map(|entry| entry.seccomp_filters).unwrap_or_default();
-        Self { images, filters, criu, disassemble, listings: RefCell::default() }
+        let room = Cell::new(Some(images.limits().chained_filters));
+        Self {
+            images,
+            filters,
+            criu,
+            disassemble,
+            listings: RefCell::default(),
+            room,
+            is_told: Cell::default(),
+        }
     }
 
     /// Whether two chains are the same programs with the same flags. CRIU writes the filters of each thread anew.
@@ -130,6 +147,11 @@ impl<'a> Filters<'a> {
             Some(first) if mode == 2 => self.chain(first, machine, diagnostics),
             _ => Vec::new(),
         };
+        if self.room.get().is_none() && !self.is_told.replace(true) {
+            let most = self.images.limits().chained_filters;
+            let what = format!("of the chains of all threads the first {most} filters are followed");
+            diagnostics.push(reached("bad-filter-chain", "seccomp.img", "chained-filters", what));
+        }
         let mode = match mode {
             // Releases that wrote the first image format did not look at it.
             0 => (self.criu >= CriuVersion(1, 6)).then_some("disabled"),
@@ -153,17 +175,16 @@ impl<'a> Filters<'a> {
     /// Positions of a chain, as far as they lead to filters and not in a circle.
     fn positions(&self, first: u32) -> Vec<u32> {
         let mut found = Vec::new();
-        let mut seen = vec![false; self.filters.len()];
+        let mut seen = HashSet::new();
         let mut next = Some(first);
-        while let Some(position) = next {
-            let Some(slot) = usize::try_from(position).ok().and_then(|index| seen.get_mut(index)) else {
-                break;
-            };
-            if std::mem::replace(slot, true) {
-                break;
-            }
+        while let Some(filter) = next.and_then(|position| self.get(position))
+            && let Some(position) = next
+            && seen.insert(position)
+            && self.room.get().is_some()
+        {
+            self.room.set(self.room.get().and_then(|room| room.checked_sub(1)));
             found.push(position);
-            next = self.get(position).and_then(|filter| filter.prev);
+            next = filter.prev;
         }
         found
     }
@@ -171,6 +192,9 @@ impl<'a> Filters<'a> {
     /// The filters of a chain, the oldest first.
     fn chain(&self, first: u32, machine: March, diagnostics: &mut Vec<Diagnostic>) -> Vec<Filter> {
         let positions = self.positions(first);
+        if self.room.get().is_none() {
+            return Vec::new();
+        }
         let dangling = match positions.last() {
             None => Some(first),
             Some(last) => self.get(*last).and_then(|filter| filter.prev),

@@ -80,6 +80,8 @@ limits! {
     threads: "threads" = 128 << 10, "Threads of all processes of one checkpoint.";
     shared_descriptors: "shared-descriptors" = 1 << 18, "Descriptors that are listed once more for each further process that shares the table they are in, and of files in flight for each further receiver.";
     holders: "holders" = 1 << 24, "Holders that are named beside the open files, sockets and queues of one checkpoint, all together.";
+    chained_filters: "chained-filters" = 1 << 20, "Filters of system calls in the chains of all threads, each counted for each of them.";
+    named_cgroups: "named-cgroups" = 1 << 20, "Control groups that are named beside all processes together.";
     mappings: "mappings" = 1 << 20, "Mappings of one process.";
     name_bytes: "name-bytes" = 4096, "Length of the name of an open file, in bytes; the kernel has none longer (PATH_MAX).";
     argument_bytes: "argument-bytes" = 4 << 20, "Length of a command line or an environment, in bytes.";

@@ -181,6 +181,9 @@ pub(crate) struct Context<'c> {
     longest_arguments: u64,
     /// Memory that is left for the command lines and environments: many processes may claim the same pages.
     room: Cell<u64>,
+    /// Control groups that may still be named; none when there were more.
+    cgroup_room: Cell<Option<u64>>,
+    most_cgroups: u64,
 }
 
 impl<'c> Context<'c> {
@@ -208,6 +211,8 @@ impl<'c> Context<'c> {
             criu: clues::criu_version(images, inventory),
             longest_arguments: images.limits().argument_bytes,
             room: Cell::new(images.limits().all_argument_bytes),
+            cgroup_room: Cell::new(Some(images.limits().named_cgroups)),
+            most_cgroups: images.limits().named_cgroups,
         }
     }
 
@@ -427,12 +432,21 @@ impl<'c> Context<'c> {
         let Some(set) = set.filter(|set| *set != 0 && Some(*set) != self.root_cg_set) else {
             return Vec::new();
         };
-        let cgroups = self.cgroups.get(&set).cloned();
+        let cgroups = self.cgroups.get(&set);
+        let length = cgroups.map_or(0, |cgroups| cgroups.len() as u64);
+        if let Some(room) = self.cgroup_room.get() {
+            self.cgroup_room.set(room.checked_sub(length));
+            if length > room {
+                let what =
+                    format!("beside all processes the first {} control groups are named", self.most_cgroups);
+                diagnostics.push(reached("too-many-entries", "cgroup.img", "named-cgroups", what));
+            }
+        }
         if cgroups.is_none() && self.root_cg_set.is_some() {
             let message = format!("control group set {set} is missing: the paths of its processes are lost");
             diagnostics.push(Diagnostic::loss("missing-image", "cgroup.img", message));
         }
-        cgroups.unwrap_or_default()
+        cgroups.filter(|_| self.cgroup_room.get().is_some()).cloned().unwrap_or_default()
     }
 }
 
