@@ -102,6 +102,9 @@ fn hostile_members_before_and_after_the_others() {
             survived(name, &ended);
             // Whatever is put in, the processes that were there are still told, unless a member of the
             // same name took the place of one.
+            if ["fifo", "PAX size"].contains(&name) {
+                continue;
+            }
             let mut told = processes(&ended);
             // A link to the image of a process has the number of one that is in no tree.
             if name == "hardlink inside" {
@@ -109,9 +112,7 @@ fn hostile_members_before_and_after_the_others() {
                 assert_eq!(added["pid"], 9);
                 assert!(ended.stderr.contains("not-in-tree"), "{}", ended.stderr);
             }
-            if !["fifo", "PAX size"].contains(&name) {
-                assert_eq!(told, before, "{name}, first: {first}");
-            }
+            assert_eq!(told, before, "{name}, first: {first}");
         }
     }
 }
