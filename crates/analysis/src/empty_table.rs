@@ -172,9 +172,7 @@ fn uses(case: &Case<'_>, pid: u32, diagnostics: &mut Vec<Diagnostic>) -> Option<
 fn inherits(case: &Case<'_>, descriptors: &Descriptors, pid: u32) -> Option<String> {
     let has = |other: u32| other != pid && !descriptors.of(other).is_empty();
     let others = || case.tasks.iter().map(|task| &task.process).filter(|process| has(process.pid));
-    if others().next().is_none() {
-        return None;
-    }
+    others().next()?;
     if let Some(child) = others().find(|process| process.ppid == Some(pid)) {
         return Some(format!("its child {} has some, and a child gets those of its parent", child.pid));
     }
