@@ -2,7 +2,7 @@
 
 use ckptfx_testkit::{
     Annotations, Container, Image, ImageFormat, LayerCompression, Member, Members, Outer, PodmanVersion,
-    RECIPES, Stream, rich,
+    RECIPES, Stream, damage, rich,
 };
 use serde_json::{Value, json};
 
@@ -131,13 +131,97 @@ fn scenario_archives_say_the_same_in_every_form() {
 }
 
 #[test]
-fn a_stale_tail_is_reported_and_not_read() {
+fn an_archive_behind_the_end_is_shown_as_a_part_of_its_own() {
+    let (first, second) = (plain("webserver-crio"), plain("webserver-podman"));
+    let tar = members(&first).stale_tail(second.clone()).to_tar();
+    let place = format!("archive at byte {}", tar.len() - second.len());
+    for (outer, input) in
+        [("tar", tar.clone()), ("tar+zstd", [Outer::Zstd.pack(&first), Outer::Zstd.pack(&second)].concat())]
+    {
+        let document = on_bytes(WORDS, input).status(0).json();
+        let [crio, podman] = document.as_array().expect("two documents").as_slice() else {
+            panic!("{document:#}")
+        };
+        for (part, engine, tar) in [(crio, "cri-o", &first), (podman, "podman", &second)] {
+            assert_eq!(part["processes"], facts(on_bytes(WORDS, tar)).0, "{outer} {engine}");
+            assert_eq!(part["container"]["engine"], engine);
+            assert_eq!(part["evidence"]["format"], outer);
+            assert_eq!(codes(part, false), ["second-archive"]);
+        }
+        if outer == "tar" {
+            assert_eq!(podman["evidence"]["part"], place);
+        }
+    }
+}
+
+#[test]
+fn bytes_behind_the_end_that_are_no_checkpoint_are_a_loss() {
     let tar = plain("webserver-crio");
-    let members = members(&tar).stale_tail(plain("webserver-podman"));
-    let document = on_bytes(WORDS, members.to_tar()).status(0).json();
+    let other = Members { list: vec![Member::file("etc/passwd", 0o644, "root\n")], ..Members::new() };
+    for tail in [b"hidden".to_vec(), other.to_tar(), vec![1; 5000]] {
+        let document = on_bytes(WORDS, members(&tar).stale_tail(tail).to_tar()).status(3).json();
+        assert_eq!(document["processes"], facts(on_bytes(WORDS, &tar)).0);
+        assert_eq!(codes(&document, true), ["trailing-data"]);
+    }
+    on_bytes(WORDS, members(&tar).stale_tail(vec![0; 5000]).to_tar()).status(0);
+}
+
+#[test]
+fn bytes_behind_the_end_of_a_nested_archive_are_a_loss() {
+    let mut members = members(&plain("shop-podman"));
+    let diff = members.find_mut("rootfs-diff.tar");
+    let other = Members { list: vec![Member::file("etc/hidden", 0o4755, "x")], ..Members::new() };
+    diff.body = [diff.body.to_vec(), other.to_tar()].concat().into();
+    let document = on_bytes("rootfs -o json", members.to_tar()).status(3).json();
+    assert_eq!(codes(&document, true), ["trailing-data"]);
+}
+
+#[test]
+fn members_of_one_path_that_differ_are_a_loss() {
+    let members = members(&plain("webserver-crio"));
+    let same = damage::duplicate(members.clone(), "config.dump", None);
+    assert_eq!(codes(&on_bytes(WORDS, same.to_tar()).status(0).json(), false), ["duplicate-member"]);
+    let other = damage::duplicate(members, "checkpoint/pages-1.img", Some(vec![7; 0x10000].into()));
+    let document = on_bytes(WORDS, other.to_tar()).status(3).json();
+    assert!(codes(&document, true).contains(&"duplicate-member"));
+    // What a search while decompressing leaves out cannot be compared, so that nothing is left out.
+    let ended = on_bytes("grep-mem -c -e nginx", Outer::Zstd.pack(&other.to_tar()));
+    assert_eq!(ended.status, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("duplicate-member"), "{}", ended.stderr);
+}
+
+#[test]
+fn padding_around_compressed_data_is_no_damage() {
+    let tar = plain("webserver-crio");
+    let zeros = vec![0; 1000];
+    for outer in [Outer::Gzip, Outer::Zstd, Outer::Xz, Outer::Bzip2, Outer::Lz4] {
+        on_bytes(WORDS, [outer.pack(&tar), zeros.clone()].concat()).status(0);
+        let document = on_bytes(WORDS, [outer.pack(&tar), b"hidden".to_vec()].concat()).status(3).json();
+        assert_eq!(codes(&document, true), ["truncated-compression"], "{outer:?}");
+    }
+    let (first, second) = tar.split_at(tar.len() / 2);
+    let padded = [Outer::Xz.pack(first), vec![0; 8], Outer::Xz.pack(second), vec![0; 4]].concat();
+    on_bytes(WORDS, padded).status(0);
+}
+
+#[test]
+fn a_damaged_first_header_costs_its_member_only() {
+    let tar = plain("webserver-crio");
+    let pids = |list: &[Value]| list.iter().map(|process| process["pid"].clone()).collect::<Vec<_>>();
+    let document = on_bytes(WORDS, damage::flip(&tar, 3)).status(3).json();
+    assert_eq!(pids(processes(&document)), pids(processes(&on_bytes(WORDS, &tar).json())));
+    assert_eq!(codes(&document, true), ["bad-header"]);
+}
+
+#[test]
+fn a_path_that_leads_out_makes_no_checkpoint() {
+    let tar = plain("webserver-crio");
+    let mut members = members(&tar);
+    let tree = members.find_mut("checkpoint/pstree.img").clone();
+    members.push(Member { path: b"checkpoint/../checkpoint/pstree.img".to_vec(), ..tree });
+    let document = on_bytes(WORDS, members.to_tar()).status(3).json();
     assert_eq!(document["processes"], facts(on_bytes(WORDS, &tar)).0);
-    assert_eq!(document["container"]["engine"], "cri-o");
-    assert_eq!(codes(&document, false), ["trailing-data"]);
+    assert_eq!(codes(&document, true), ["unsafe-path"]);
 }
 
 #[test]
@@ -186,14 +270,15 @@ fn expected(name: &str) -> Recipe {
         // Bare images do not say who made them.
         "runc" | "docker" => tar("unknown"),
         "chain" => Recipe { processes: &[1], ..tar("unknown") },
-        "ctr-index" => Recipe { format: "oci-archive", ..tar("unknown") },
+        "ctr-index" => Recipe { format: "oci-archive", ..tar("containerd") },
         "oci" | "oci-plain" | "oci-zstd" => Recipe { format: "oci-archive", ..tar("cri-o") },
         "docker-archive" => Recipe { format: "docker-archive", ..tar("cri-o") },
-        "stale-tail" => Recipe { noted: &["trailing-data"], ..tar("cri-o") },
+        "stale-tail" => Recipe { processes: &[4, 2], noted: &["second-archive"], ..tar("cri-o") },
         "empty-checkpoint" => {
             Recipe { processes: &[0], lost: &["missing-image", "no-images"], ..tar("cri-o") }
         }
-        "compressed-pages" | "cipher" => Recipe { lost: &["encoded-pages", "unavailable"], ..tar("podman") },
+        "compressed-pages" | "compressed-regions" => tar("podman"),
+        "cipher" => Recipe { lost: &["encoded-pages", "unavailable"], ..tar("podman") },
         "unknown-fields" => Recipe { processes: &[5], lost: &["missing-image"], ..tar("cri-o") },
         _ if ["x86-compat", "arm", "aarch64", "ppc64le", "s390x", "mips64", "loongarch64", "riscv64"]
             .contains(&name) =>

@@ -122,7 +122,7 @@ fn what_unpacks_to_too_much_is_cut_in_both_layers() {
     let inner = members.to_tar();
     let ended = bounded("rootfs --limit decompressed-bytes=8388608", &inner);
     assert_eq!(ended.status, Some(3), "{}", ended.stderr);
-    assert!(ended.stderr.contains("decompressed-ratio"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("decompressed-bytes"), "{}", ended.stderr);
     let mut outer = sample();
     outer.list.push(ckptfx_testkit::Member::with_body(
         "checkpoint/pages-9.img",
@@ -132,6 +132,76 @@ fn what_unpacks_to_too_much_is_cut_in_both_layers() {
     let ended = bounded("ps --limit decompressed-bytes=8388608", &Outer::Zstd.pack(&outer.to_tar()));
     assert_eq!(ended.status, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("truncated-compression"), "{}", ended.stderr);
+}
+
+/// The sample archive behind a file of so many MiB of one byte, in zstd frames of a MiB each.
+fn behind_a_large_file(mebibytes: usize, byte: u8) -> Vec<u8> {
+    let header = damage::huge_header("large", (mebibytes as u64) << 20, ckptfx_testkit::Dialect::Pax);
+    let content = Outer::Zstd.pack(&vec![byte; 1 << 20]).repeat(mebibytes);
+    [Outer::Zstd.pack(&header), content, Outer::Zstd.pack(&sample().to_tar())].concat()
+}
+
+#[test]
+fn zeros_end_no_archive_and_what_is_cut_costs_nothing_behind_it() {
+    let whole = bounded("ps -o json", &sample().to_tar()).json();
+    let zeros = bounded("ps -o json", &behind_a_large_file(3 << 10, 0));
+    assert_eq!(zeros.status, Some(0), "{}", zeros.stderr);
+    assert_eq!(zeros.json()["processes"], whole["processes"]);
+    let letters = bounded("ps -o json", &behind_a_large_file(1200, b'A'));
+    assert_eq!(letters.status, Some(3), "{}", letters.stderr);
+    let document = letters.json();
+    let pids = |document: &serde_json::Value| {
+        document["processes"]
+            .as_array()
+            .expect("processes")
+            .iter()
+            .map(|one| one["pid"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(pids(&document), pids(&whole));
+    let told = document["warnings"].as_array().expect("warnings");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let message = told[0]["message"].as_str().expect("text");
+    assert_eq!(told[0]["subject"], "large");
+    assert!(message.starts_with("of 1258291200 bytes the first 11"), "{message}");
+    assert!(message.contains("limit decompressed-ratio"), "{message}");
+}
+
+/// Seconds of processor time that a command took.
+#[track_caller]
+fn seconds(words: &str, archive: &[u8]) -> f64 {
+    let scratch = Scratch::new();
+    let path = scratch.put("archive.tar", archive);
+    let mut shell = Command::new("sh");
+    let script = "\"$@\" >/dev/null 2>&1; times";
+    shell.args(["-c", script, "sh"]).arg(program()).args(words.split_whitespace()).arg(path);
+    let ended = finish(&mut shell, b"");
+    let children = ended.text().lines().last().expect("times of children").to_owned();
+    let of = |text: &str| {
+        let (minutes, seconds) = text.trim_end_matches('s').split_once('m').expect("minutes");
+        minutes.parse::<f64>().expect("a number") * 60.0 + seconds.parse::<f64>().expect("a number")
+    };
+    children.split_whitespace().map(of).sum()
+}
+
+#[test]
+fn headers_that_repeat_cost_in_proportion_to_their_length() {
+    let header = b"PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nComment: imported-openssh-key\n";
+    let archive = |length: usize| {
+        let mut text = header.repeat(length / header.len());
+        text.resize(length.next_multiple_of(4096), b'\n');
+        let memory = ckptfx_testkit::Vma::anonymous(0x10_0000, text.len() as u64).bytes(0, text);
+        let process = ckptfx_testkit::Process::new(1).memory(memory);
+        Container::new(ckptfx_testkit::Checkpoint::new().process(process)).crio(CrioVersion::V1_29).to_tar()
+    };
+    let expression =
+        "grep-mem -c -E -e PuTTY-User-Key-File-2:[a-zA-Z0-9:,.\\s-]{0,16384}?Private-Lines:\\s[0-9]+";
+    for words in ["secrets", expression] {
+        let none = seconds(words, &sample().to_tar());
+        let [small, large] = [16, 32].map(|length| seconds(words, &archive(length << 10)) - none);
+        assert!(large < 3.0 * small.max(0.5), "{words}: {small} s and {large} s");
+        assert!(seconds(words, &archive(256 << 10)) - none < 16.0 * small.max(1.0), "{words}");
+    }
 }
 
 #[test]
@@ -181,6 +251,39 @@ fn all_images_together_have_a_limit() {
     assert_eq!(ended.status, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("limit all-decoded-bytes"), "{}", ended.stderr);
     assert_eq!(ended.json()["processes"].as_array().expect("processes").len(), 13);
+}
+
+/// A chain of processes of one shape.
+fn family(count: u32, make: &dyn Fn(u32) -> ckptfx_testkit::Process) -> Members {
+    let root = (2..=count).fold(make(1), |root, pid| root.child(make(pid)));
+    Container::new(ckptfx_testkit::Checkpoint::new().process(root)).crio(CrioVersion::V1_29)
+}
+
+#[test]
+fn processes_that_share_one_table_have_it_once() {
+    let table = |process: ckptfx_testkit::Process| {
+        (3..200).fold(process, |process, fd| process.fd(fd, ckptfx_testkit::File::same_as("one")))
+    };
+    let members = family(300, &|pid| {
+        let process = ckptfx_testkit::Process::new(pid).bare();
+        match pid {
+            1 => table(process.fd(2, ckptfx_testkit::File::regular("/one").label("one"))),
+            _ => process.no_fds().shares_files_with(1),
+        }
+    });
+    let tar = Outer::Zstd.pack(&members.to_tar());
+    for words in ["files", "sockets", "queues", "triage"] {
+        let words = format!("{words} -o json --limit shared-descriptors=5000 --limit holders=100000");
+        let ended = bounded(&words, &tar);
+        assert_eq!(ended.status, Some(3), "{words}: {}", ended.stderr);
+        assert!(ended.stderr.contains("limit shared-descriptors"), "{}", ended.stderr);
+        assert_eq!(
+            ended.stderr.contains("limit holders"),
+            words.starts_with("files") || words.starts_with("triage")
+        );
+        assert!(ended.stdout.len() < 32 << 20, "{words}: {}", ended.stdout.len());
+    }
+    assert_eq!(bounded("ps -o json", &tar).status, Some(0));
 }
 
 #[test]

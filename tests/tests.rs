@@ -1,6 +1,7 @@
 //! Tests of the whole program, by theme. They run the binary that Cargo built, or the one that
 //! `CKPTFX_TEST_BIN` names, and read nothing but `fixtures/` and what the test kit writes.
 
+mod absent;
 mod architecture;
 mod archives;
 mod attacks;
@@ -19,6 +20,7 @@ mod cli;
 mod compare;
 mod custody;
 mod damage;
+mod deceit;
 mod decode;
 mod docs;
 mod execution;
@@ -28,6 +30,7 @@ mod export;
 mod facts;
 #[cfg(feature = "capture")]
 mod fake;
+mod folders;
 mod fuzzing;
 mod grep;
 mod hostile;

@@ -31,7 +31,12 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 pub struct ScanArgs {
     /// What kinds of bytes to scan.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "memory,shared-memory,memfd")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "memory,shared-memory,memfd,unclaimed,gpu-memory"
+    )]
     pub source: Vec<SourceArg>,
     #[command(flatten)]
     pub filter: ProcessFilter,

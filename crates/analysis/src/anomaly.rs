@@ -334,13 +334,15 @@ impl<'c, 'a> Judge<'c, 'a> {
             return None;
         }
         self.space.pages.within(vma.start, vma.end).next()?;
+        self.space.pages.unpack(diagnostics);
         let original = match vma.kind {
             VmaKind::FilePrivate(id) => {
                 GhostFile::find(images, &self.case.files, id, diagnostics).map(Original::Ghost)
             }
-            VmaKind::MemfdPrivate(key) => {
-                self.case.shared.objects.get(&key).map(|object| Original::Object(&object.pages))
-            }
+            VmaKind::MemfdPrivate(key) => self.case.shared.objects.get(&key).map(|object| {
+                object.pages.unpack(diagnostics);
+                Original::Object(&object.pages)
+            }),
             _ => return None,
         };
         let mut count: u64 = 0;

@@ -1,13 +1,19 @@
 //! Everything known of one checkpoint, joined once and then only read.
 
 use ckptfx_parser::{
-    Checkpoint, Diagnostic,
+    Checkpoint, Diagnostic, ImageDirectory,
     files::FileTable,
     memory::{self, AddressSpace, SharedObjects},
     proto::{self, core_entry::March},
 };
 
-use crate::process::{self, Process};
+use std::collections::BTreeSet;
+
+use crate::{
+    absent,
+    ledger::Ledger,
+    process::{self, Process},
+};
 
 /// Page size assumed for shared memory when no process tells one.
 const USUAL_PAGE_SIZE: u64 = 4 << 10;
@@ -23,6 +29,40 @@ pub struct Task<'a> {
     pub core: Option<proto::CoreEntry>,
     /// `mm-PID.img`.
     pub mm: Option<proto::MmEntry>,
+    /// `ids-PID.img`, or the ids in the core image of old releases.
+    pub ids: Option<proto::TaskKobjIdsEntry>,
+}
+
+impl Task<'_> {
+    /// The number in the name of the image of its descriptors; none when nothing tells, or it has none.
+    pub fn descriptor_table(&self, images: &ImageDirectory, per_id: Option<bool>) -> Option<u32> {
+        if self.process.state == Some(process::State::Zombie) {
+            return None;
+        }
+        let pid = self.process.pid;
+        // Tables have been named by the id of the table, not of the process, since CRIU 1.0.
+        match (self.ids.and_then(|ids| ids.files_id), per_id) {
+            (Some(table), Some(true)) => Some(table),
+            (Some(table), _) if images.member(&format!("fdinfo-{pid}.img")).is_none() => Some(table),
+            (None, Some(true)) => None,
+            _ => Some(pid),
+        }
+    }
+}
+
+fn read_ids(
+    images: &ImageDirectory,
+    pid: u32,
+    core: Option<&proto::CoreEntry>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<proto::TaskKobjIdsEntry> {
+    let name = format!("ids-{pid}.img");
+    let ids = images.read_one(&name, diagnostics).or_else(|| core?.ids);
+    if ids.is_none() {
+        let message = format!("namespaces and descriptors of process {pid} are lost");
+        diagnostics.push(Diagnostic::loss("missing-image", name, message));
+    }
+    ids
 }
 
 /// One checkpoint, joined.
@@ -38,11 +78,29 @@ pub struct Case<'a> {
     pub shared: SharedObjects<'a>,
     /// Its processes in the order of the process tree image: parents first.
     pub tasks: Vec<Task<'a>>,
+    /// What of the images belongs to none of these.
+    pub ledger: Ledger<'a>,
     /// What was noticed while reading.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl<'a> Case<'a> {
+    /// Undoes the compression of all pages, and tells what of them is damaged.
+    pub fn unpack(&mut self) {
+        let spaces = self.tasks.iter().filter_map(|task| task.space.as_ref());
+        spaces.for_each(|space| space.pages.unpack(&mut self.diagnostics));
+        self.shared.objects.values().for_each(|object| object.pages.unpack(&mut self.diagnostics));
+    }
+
+    /// The same for the pages that one process sees.
+    pub fn unpack_of(&mut self, pid: u32) {
+        let task = self.tasks.iter().find(|task| task.process.pid == pid);
+        if let Some(space) = task.and_then(|task| task.space.as_ref()) {
+            space.pages.unpack(&mut self.diagnostics);
+        }
+        self.shared.objects.values().for_each(|object| object.pages.unpack(&mut self.diagnostics));
+    }
+
     /// Reads processes, files and memory of a checkpoint.
     pub fn read(checkpoint: &'a Checkpoint) -> Self {
         let images = &checkpoint.images;
@@ -55,6 +113,10 @@ impl<'a> Case<'a> {
                  checkpoint that followed",
             ));
         }
+        if let Some(failure) = &checkpoint.failure {
+            let message = format!("this dump failed: {failure}; what was written until then is shown");
+            diagnostics.push(Diagnostic::loss("failed-dump", "dump.log", message));
+        }
         let inventory: Option<proto::InventoryEntry> = images.read_one("inventory.img", &mut diagnostics);
         if inventory.is_none() {
             diagnostics.push(Diagnostic::loss(
@@ -64,8 +126,10 @@ impl<'a> Case<'a> {
             ));
         }
         let files = FileTable::read(images, &mut diagnostics);
-        let seeds = process::read_tree(images, &mut diagnostics);
-        if !seeds.is_empty() && files.entries().next().is_none() {
+        // Whose memory the pages of a pre-dump are the checkpoint tells that follows it.
+        let seeds =
+            if checkpoint.is_pre_dump { Vec::new() } else { process::read_tree(images, &mut diagnostics) };
+        if !seeds.is_empty() && files.is_empty() {
             diagnostics.push(Diagnostic::loss(
                 "missing-image",
                 "files.img",
@@ -92,7 +156,10 @@ impl<'a> Case<'a> {
         let context = process::Context::read(images, inventory.as_ref(), &files, &mut diagnostics);
         let mut tasks = Vec::with_capacity(seeds.len());
         for (seed, (core, mm)) in seeds.iter().zip(read) {
-            let space = mm.as_ref().map(|mm| {
+            // What pages there are is told by the pagemap, whose mappings may be lost or not written yet.
+            let has_pages = images.member(&format!("pagemap-{}.img", seed.pid)).is_some();
+            let no_mappings = proto::MmEntry::default();
+            let space = mm.as_ref().or_else(|| has_pages.then_some(&no_mappings)).map(|mm| {
                 let page_size = page_size_of(&core, &Some(mm.clone())).or(common).unwrap_or_else(|| {
                     diagnostics.push(Diagnostic::loss(
                         "unknown-page-size",
@@ -103,24 +170,36 @@ impl<'a> Case<'a> {
                 });
                 AddressSpace::read(images, seed.pid, mm, page_size, &files, &shared, &mut diagnostics)
             });
-            if space.is_none() && !seed.is_zombie(core.as_ref()) {
+            if mm.is_none() && !seed.is_zombie(core.as_ref()) {
                 diagnostics.push(Diagnostic::loss(
                     "missing-image",
                     format!("mm-{}.img", seed.pid),
                     format!("the memory map of process {} is missing", seed.pid),
                 ));
             }
+            let ids = (!seed.is_zombie(core.as_ref()))
+                .then(|| read_ids(images, seed.pid, core.as_ref(), &mut diagnostics))
+                .flatten();
             let process = context.process(
                 seed,
-                core.as_ref(),
+                (core.as_ref(), ids.as_ref()),
                 mm.as_ref().zip(space.as_ref()),
                 &shared,
                 images,
                 &mut diagnostics,
             );
-            tasks.push(Task { process, space, core, mm });
+            tasks.push(Task { process, space, core, mm, ids });
         }
-        Self { checkpoint, inventory, files, shared, tasks, diagnostics }
+        let per_id = inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
+        let tables: BTreeSet<u32> =
+            tasks.iter().filter_map(|task| task.descriptor_table(images, per_id)).collect();
+        let ledger = Ledger::read(images, &tasks, &shared, &tables);
+        if !checkpoint.is_pre_dump {
+            ledger.report(images.limits(), &mut diagnostics);
+        }
+        let mut case = Self { checkpoint, inventory, files, shared, tasks, ledger, diagnostics };
+        absent::check_lazy(&mut case);
+        case
     }
 
     /// The task with a pid.

@@ -1,18 +1,21 @@
 //! Which process holds which open file (`format.md §2`, `§8.1`): what `files`, `sockets` and `queues` share.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, HashMap, HashSet},
     rc::Rc,
+    sync::Arc,
 };
 
 use ckptfx_parser::{
-    Diagnostic,
+    Diagnostic, Limits, Reports,
     dynamic::Numbering,
     image::Located,
+    limits::reached,
     proto::{self, FdTypes, FileEntry, core_entry::March},
 };
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{Case, Task, Text, empty_table};
 
@@ -28,6 +31,52 @@ pub struct Holder {
     pub comm: Option<Text>,
     /// Number of the descriptor.
     pub fd: u32,
+}
+
+/// Who else holds an open file. Every holder of a file has the same list, which is there once.
+#[derive(Debug, Clone, Default)]
+pub struct Holders {
+    all: Arc<[Holder]>,
+    /// The one that the others are listed beside.
+    but: Option<(u32, u32)>,
+}
+
+impl Holders {
+    /// Each of them, in order of process and descriptor.
+    pub fn iter(&self) -> impl Iterator<Item = &Holder> {
+        self.all.iter().filter(|holder| Some((holder.pid, holder.fd)) != self.but)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl PartialEq for Holders {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Serialize for Holders {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl JsonSchema for Holders {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Vec::<Holder>::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Vec::<Holder>::json_schema(generator)
+    }
 }
 
 /// One line of a descriptor table.
@@ -54,7 +103,11 @@ pub(crate) struct Packet {
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     tables: BTreeMap<u32, Rc<[Descriptor]>>,
-    holders: HashMap<FileKey, Vec<Holder>>,
+    holders: HashMap<FileKey, Arc<[Holder]>>,
+    /// How much more may be listed once more, and how many more holders may be named; none when that was exceeded.
+    shared: Cell<Option<u64>>,
+    named: Cell<Option<u64>>,
+    limits: Limits,
     /// Files by id alone, as control messages name them.
     by_id: HashMap<u32, FileKey>,
     /// By file id of the receiving socket.
@@ -68,37 +121,47 @@ pub(crate) const SOCKET_QUEUES: &str = "sk-queues.img";
 impl Descriptors {
     pub fn read(case: &Case<'_>, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let images = &case.checkpoint.images;
-        let per_id = case.inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
+        // The inventory is written last: a dump that failed has none.
+        let per_id = case.inventory.as_ref().map_or(Some(true), |inventory| inventory.fdinfo_per_id);
         let mut by_table: HashMap<u32, Rc<[Descriptor]>> = HashMap::new();
         let mut tables = BTreeMap::new();
+        let mut reports = Reports::new(images.limits());
         let mut absent: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let mut holders: HashMap<FileKey, Vec<Holder>> = HashMap::new();
+        let limits = *images.limits();
+        let shared = Cell::new(Some(limits.shared_descriptors));
+        let mut seen = HashSet::new();
         for task in case.tasks.iter().filter(|task| !is_zombie(task)) {
             let pid = task.process.pid;
-            let ids: Option<proto::TaskKobjIdsEntry> = images
-                .read_one(&format!("ids-{pid}.img"), diagnostics)
-                .or_else(|| task.core.as_ref().and_then(|core| core.ids));
-            // Tables have been named by the id of the table, not of the process, since CRIU 1.0.
-            let table = match (ids.and_then(|ids| ids.files_id), per_id) {
-                (Some(table), Some(true)) => table,
-                (Some(table), _) if images.member(&format!("fdinfo-{pid}.img")).is_none() => table,
-                (None, Some(true)) => {
-                    let message = format!("which descriptors process {pid} has is not known");
-                    diagnostics.push(Diagnostic::loss("missing-image", format!("ids-{pid}.img"), message));
-                    continue;
-                }
-                _ => pid,
-            };
+            // That the ids are missing was told when the case was read.
+            let Some(table) = task.descriptor_table(images, per_id) else { continue };
             let descriptors = by_table.entry(table).or_insert_with(|| {
                 let name = format!("fdinfo-{table}.img");
                 let entries = images.read::<proto::FdinfoEntry>(&name, diagnostics);
                 let mut found: Vec<_> =
                     entries.into_iter().filter_map(|entry| entry.value.try_into().ok()).collect();
                 found.sort_by_key(|descriptor: &Descriptor| descriptor.fd);
+                for missing in found.iter().filter(|one| !case.files.has(one.key) && !case.files.is_empty()) {
+                    let message = format!(
+                        "descriptor {} of process {pid} is file {} of type {}, which is not there",
+                        missing.fd, missing.key.1, missing.key.0
+                    );
+                    reports.push(Diagnostic::loss("missing-file", "files.img", message), diagnostics);
+                }
+                for pair in found.windows(2) {
+                    let [one, next] = pair else { continue };
+                    if one.fd == next.fd {
+                        let message = format!("descriptor {} is listed twice; both are shown", one.fd);
+                        reports.push(Diagnostic::loss("duplicate-fd", name.as_str(), message), diagnostics);
+                    }
+                }
                 found.into()
             });
             if images.member(&format!("fdinfo-{table}.img")).is_none() {
                 absent.entry(table).or_default().push(pid);
+            }
+            if !seen.insert(table) && !take(&shared, descriptors.len()) {
+                continue;
             }
             for descriptor in descriptors.iter() {
                 holders.entry(descriptor.key).or_default().push(Holder {
@@ -109,6 +172,7 @@ impl Descriptors {
             }
             tables.insert(pid, Rc::clone(descriptors));
         }
+        reports.finish("fdinfo", diagnostics);
         let mut by_id = HashMap::new();
         for entry in case.files.entries() {
             let key = (entry.r#type.unwrap_or(0), entry.id.unwrap_or(0));
@@ -124,9 +188,36 @@ impl Descriptors {
         }
         let march = |task: &Task<'_>| task.core.as_ref().and_then(|core| March::try_from(core.mtype?).ok());
         let numbering = case.tasks.iter().find_map(march).map(Numbering::of).unwrap_or_default();
-        let read = Self { tables, holders, by_id, packets, numbering };
+        let holders = holders.into_iter().map(|(key, holders)| (key, holders.into())).collect();
+        let named = Cell::new(Some(limits.holders));
+        let read = Self { tables, holders, shared, named, limits, by_id, packets, numbering };
         empty_table::report(case, &read, absent, diagnostics);
         read
+    }
+
+    /// Says what was left out. It is known when everything was asked for.
+    pub fn finish(&self, diagnostics: &mut Vec<Diagnostic>) {
+        if self.shared.get().is_none() {
+            let what = format!(
+                "processes share descriptor tables: beyond {} descriptors that are listed once more the rest is not",
+                self.limits.shared_descriptors
+            );
+            diagnostics.push(reached("too-many-descriptors", "fdinfo", "shared-descriptors", what));
+        }
+        if self.named.get().is_none() {
+            let what = format!("the first {} holders of open files are named", self.limits.holders);
+            diagnostics.push(reached("too-many-descriptors", "fdinfo", "holders", what));
+        }
+    }
+
+    /// Whether something of a length may be listed once more.
+    pub fn repeats(&self, count: usize) -> bool {
+        take(&self.shared, count)
+    }
+
+    /// Whether so many holders may be named.
+    pub fn names(&self, count: usize) -> bool {
+        take(&self.named, count)
     }
 
     /// The descriptors of a process in order of number.
@@ -136,12 +227,22 @@ impl Descriptors {
 
     /// Who holds an open file.
     pub fn holders(&self, key: FileKey) -> &[Holder] {
-        self.holders.get(&key).map(Vec::as_slice).unwrap_or_default()
+        self.holders.get(&key).map(AsRef::as_ref).unwrap_or_default()
     }
 
-    /// The processes that hold an open file, each once.
+    /// The same to be listed beside one of them, if there is room.
+    pub fn beside(&self, key: FileKey, but: Option<(u32, u32)>) -> Holders {
+        let all = self.holders.get(&key).filter(|all| self.names(all.len())).cloned();
+        Holders { all: all.unwrap_or_default(), but }
+    }
+
+    /// The processes that hold an open file, each once, to be listed if there is room.
     pub fn pids(&self, key: FileKey) -> Vec<u32> {
-        let mut pids: Vec<u32> = self.holders(key).iter().map(|holder| holder.pid).collect();
+        let holders = self.holders(key);
+        if !self.names(holders.len()) {
+            return Vec::new();
+        }
+        let mut pids: Vec<u32> = holders.iter().map(|holder| holder.pid).collect();
         pids.dedup();
         pids
     }
@@ -160,6 +261,12 @@ impl Descriptors {
     pub fn in_flight(&self, id: u32) -> Option<FileKey> {
         self.by_id.get(&id).copied()
     }
+}
+
+/// Takes from what there is room for. After what does not fit there is none, so that it is used in order.
+fn take(room: &Cell<Option<u64>>, count: usize) -> bool {
+    room.set(room.get().and_then(|left| left.checked_sub(count as u64)));
+    room.get().is_some()
 }
 
 impl TryFrom<proto::FdinfoEntry> for Descriptor {

@@ -78,6 +78,7 @@ impl FileUse {
     /// Reads which files the processes that `wanted` accepts use.
     pub fn read(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Self {
         let images = &case.checkpoint.images;
+        let per_id = case.inventory.as_ref().and_then(|inventory| inventory.fdinfo_per_id);
         let mut users: BTreeMap<FileRef, Vec<User>> = BTreeMap::new();
         let mut tables: HashMap<u32, Vec<proto::FdinfoEntry>> = HashMap::new();
         let memory_key =
@@ -114,14 +115,7 @@ impl FileUse {
                     }
                 }
             }
-            let ids: Option<proto::TaskKobjIdsEntry> = images
-                .read_one(&format!("ids-{pid}.img"), &mut case.diagnostics)
-                .or_else(|| task.core.as_ref().and_then(|core| core.ids));
-            // Before tables had ids, they were named after their process.
-            let table = ids
-                .and_then(|ids| ids.files_id)
-                .filter(|table| images.member(&format!("fdinfo-{table}.img")).is_some())
-                .unwrap_or(pid);
+            let Some(table) = task.descriptor_table(images, per_id) else { continue };
             let entries = tables.entry(table).or_insert_with(|| {
                 let entries = images.read(&format!("fdinfo-{table}.img"), &mut case.diagnostics);
                 entries.into_iter().map(|entry| entry.value).collect()

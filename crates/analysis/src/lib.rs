@@ -15,6 +15,7 @@
     )
 )]
 
+pub mod absent;
 pub mod anomaly;
 pub mod bpf;
 pub mod capability;
@@ -40,6 +41,7 @@ pub mod graph;
 pub mod history;
 pub mod ioc;
 pub mod ipc;
+pub mod ledger;
 pub mod limits;
 pub mod location;
 pub mod log;

@@ -189,6 +189,7 @@ pub fn queues(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Qu
     }
     let wanted = Wanted::of(case, wanted);
     list.retain(|queue| wanted.any(queue.writers.iter().chain(&queue.readers)));
+    descriptors.finish(&mut diagnostics);
     case.diagnostics.extend(diagnostics);
     list
 }
@@ -359,7 +360,9 @@ impl Reader<'_> {
                 queue.message = Some(index);
                 queue.in_flight_fds = packet.rights.len();
                 queue.senders.extend(sender);
-                queue.readers.clone_from(&readers);
+                if descriptors.names(readers.len()) {
+                    queue.readers.clone_from(&readers);
+                }
             }
         }
         if let Some(queue) = self.add(kind, SOCKET_QUEUES, stream.0) {
@@ -377,7 +380,9 @@ impl Reader<'_> {
         for queue in self.list.iter_mut().rev().take(count) {
             queue.id = unix.ino;
             queue.path = socket::unix_path(unix);
-            queue.writers = writers.iter().copied().collect();
+            if self.descriptors.names(writers.len()) {
+                queue.writers = writers.iter().copied().collect();
+            }
         }
     }
 

@@ -354,6 +354,7 @@ fn memory(case: &mut Case<'_>, users: &FileUse, shared_memory: bool) -> Vec<Foun
             _ => continue,
         };
         let inode = inodes.get(key).filter(|_| object.kind != ObjectKind::SystemV);
+        object.pages.unpack(&mut case.diagnostics);
         let contents = object_contents(object);
         let member = [case.checkpoint.images.path(), format!("/pagemap-shmem-{key}.img").as_bytes()].concat();
         let member = ckptfx_parser::text::escape_invalid(&member).into_owned();
@@ -402,6 +403,10 @@ fn object_contents(object: &SharedObject<'_>) -> Contents {
     for run in object.pages.within(0, size) {
         match run.content {
             Content::Captured { bytes, member, offset } => {
+                let Some(offset) = offset else {
+                    contents.put(run.start, Bytes::copy_from_slice(bytes));
+                    continue;
+                };
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(member.bytes().len());
                 let end = start.saturating_add(bytes.len()).min(member.bytes().len());
                 contents.put(run.start, member.bytes().slice(start..end));

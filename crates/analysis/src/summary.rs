@@ -14,9 +14,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    Case, Text, clues,
+    Case, Text,
+    absent::{self, AbsentMount},
+    clues,
     dated::{self, Basis, Checkpointed},
     process::State,
+    search::is_gpu_memory,
 };
 
 /// A fact with what says so.
@@ -72,10 +75,18 @@ pub struct MemorySizes {
     pub shared: u64,
     /// Bytes of all pages images.
     pub pages_images: u64,
+    /// Bytes of the pages images that belong to a process or a shared object.
+    pub claimed: u64,
+    /// Bytes of the pages images that belong to neither; with those that do they are all that is there of the images.
+    pub unclaimed: u64,
     /// Size of all mappings of all processes.
     pub mapped: u64,
     /// Mapped from files and never written, so only in those files.
     pub only_in_files: u64,
+    /// Left on the source of a lazy migration, and so not here.
+    pub left_on_source: u64,
+    /// Memory of GPUs that a plugin of CRIU saved.
+    pub gpu: u64,
 }
 
 /// A part of the archive beside the images.
@@ -149,8 +160,18 @@ pub struct Summary {
     pub parts: Vec<Part>,
     /// Durations and page counts of the dump.
     pub statistics: Option<Statistics>,
+    /// Why the dump failed, in the words of its log; null for one that did not.
+    pub failure: Option<String>,
+    /// Plugins of CRIU that took part; not recorded before CRIU 4.1.
+    pub plugins: Vec<Text>,
+    /// Images that plugins of CRIU wrote: state and memory of GPUs.
+    pub gpu_images: Vec<Part>,
+    /// Volumes and bind mounts whose content is not in the archive, but for files that engines make in every container.
+    pub not_captured: Vec<AbsentMount>,
     /// Where the parent of an incremental dump is: `none`, `found` or `missing`.
     pub parent: &'static str,
+    /// Images of processes, threads and descriptor tables that belong to nothing that is shown.
+    pub unclaimed_images: Vec<String>,
     /// What this archive does not hold, one sentence each.
     pub not_here: Vec<String>,
 }
@@ -200,11 +221,16 @@ pub fn summarise(case: &mut Case<'_>) -> Summary {
             pages_written: dump.pages_written,
             pages_lazy: dump.pages_lazy,
         }),
+        failure: checkpoint.failure.clone(),
+        plugins: plugins(case),
+        gpu_images: gpu_images(case),
+        not_captured: absent::mounts(case),
         parent: match images.parent {
             Parent::None => "none",
             Parent::Found(_) => "found",
             Parent::Missing(_) => "missing",
         },
+        unclaimed_images: case.ledger.images.iter().map(|member| member.name().into_owned()).collect(),
         not_here: not_here(case),
     }
 }
@@ -322,17 +348,18 @@ fn counts(case: &Case<'_>) -> Counts {
 
 fn memory(case: &Case<'_>) -> MemorySizes {
     let spaces = || case.tasks.iter().filter_map(|task| task.space.as_ref());
-    let is_pages = |name: &str| name.starts_with("pages-");
+    let (claimed, unclaimed) = case.ledger.bytes();
     MemorySizes {
+        claimed,
+        unclaimed,
         private: spaces().map(|space| space.pages.captured_bytes()).sum(),
         shared: case.shared.objects.values().map(|object| object.pages.captured_bytes()).sum(),
         pages_images: case
-            .checkpoint
-            .images
-            .files()
-            .filter(|(name, _)| is_pages(name))
-            .map(|(_, member)| member.size)
-            .sum(),
+            .ledger
+            .pages
+            .iter()
+            .filter(|image| !image.is_of_parent)
+            .fold(0, |sum: u64, image| sum.saturating_add(image.member.size)),
         mapped: spaces()
             .flat_map(|space| &space.vmas)
             .fold(0, |sum: u64, vma| sum.saturating_add(vma.length())),
@@ -340,7 +367,28 @@ fn memory(case: &Case<'_>) -> MemorySizes {
             .flat_map(|space| space.runs(0, u64::MAX, &case.shared))
             .filter(|run| run.content.err() == Some(Unavailable::OnlyInFile))
             .fold(0, |sum: u64, run| sum.saturating_add(run.length)),
+        left_on_source: absent::lazy_bytes(case),
+        gpu: gpu_images(case)
+            .iter()
+            .filter(|part| is_gpu_memory(part.member.rsplit('/').next().unwrap_or_default()))
+            .fold(0, |sum, part| sum.saturating_add(part.bytes)),
     }
+}
+
+fn plugins(case: &Case<'_>) -> Vec<Text> {
+    let entry = case.inventory.as_ref().and_then(|inventory| inventory.plugins_entry.as_ref());
+    entry.map(|entry| entry.plugins.iter().cloned().map(Text).collect()).unwrap_or_default()
+}
+
+/// The images of plugins, which are those that begin with no magic number (`format.md §12.10`).
+fn gpu_images(case: &Case<'_>) -> Vec<Part> {
+    let images = case.checkpoint.images.files().filter(|(name, _)| name.starts_with("amdgpu-"));
+    let part = |(_, member): (&str, &ckptfx_parser::archive::Member)| Part {
+        member: member.name().into_owned(),
+        bytes: member.size,
+        compression: None,
+    };
+    images.map(part).collect()
 }
 
 const PARTS: [&str; 13] = [
@@ -422,6 +470,10 @@ fn not_here(case: &Case<'_>) -> Vec<String> {
         "network interfaces, addresses and routes: CRIU did not save the network namespace, which the engine provides",
     );
     say(!has_image("mountpoints-"), "mounts: CRIU did not save the mount namespace");
+    let left = absent::lazy_bytes(case);
+    say(left > 0, &format!("{left} bytes of memory that were left on the source of a lazy migration"));
+    let mounts = absent::mounts(case);
+    say(!mounts.is_empty(), &format!("content of what was mounted from outside: {}", absent::names(&mounts)));
     say(matches!(images.parent, Parent::Missing(_)), "pages of the parent dump: give it with --parent");
     missing
 }

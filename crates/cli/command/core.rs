@@ -17,7 +17,7 @@ use ckptfx_analysis::{
 use super::{Outcome, finish_diagnostics, no_such_process, only_checkpoint};
 use crate::{
     args::{Common, CoreArgs, Format},
-    evidence,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output},
     sysroot::{self, Found, Wanted},
@@ -43,7 +43,7 @@ const COLLECTION: Collection = Collection {
 
 pub fn run(args: &CoreArgs, common: &Common) -> Result<Outcome> {
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(&args.archive, common, &bars)?;
+    let opened = open_one(&args.archive, common, &bars)?;
     let checkpoint = only_checkpoint(&opened)?;
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());

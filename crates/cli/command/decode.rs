@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::{Outcome, finish_diagnostics};
 use crate::{
     args::{Common, DecodeArgs, Format},
-    evidence,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output},
 };
@@ -107,7 +107,7 @@ fn decode_file(path: &Path, common: &Common) -> Result<Outcome> {
 /// Decodes images of an archive, named by path or, in the image directory, by file name.
 fn decode_members(archive: &Path, names: &[std::path::PathBuf], common: &Common) -> Result<Outcome> {
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(archive, common, &bars)?;
+    let opened = open_one(archive, common, &bars)?;
     let mut outcome = Outcome::Done;
     let mut output = Output::new(common, COLLECTION, names.len() > 1)?;
     for wanted in names {

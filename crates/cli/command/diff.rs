@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     args::{Common, DiffArgs},
-    evidence::{self, Opened},
+    evidence::Opened,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output},
     sealed,
@@ -176,7 +177,7 @@ pub fn run(args: &DiffArgs, common: &Common) -> Result<Outcome> {
     let bars = Bars::new(common.quiet);
     let opened = sealed::expand(&args.archives, true)?
         .iter()
-        .map(|path| evidence::open(path, common, &bars))
+        .map(|path| open_one(path, common, &bars))
         .collect::<Result<Vec<Opened>>>()?;
     let steps = steps(&opened)?;
     let mut output = Output::new(common, VIEW.collection, steps.len() > 1)?;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{Outcome, finish_diagnostics, no_such_process, only_checkpoint};
 use crate::{
     args::{Common, DumpArgs, Format, Missing},
-    evidence,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output},
 };
@@ -62,10 +62,11 @@ pub(super) struct Piece {
 
 pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(&args.archive, common, &bars)?;
+    let opened = open_one(&args.archive, common, &bars)?;
     let checkpoint = only_checkpoint(&opened)?;
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
+    case.unpack_of(args.pid);
     let task = case.task(args.pid).with_context(|| no_such_process(args.pid, &case))?;
     let space = task.space.as_ref().with_context(|| format!("process {} has no memory image", args.pid))?;
     let range = range(args, task, space)?;
@@ -73,6 +74,8 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
         Some((from, to)) => space.runs(from, to, &case.shared),
         None => everything(space, &case),
     };
+    // What is dumped may be whole although other memory is not.
+    let is_lazy = runs.iter().any(|run| run.content.err() == Some(Unavailable::Lazy));
     let mut output = Output::new(common, COLLECTION, false)?;
     if common.output == Format::Table {
         let missing = write_bytes(&runs, range.is_some(), args.missing, &mut output)?;
@@ -81,6 +84,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
             let message = format!("{bytes} bytes are not in the dump, the first are {}", reason.reason());
             case.diagnostics.push(Diagnostic::loss("unavailable", format!("pid {}", args.pid), message));
         }
+        case.diagnostics.retain(|diagnostic| is_lazy || diagnostic.code != "lazy-pages");
         let warnings = finish_diagnostics(&case.diagnostics, common);
         let partly = warnings.iter().any(|warning| warning.partial);
         return Ok(if partly { Outcome::Partly } else { Outcome::Done });
@@ -98,6 +102,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
             offset += run.length;
         }
     }
+    case.diagnostics.retain(|diagnostic| is_lazy || diagnostic.code != "lazy-pages");
     let warnings = finish_diagnostics(&case.diagnostics, common);
     output.end(&warnings)?;
     output.finish()?;
@@ -111,6 +116,7 @@ fn piece(run: &Run<'_>, space: &AddressSpace<'_>, file_offset: Option<u64>) -> P
         Ok(Captured::Page(PageRun { content: Content::Captured { member, offset, .. }, .. })) => {
             Some((member, offset))
         }
+        Ok(Captured::Page(PageRun { content: Content::Packed { member, .. }, .. })) => Some((member, None)),
         _ => None,
     };
     Piece {
@@ -127,7 +133,7 @@ fn piece(run: &Run<'_>, space: &AddressSpace<'_>, file_offset: Option<u64>) -> P
         path: facts.map(|vma| Text(vma.name.clone())),
         kind: facts.map(|vma| kind_name(vma.kind)),
         member: captured.map(|(member, _)| member.name().into_owned()),
-        member_offset: captured.map(|(_, offset)| offset),
+        member_offset: captured.and_then(|(_, offset)| offset),
     }
 }
 

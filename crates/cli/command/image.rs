@@ -24,7 +24,7 @@ use super::{Outcome, finish_diagnostics, only_checkpoint};
 use crate::args::PushArgs;
 use crate::{
     args::{Common, Format, ImageArgs},
-    evidence,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output, table},
     untrusted::show,
@@ -109,7 +109,7 @@ pub fn run(args: &ImageArgs, common: &Common) -> Result<Outcome> {
         _ => common.clone(),
     };
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(&args.archive, common, &bars)?;
+    let opened = open_one(&args.archive, common, &bars)?;
     let checkpoint = only_checkpoint(&opened)?;
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());

@@ -39,6 +39,10 @@ const COLLECTION: Collection = Collection {
         "memory.private",
         "memory.shared",
         "memory.pages_images",
+        "memory.unclaimed",
+        "memory.left_on_source",
+        "memory.gpu",
+        "plugins",
         "parent",
     ],
 };
@@ -94,6 +98,26 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
             table::size(memory.only_in_files)
         )),
     );
+    add(
+        "memory of nothing",
+        (memory.unclaimed > 0).then(|| {
+            format!(
+                "{} of pages images belong to no process: --source unclaimed",
+                table::size(memory.unclaimed)
+            )
+        }),
+    );
+    let strangers = summary.unclaimed_images.iter().map(|name| show(name.as_bytes()));
+    add(
+        "images of nothing",
+        (!summary.unclaimed_images.is_empty()).then(|| strangers.collect::<Vec<_>>().join(", ")),
+    );
+    let left = Some(memory.left_on_source).filter(|bytes| *bytes > 0).map(table::size);
+    add(
+        "memory left behind",
+        left.map(|size| format!("{size}: on the source of a lazy migration, not here")),
+    );
+    describe_gpu(summary, &mut add);
     let parts: Vec<String> = summary
         .parts
         .iter()
@@ -117,15 +141,41 @@ fn write_table(case: &Case<'_>, summary: &Summary, output: &mut Output) -> Resul
             )),
         );
     }
+    add("dump failed", summary.failure.as_ref().map(|failure| show(failure.as_bytes())));
     add("parent dump", (summary.parent != "none").then(|| summary.parent.to_owned()));
     for (index, sentence) in summary.not_here.iter().enumerate() {
-        add(if index == 0 { "not in this archive" } else { "" }, Some(format!("- {sentence}")));
+        add(
+            if index == 0 { "not in this archive" } else { "" },
+            Some(format!("- {}", show(sentence.as_bytes()))),
+        );
     }
     let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in lines {
         writeln!(output, "{label:width$}  {value}")?;
     }
     Ok(())
+}
+
+/// What there is of GPUs (`format.md §12.10`).
+fn describe_gpu(summary: &Summary, add: &mut impl FnMut(&str, Option<String>)) {
+    let names: Vec<String> = summary.plugins.iter().map(|name| show(&name.0)).collect();
+    add("CRIU plugins", (!names.is_empty()).then(|| names.join(", ")));
+    let images: Vec<String> = summary
+        .gpu_images
+        .iter()
+        .map(|image| format!("{} ({})", show(image.member.as_bytes()), table::size(image.bytes)))
+        .collect();
+    add("GPU images", (!images.is_empty()).then(|| images.join(", ")));
+    let has = |name: &[u8]| summary.plugins.iter().any(|plugin| plugin.0.starts_with(name));
+    if has(b"cuda_plugin") {
+        let text = "no images: before the dump it was moved to the memory of its processes, and is among their pages";
+        add("CUDA memory", Some(text.to_owned()));
+    }
+    if summary.memory.gpu > 0 {
+        add("GPU memory", Some(table::size(summary.memory.gpu)));
+    } else if has(b"amdgpu_plugin") || !summary.gpu_images.is_empty() {
+        add("GPU memory", Some("none is here: there is no amdgpu-pages image".to_owned()));
+    }
 }
 
 fn describe_container(container: &Container, summary: &Summary, add: &mut impl FnMut(&str, Option<String>)) {

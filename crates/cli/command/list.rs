@@ -3,7 +3,7 @@
 use anyhow::Result;
 use ckptfx_analysis::{
     Case,
-    report::{ContainerHead, DocumentHead, EvidenceHead, Head},
+    report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::{Outcome, finish_diagnostics};
 use crate::{
     args::{Common, ListArgs},
-    evidence,
     named::Named,
     progress::Bars,
     render::{Collection, Output, table},
@@ -33,6 +32,9 @@ const COLLECTION: Collection = Collection {
         "processes",
         "captured_bytes",
         "warnings",
+        "evidence.path",
+        "status",
+        "reason",
         "container.checkpointed_from",
     ],
 };
@@ -42,14 +44,18 @@ const COLLECTION: Collection = Collection {
 pub(super) struct Row {
     /// Where it lies.
     evidence: EvidenceHead,
-    /// Of which container.
+    /// Of which container; all null when it was not read.
     container: ContainerHead,
-    /// Number of processes.
-    processes: usize,
-    /// Captured memory of all processes; shared objects do not count.
-    captured_bytes: u64,
+    /// Number of processes; null when it was not read.
+    processes: Option<usize>,
+    /// Captured memory of all processes; shared objects do not count. Null when it was not read.
+    captured_bytes: Option<u64>,
     /// Number of warnings and notes that reading gave.
     warnings: usize,
+    /// Whether it was read.
+    status: Status,
+    /// Why it was not read; null when it was.
+    reason: Option<String>,
 }
 
 pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
@@ -59,12 +65,26 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut named = Named::find(&args.directories, common)?;
     let mut diagnostics = Vec::new();
-    for path in named.paths.clone() {
-        let opened = match evidence::open(&path, common, &bars) {
+    for candidate in named.candidates.clone() {
+        let opened = match candidate.open_plainly(common, &bars) {
             Ok(opened) => opened,
             Err(error) => {
-                if named.unreadable(&path, error, common)? {
+                let (is_loss, not_read) = named.not_read(&candidate, error, common)?;
+                if is_loss {
                     outcome = Outcome::Partly;
+                }
+                if let Some(not_read) = not_read {
+                    let Head { evidence, container, .. } = not_read.head("list");
+                    diagnostics.push(not_read.diagnostic());
+                    rows.push(Row {
+                        evidence,
+                        container,
+                        processes: None,
+                        captured_bytes: None,
+                        warnings: 1,
+                        status: not_read.status,
+                        reason: Some(not_read.reason),
+                    });
                 }
                 continue;
             }
@@ -75,15 +95,17 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
             let all: Vec<_> = opened.evidence.diagnostics.iter().chain(&case.diagnostics).collect();
             diagnostics.extend(all.iter().map(|diagnostic| {
                 let mut diagnostic = (*diagnostic).clone();
-                diagnostic.subject = format!("{}: {}", opened.evidence.name, diagnostic.subject);
+                diagnostic.subject = format!("{}: {}", head.evidence.label().escaped(), diagnostic.subject);
                 diagnostic
             }));
             rows.push(Row {
                 evidence: head.evidence,
                 container: head.container,
-                processes: case.tasks.len(),
-                captured_bytes: case.tasks.iter().filter_map(|task| task.process.captured_bytes).sum(),
+                processes: Some(case.tasks.len()),
+                captured_bytes: Some(case.tasks.iter().filter_map(|task| task.process.captured_bytes).sum()),
                 warnings: all.len(),
+                status: Status::Read,
+                reason: None,
             });
         }
     }
@@ -124,6 +146,7 @@ fn write_table(rows: &[Row], output: &mut Output) -> Result<()> {
         "PROCS",
         "CAPTURED",
         "WARNINGS",
+        "STATUS",
     ];
     let mut plain = table::Plain::new(&header).right(&[2, 7, 8, 9]);
     let text = |value: &Option<String>| {
@@ -134,18 +157,19 @@ fn write_table(rows: &[Row], output: &mut Output) -> Result<()> {
             (Some(namespace), Some(pod)) => show(format!("{namespace}/{pod}").as_bytes()),
             (_, pod) => text(pod),
         };
-        let part = row.evidence.part.as_deref().map(|part| format!(" [{part}]")).unwrap_or_default();
+        let size = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), table::size);
         plain.row([
-            show(format!("{}{part}", row.evidence.name).as_bytes()),
+            show(&row.evidence.label().0),
             row.evidence.format.clone(),
-            table::size(row.evidence.bytes),
+            size(row.evidence.bytes),
             row.container.engine.to_owned(),
             pod,
             text(&row.container.name),
             checkpointed(&row.container),
-            row.processes.to_string(),
-            table::size(row.captured_bytes),
+            row.processes.map_or_else(|| "-".to_owned(), |count| count.to_string()),
+            size(row.captured_bytes),
             row.warnings.to_string(),
+            row.status.name().to_owned(),
         ]);
     }
     let color = output.color;

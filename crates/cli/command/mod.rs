@@ -66,7 +66,7 @@ use ckptfx_parser::{Checkpoint, Diagnostic, Reports, Severity};
 use crate::{
     args::{Cli, Command, Common, ProcessFilter},
     evidence::{self, Opened},
-    named::Named,
+    named::{Candidate, Named},
     progress::Bars,
     render::{Collection, Output},
     untrusted::show,
@@ -190,25 +190,30 @@ fn for_each_opened(
         bail!("an archive is needed; see ckptfx {name} --help");
     }
     let mut named = Named::find(archives, common)?;
-    let paths = named.paths.clone();
-    let mut first: Option<Opened> = match paths.as_slice() {
-        [only] => Some(open(only, &bars)?),
+    let candidates = named.candidates.clone();
+    let open = |candidate: &Candidate| candidate.open(&|path| open(path, &bars));
+    let mut first: Option<Result<Opened>> = match candidates.as_slice() {
+        [only] => Some(open(only)),
         _ => None,
     };
     let several =
-        paths.len() > 1 || first.as_ref().is_some_and(|opened| opened.evidence.checkpoints.len() > 1);
+        candidates.len() > 1 || matches!(&first, Some(Ok(opened)) if opened.evidence.checkpoints.len() > 1);
     let mut output = Output::new(common, collection, several)?;
-    for path in &paths {
-        let opened = match first.take() {
-            Some(opened) => Ok(opened),
-            None => open(path, &bars),
-        };
-        let opened = match opened {
+    for candidate in &candidates {
+        let opened = match first.take().unwrap_or_else(|| open(candidate)) {
             Ok(opened) => opened,
             // One unreadable archive of several costs itself only.
             Err(error) => {
-                if named.unreadable(path, error, common)? {
+                let (is_loss, not_read) = named.not_read(candidate, error, common)?;
+                if is_loss {
                     outcome = outcome.max(Outcome::Partly);
+                }
+                if let Some(not_read) = not_read {
+                    let warnings = finish_diagnostics(&[not_read.diagnostic()], common);
+                    if output.is_document() {
+                        output.begin(&not_read.head(name))?;
+                        output.end(&warnings)?;
+                    }
                 }
                 continue;
             }
@@ -225,13 +230,14 @@ fn for_each_opened(
                 );
             }
             case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
-            output.begin(&Head::new(name, &opened.evidence, checkpoint, opened.sha256.clone()))?;
+            let head = Head::new(name, &opened.evidence, checkpoint, opened.sha256.clone());
+            output.begin(&head)?;
             match work(&mut case, &mut output, &bars) {
                 // What is wrong with one of several checkpoints, such as a pid that it lacks, costs that one.
                 Err(error) if several && !output.has_begun() => {
                     eprintln!(
                         "ckptfx: {}: {}",
-                        show(opened.evidence.name.as_bytes()),
+                        show(&head.evidence.label().0),
                         show(format!("{error:#}").as_bytes())
                     );
                     outcome = outcome.max(Outcome::Partly);

@@ -11,7 +11,7 @@ use ckptfx_analysis::{
 use super::{Outcome, finish_diagnostics, for_each_checkpoint, only_checkpoint, sockets::address, view};
 use crate::{
     args::{Common, QueuesArgs},
-    evidence,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output},
     untrusted::show,
@@ -75,7 +75,7 @@ pub fn run(args: &QueuesArgs, common: &Common) -> Result<Outcome> {
 fn raw(args: &QueuesArgs, number: usize, common: &Common) -> Result<Outcome> {
     let [archive] = args.archives.as_slice() else { bail!("--raw takes one archive") };
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(archive, common, &bars)?;
+    let opened = open_one(archive, common, &bars)?;
     let mut case = Case::read(only_checkpoint(&opened)?);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
     args.filter.check(&case)?;

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     args::{Common, Format, RootfsAction, RootfsArgs, RootfsOptions},
-    evidence,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output},
     untrusted::show,
@@ -230,7 +230,7 @@ fn cat(path: &Path, archive: &Path, max_size: u64, common: &Common) -> Result<Ou
         bail!("rootfs cat writes the bytes of the file as they are; -o is not for it");
     }
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(archive, common, &bars)?;
+    let opened = open_one(archive, common, &bars)?;
     let checkpoint = only_checkpoint(&opened)?;
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());

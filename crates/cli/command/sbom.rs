@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     args::{Common, SbomArgs},
-    evidence,
+    named::open_one,
     progress::Bars,
     render::{Collection, Output, write_json},
 };
@@ -72,7 +72,7 @@ pub fn run(args: &SbomArgs, common: &Common) -> Result<Outcome> {
         anyhow::bail!("a CycloneDX document is about one checkpoint; give one archive");
     };
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(archive, common, &bars)?;
+    let opened = open_one(archive, common, &bars)?;
     let checkpoint = only_checkpoint(&opened)?;
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());

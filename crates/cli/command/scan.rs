@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -13,7 +12,7 @@ use ckptfx_analysis::{
     finding::{self, AttackVersion, Facts, Finding, Severity, Subject},
     nested::sources,
     recover::{self, Limits, Purpose},
-    report::{ContainerHead, DocumentHead, EvidenceHead, Head, Warning},
+    report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, Warning},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -28,7 +27,7 @@ use super::{
 use crate::{
     args::{Common, FleetArgs},
     evidence::{self, Opened},
-    named::Named,
+    named::{Candidate, Named, NotRead},
     progress::Bars,
     render::{Collection, Output},
     untrusted::{show, show_short},
@@ -50,14 +49,18 @@ pub(super) struct Verdict {
     evidence: EvidenceHead,
     /// Of which container.
     container: ContainerHead,
+    /// Whether it was read: of what was not, nothing below is known.
+    status: Status,
+    /// Why it was not read; null when it was.
+    reason: Option<String>,
     /// Severity of the worst finding; null without findings.
     verdict: Option<Severity>,
-    /// Number of findings of each severity.
-    findings: Counts,
+    /// Number of findings of each severity; null when it was not read.
+    findings: Option<Counts>,
     /// The worst finding; null without findings.
     top: Option<Top>,
-    /// Number of processes.
-    processes: usize,
+    /// Number of processes; null when it was not read.
+    processes: Option<usize>,
     /// Number of warnings and notes that reading gave.
     warnings: usize,
     /// Whether something could not be read: the verdict may then miss something.
@@ -104,7 +107,7 @@ pub(super) struct Shared {
     names: Vec<Text>,
     /// In how many checkpoints it is.
     count: usize,
-    /// Which ones: name of the evidence, and its part in brackets if it has several.
+    /// Which ones: path or name of the evidence, and its part in brackets if it has several.
     checkpoints: Vec<String>,
 }
 
@@ -133,15 +136,21 @@ const VIEW: View<Verdict> = View {
             "processes",
             "warnings",
             "partial",
+            "evidence.path",
+            "status",
+            "reason",
         ],
     },
     table: &[
-        Column::left("VERDICT", |row| row.verdict.map_or("-", Severity::name).to_owned()),
-        Column::right("CRIT", |row| row.findings.critical.to_string()),
-        Column::right("HIGH", |row| row.findings.high.to_string()),
-        Column::right("MED", |row| row.findings.medium.to_string()),
-        Column::right("LOW", |row| row.findings.low.to_string()),
-        Column::left("ARCHIVE", |row| show(label(&row.evidence).as_bytes())),
+        Column::left("VERDICT", |row| match row.status {
+            Status::Read => row.verdict.map_or("-", Severity::name).to_owned(),
+            status => status.name().to_owned(),
+        }),
+        Column::right("CRIT", |row| row.count(|counts| counts.critical)),
+        Column::right("HIGH", |row| row.count(|counts| counts.high)),
+        Column::right("MED", |row| row.count(|counts| counts.medium)),
+        Column::right("LOW", |row| row.count(|counts| counts.low)),
+        Column::left("ARCHIVE", |row| show(&row.evidence.label().0)),
         Column::left("POD", |row| match (&row.container.namespace, &row.container.pod) {
             (Some(namespace), Some(pod)) => show_short(format!("{namespace}/{pod}").as_bytes(), WIDTH),
             (_, Some(pod)) => show_short(pod.as_bytes(), WIDTH),
@@ -188,10 +197,27 @@ impl Top {
     }
 }
 
-/// What a checkpoint is called in a line: its archive, and its part of it.
-fn label(evidence: &EvidenceHead) -> String {
-    let part = evidence.part.as_deref().map(|part| format!(" [{part}]")).unwrap_or_default();
-    format!("{}{part}", evidence.name)
+impl Verdict {
+    fn count(&self, of: impl Fn(&Counts) -> usize) -> String {
+        self.findings.as_ref().map_or_else(|| "-".to_owned(), |counts| of(counts).to_string())
+    }
+
+    /// What is told of evidence that was not read.
+    fn not_read(not_read: NotRead) -> Self {
+        let Head { evidence, container, .. } = not_read.head(VIEW.name);
+        Self {
+            evidence,
+            container,
+            status: not_read.status,
+            partial: not_read.status == Status::Unreadable,
+            reason: Some(not_read.reason),
+            verdict: None,
+            findings: None,
+            top: None,
+            processes: None,
+            warnings: 1,
+        }
+    }
 }
 
 /// Kind, value and name of what a checkpoint may share with others.
@@ -207,43 +233,48 @@ struct Examined {
 /// What became of one path.
 enum Read {
     Checkpoints(Vec<Examined>),
-    Unreadable { path: PathBuf, error: anyhow::Error },
+    Unreadable { candidate: Candidate, error: anyhow::Error },
 }
 
 pub fn run(args: &FleetArgs, common: &Common) -> Result<Outcome> {
     let mut named = Named::find(&args.paths, common)?;
     // What is twice there would share everything with itself.
-    named.paths.sort();
-    named.paths.dedup();
-    evidence::refuse_to_overwrite(&named.paths, common)?;
+    named.candidates.sort_by(|one, other| one.path.cmp(&other.path));
+    named.candidates.dedup_by(|one, other| one.path == other.path);
+    evidence::refuse_to_overwrite(&args.paths, common)?;
+    let paths: Vec<_> = named.candidates.iter().map(|candidate| &candidate.path).collect();
+    evidence::refuse_to_overwrite(&paths, common)?;
     // Archives and what is in them are worked on by one pool of threads; the order of the results is that of the paths.
-    let read: Vec<Read> = named.paths.par_iter().map(|path| examine(path, common)).collect();
+    let read: Vec<Read> = named.candidates.par_iter().map(|candidate| examine(candidate, common)).collect();
     let mut outcome = Outcome::Done;
-    let mut examined = Vec::new();
+    let (mut examined, mut not_read) = (Vec::new(), Vec::new());
     for result in read {
         match result {
             Read::Checkpoints(checkpoints) => examined.extend(checkpoints),
-            Read::Unreadable { path, error } => {
-                if named.unreadable(&path, error, common)? {
+            Read::Unreadable { candidate, error } => {
+                let (is_loss, known) = named.not_read(&candidate, error, common)?;
+                if is_loss {
                     outcome = Outcome::Partly;
                 }
+                not_read.extend(known);
             }
         }
     }
     named.finish(common)?;
-    let diagnostics: Vec<Diagnostic> =
+    let mut diagnostics: Vec<Diagnostic> =
         examined.iter().flat_map(|one| one.diagnostics.iter().cloned()).collect();
+    diagnostics.extend(not_read.iter().map(NotRead::diagnostic));
     let warnings = finish_diagnostics(&diagnostics, common);
     if warnings.iter().any(|warning| warning.partial) {
         outcome = Outcome::Partly;
     }
     let shared = shared(&examined);
     let mut rows: Vec<Verdict> = examined.into_iter().map(|one| one.verdict).collect();
+    rows.extend(not_read.into_iter().map(Verdict::not_read));
     rows.sort_by_cached_key(|row| {
-        let counts = &row.findings;
-        let weight =
-            (row.verdict, row.top.as_ref().map(|top| top.score), counts.critical, counts.high, counts.medium);
-        (std::cmp::Reverse(weight), label(&row.evidence))
+        let counts = row.findings.as_ref().map(|counts| (counts.critical, counts.high, counts.medium));
+        let weight = (row.verdict, row.top.as_ref().map(|top| top.score), counts);
+        (row.status, std::cmp::Reverse(weight), row.evidence.label())
     });
     write(&rows, &shared, &warnings, common)?;
     let limit = args.fail_on.map(Severity::from);
@@ -272,18 +303,18 @@ fn write(rows: &[Verdict], shared: &[Shared], warnings: &[Warning], common: &Com
     output.finish()
 }
 
-fn examine(path: &Path, common: &Common) -> Read {
+fn examine(candidate: &Candidate, common: &Common) -> Read {
     // Bars of several archives at once would write over each other.
     let bars = Bars::new(true);
     // Each archive has limits of its own.
     let common = &Common { given: Arc::default(), ..common.clone() };
-    let examined = evidence::open(path, common, &bars).and_then(|opened| {
+    let examined = candidate.open_plainly(common, &bars).and_then(|opened| {
         let checkpoints = opened.evidence.checkpoints.iter();
         checkpoints.map(|checkpoint| examine_one(checkpoint, &opened, common, &bars)).collect()
     });
     match examined {
         Ok(checkpoints) => Read::Checkpoints(checkpoints),
-        Err(error) => Read::Unreadable { path: path.to_owned(), error },
+        Err(error) => Read::Unreadable { candidate: candidate.clone(), error },
     }
 }
 
@@ -301,27 +332,29 @@ fn examine_one(checkpoint: &Checkpoint, opened: &Opened, common: &Common, bars: 
     warnings.dedup();
     let worst = findings.iter().max_by_key(|finding| (finding.severity, finding.score));
     let verdict = Verdict {
+        status: Status::Read,
+        reason: None,
         verdict: worst.map(|finding| finding.severity),
-        findings: Counts {
+        findings: Some(Counts {
             critical: of(Severity::Critical),
             high: of(Severity::High),
             medium: of(Severity::Medium),
             low: of(Severity::Low),
             info: of(Severity::Info),
-        },
+        }),
         top: findings.first().map(|finding| Top {
             id: finding.id.clone(),
             title: finding.title.clone(),
             score: finding.score,
             subject: finding.subject.clone(),
         }),
-        processes: facts.processes.len(),
+        processes: Some(facts.processes.len()),
         warnings: warnings.len(),
         partial: warnings.iter().any(|warning| warning.partial),
         evidence: head.evidence,
         container: head.container,
     };
-    let name = label(&verdict.evidence);
+    let name = verdict.evidence.label().escaped().into_owned();
     let diagnostics = case.diagnostics.into_iter().map(|mut diagnostic| {
         diagnostic.subject = format!("{name}: {}", diagnostic.subject);
         diagnostic
@@ -409,7 +442,9 @@ fn shared(examined: &[Examined]) -> Vec<Shared> {
                 value: value.clone(),
                 names: names.into_iter().cloned().collect(),
                 count: places.len(),
-                checkpoints: checkpoints.map(|one| label(&one.verdict.evidence)).collect(),
+                checkpoints: checkpoints
+                    .map(|one| one.verdict.evidence.label().escaped().into_owned())
+                    .collect(),
             };
             (rank(kind), shared)
         })

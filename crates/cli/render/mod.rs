@@ -99,13 +99,7 @@ impl Output {
 
     /// Begins the result about one checkpoint.
     pub fn begin(&mut self, head: &Head) -> Result<()> {
-        self.title = Some(crate::untrusted::show(
-            match &head.evidence.part {
-                Some(part) => format!("{} [{part}]", head.evidence.name),
-                None => head.evidence.name.clone(),
-            }
-            .as_bytes(),
-        ));
+        self.title = Some(crate::untrusted::show(&head.evidence.label().0));
         self.about = Some(head.clone());
         self.begin_document(head)
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, atomic::AtomicU64};
 use crate::{
     Diagnostic, Limits,
     archive::{Archive, Member, MemberKind},
-    container::Container,
-    evidence::{Place, find_places, join},
+    container::{Container, Engine},
+    evidence::{IndexFacts, Place, find_places, join},
     image::{self, ByteOrder, Image, ImageFile, Located},
     text,
 };
@@ -20,6 +20,8 @@ pub struct Checkpoint {
     pub container: Container,
     /// Memory only: the first step of an incremental dump, without processes.
     pub is_pre_dump: bool,
+    /// Why the dump failed, in the words of CRIU's log; what was written until then is there.
+    pub failure: Option<String>,
     /// The CRIU images.
     pub images: ImageDirectory,
     /// What was noticed while recognising it.
@@ -31,12 +33,19 @@ pub struct Checkpoint {
 impl Checkpoint {
     pub(crate) fn new(
         label: Option<String>,
+        index: Option<IndexFacts>,
         archive: &Arc<Archive>,
         place: Place,
         parents: Option<&[Arc<Archive>]>,
     ) -> Self {
         let mut diagnostics = Vec::new();
-        let container = Container::read(archive, &place.base, &mut diagnostics);
+        let mut container = Container::read(archive, &place.base, &mut diagnostics);
+        if let Some(index) = index {
+            // Nobody else writes such an index.
+            container.engine = Engine::Containerd;
+            container.image = container.image.or(index.image);
+            container.runtime = container.runtime.or(index.runtime);
+        }
         let prefix = place.images.unwrap_or_else(|| {
             diagnostics.push(Diagnostic::loss(
                 "no-images",
@@ -53,6 +62,7 @@ impl Checkpoint {
             label,
             container,
             is_pre_dump: place.is_pre_dump,
+            failure: place.failure,
             images,
             diagnostics,
             archive: Arc::clone(archive),
@@ -69,6 +79,11 @@ impl Checkpoint {
     pub fn engine_files_in<'a>(&'a self, directory: &str) -> impl Iterator<Item = &'a Member> {
         let prefix = join(&join(&self.base, directory.as_bytes()), b"");
         self.archive.members().iter().filter(move |member| member.path.starts_with(&prefix))
+    }
+
+    /// Path of the directory of the engine's files in the archive; empty for its root.
+    pub fn base(&self) -> &[u8] {
+        &self.base
     }
 
     /// The archive that holds it.
@@ -157,7 +172,10 @@ impl ImageDirectory {
         let member = self.archive.find(&join(&self.prefix, name.as_bytes()))?;
         match &member.kind {
             MemberKind::File => Some(member),
-            MemberKind::Hardlink(target) => self.archive.find(&crate::archive::normalise(target)),
+            MemberKind::Hardlink(target) => {
+                let target = self.archive.find(&crate::archive::normalise(target));
+                target.filter(|member| member.kind == MemberKind::File)
+            }
             _ => None,
         }
     }
@@ -194,15 +212,19 @@ impl ImageDirectory {
         self.read(name, diagnostics).into_iter().next().map(|entry| entry.value)
     }
 
-    /// All files of the directory with their names, in the order of the archive.
+    /// All files of the directory with their names, in the order of the archive, hard links to files among them. Of
+    /// several members of one name only that which [`ImageDirectory::member`] gives.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Member)> {
         let prefix = join(&self.prefix, b"");
-        self.archive.members().iter().filter(|member| member.kind == MemberKind::File).filter_map(
-            move |member| {
-                let name = member.path.strip_prefix(prefix.as_slice())?;
-                (!name.contains(&b'/')).then_some((std::str::from_utf8(name).ok()?, member))
-            },
-        )
+        self.archive.current().filter_map(move |member| {
+            let name = member.path.strip_prefix(prefix.as_slice()).filter(|name| !name.contains(&b'/'))?;
+            let name = std::str::from_utf8(name).ok()?;
+            match member.kind {
+                MemberKind::File => Some((name, member)),
+                MemberKind::Hardlink(_) => Some((name, self.member(name)?)),
+                _ => None,
+            }
+        })
     }
 
     /// Whether the archive ends early, so that an absent image may have been there.

@@ -22,6 +22,8 @@ pub enum Error {
         name: String,
         /// What was found instead, and what to do.
         reason: String,
+        /// Whether something of it could not be read, so that a checkpoint may have been in it.
+        is_damaged: bool,
     },
     /// Compressed input could not be decompressed.
     #[error("cannot decompress {name} ({format}) after {produced} bytes")]
@@ -35,6 +37,17 @@ pub enum Error {
         /// What the decompressor said.
         source: io::Error,
     },
+}
+
+impl Error {
+    /// Whether a checkpoint may be there that could not be read; otherwise there is none.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Read { .. } | Self::Decompress { .. } => true,
+            Self::NotACheckpoint { is_damaged, .. } => *is_damaged,
+        }
+    }
 }
 
 /// The result of an operation that can fail as a whole.

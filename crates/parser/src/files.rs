@@ -33,7 +33,44 @@ pub struct FileTable {
 struct Adding<'a> {
     limits: &'a Limits,
     reports: Reports,
+    /// The image, and where in it the entry is.
+    file: &'static str,
+    at: u64,
     diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Adding<'_> {
+    fn report(&mut self, problem: Diagnostic) {
+        self.reports.push(problem.at(self.at), self.diagnostics);
+    }
+}
+
+/// An entry of `files.img` has one member, that of its type and with its id.
+fn check_entry(entry: &FileEntry, adding: &mut Adding<'_>) {
+    let (Some(id), Some(Ok(kind))) = (entry.id, entry.r#type.map(FdTypes::try_from)) else { return };
+    // The id that the member repeats.
+    macro_rules! member {
+        ($($type:ident $member:ident)*) => {
+            match kind {
+                $(FdTypes::$type => Some(entry.$member.as_ref().map(|member| member.id)),)*
+                _ => None,
+            }
+        };
+    }
+    let member = member! {
+        Reg reg  Pipe pipe  Fifo fifo  Inetsk isk  Unixsk usk  Eventfd efd  Eventpoll epfd  Inotify ify
+        Signalfd sgfd  Packetsk psk  Tty tty  Fanotify ffy  Netlinksk nlsk  Ns nsf  Tunf tunf  Ext ext
+        Timerfd tfd  Memfd memfd  Bpfmap bpf  Pidfd pidfd
+    };
+    let name = kind.as_str_name();
+    let message = match member {
+        Some(None) => format!("file {id} is of type {name}, but nothing of that type is there"),
+        Some(Some(Some(inner))) if inner != id => {
+            format!("file {id} of type {name} says of itself that it is file {inner}; {id} is used")
+        }
+        _ => return,
+    };
+    adding.report(Diagnostic::loss("contradiction", adding.file, message));
 }
 
 impl FileTable {
@@ -44,13 +81,21 @@ impl FileTable {
             ..Self::default()
         };
         let entries = images.read::<FileEntry>("files.img", diagnostics);
-        let mut adding =
-            Adding { limits: images.limits(), reports: Reports::new(images.limits()), diagnostics };
+        let mut adding = Adding {
+            limits: images.limits(),
+            reports: Reports::new(images.limits()),
+            file: "files.img",
+            at: 0,
+            diagnostics,
+        };
         for entry in entries {
+            adding.at = entry.body.start;
+            check_entry(&entry.value, &mut adding);
             table.add(entry.value, &mut adding);
         }
         table.read_per_type(images, &mut adding);
         adding.reports.finish("files.img", diagnostics);
+        let mut reports = Reports::new(images.limits());
         for entry in images.read::<proto::RemapFilePathEntry>("remap-fpath.img", diagnostics) {
             let (Some(original), Some(target)) = (entry.value.orig_id, entry.value.remap_id) else {
                 continue;
@@ -68,13 +113,26 @@ impl FileTable {
                 None if target >> 31 == 1 => Remap::Ghost(target & 0x7fff_ffff),
                 None => Remap::Linked(target),
             };
-            table.remaps.insert(original, remap);
-        }
-        for entry in images.read::<proto::MemfdInodeEntry>("memfd.img", diagnostics) {
-            if let Some(id) = entry.value.inode_id {
-                table.memfds.insert(id, entry.value);
+            if let Some(before) = table.remaps.insert(original, remap)
+                && before != remap
+            {
+                let message = format!("file {original} is remapped in two ways; the last is used");
+                let problem = Diagnostic::loss("duplicate-id", "remap-fpath.img", message);
+                reports.push(problem.at(entry.body.start), diagnostics);
             }
         }
+        for entry in images.read::<proto::MemfdInodeEntry>("memfd.img", diagnostics) {
+            let Some(id) = entry.value.inode_id else { continue };
+            let start = entry.body.start;
+            if let Some(before) = table.memfds.insert(id, entry.value)
+                && table.memfds.get(&id) != Some(&before)
+            {
+                let message = format!("two different memfd inodes have id {id}; the last is used");
+                let problem = Diagnostic::loss("duplicate-id", "memfd.img", message);
+                reports.push(problem.at(start), diagnostics);
+            }
+        }
+        reports.finish("remap-fpath.img", diagnostics);
         table.check_memfds(images.limits(), diagnostics);
         table
     }
@@ -101,8 +159,7 @@ impl FileTable {
         {
             let what =
                 format!("of the {} bytes of the name of file {} {longest} are read", name.len(), key.1);
-            let problem = reached("too-long", "files.img", "name-bytes", what);
-            adding.reports.push(problem, adding.diagnostics);
+            adding.report(reached("too-long", adding.file, "name-bytes", what));
             name.truncate(longest);
         }
         if let Some(before) = self.entries.insert(key, entry)
@@ -110,15 +167,16 @@ impl FileTable {
         {
             let message =
                 format!("two different files have type {} and id {}; the last is used", key.0, key.1);
-            let problem = Diagnostic::note("duplicate-id", "files.img", message);
-            adding.reports.push(problem, adding.diagnostics);
+            adding.report(Diagnostic::loss("duplicate-id", adding.file, message));
         }
     }
 
     fn read_per_type(&mut self, images: &ImageDirectory, adding: &mut Adding<'_>) {
         macro_rules! per_type {
             ($($file:literal, $message:ident, $type:ident, $member:ident;)*) => {
-                $(for entry in images.read::<proto::$message>($file, adding.diagnostics) {
+                $(adding.file = $file;
+                for entry in images.read::<proto::$message>($file, adding.diagnostics) {
+                    adding.at = entry.body.start;
                     let entry = FileEntry {
                         r#type: Some(FdTypes::$type as i32),
                         id: entry.value.id,
@@ -147,7 +205,9 @@ impl FileTable {
             "timerfd.img", TimerfdEntry, Timerfd, tfd;
             "tunfile.img", TunfileEntry, Tunf, tunf;
         }
-        for entry in images.read::<proto::NsFileEntry>("ns-files.img", adding.diagnostics) {
+        adding.file = "ns-files.img";
+        for entry in images.read::<proto::NsFileEntry>(adding.file, adding.diagnostics) {
+            adding.at = entry.body.start;
             let entry = FileEntry {
                 r#type: Some(FdTypes::Ns as i32),
                 id: entry.value.id,
@@ -158,9 +218,19 @@ impl FileTable {
         }
     }
 
+    /// Whether it has no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The file of a type and id.
     pub fn get(&self, kind: FdTypes, id: u32) -> Option<&FileEntry> {
         self.entries.get(&(kind as i32, id))
+    }
+
+    /// Whether there is a file of a number of a type and an id.
+    pub fn has(&self, key: (i32, u32)) -> bool {
+        self.entries.contains_key(&key)
     }
 
     /// The regular file, directory or device with an id.
@@ -210,7 +280,7 @@ mod tests {
     use ckptfx_testkit::{Checkpoint, Criu, File, Ghost, Message, Process};
 
     use super::*;
-    use crate::{archive::Archive, checkpoint::tests::directory};
+    use crate::{Severity, archive::Archive, checkpoint::tests::directory};
 
     fn table(dump: &Checkpoint) -> (FileTable, Vec<Diagnostic>) {
         let files = dump.images().into_iter();
@@ -252,11 +322,17 @@ mod tests {
 
     #[test]
     fn two_files_of_one_number_are_reported() {
-        let other = Message::new()
-            .uint(1, 1_u32)
-            .uint(2, 1_u32)
-            .message(3, &Message::new().uint(1, 1_u32).bytes(6, "/other"));
-        let (_, diagnostics) = table(&dump(Criu::V4_2).entry("files", "", other));
-        assert_eq!(diagnostics.iter().map(|one| one.code).collect::<Vec<_>>(), ["duplicate-id"]);
+        let codes = |entry: Message| {
+            let (_, diagnostics) = table(&dump(Criu::V4_2).entry("files", "", entry));
+            diagnostics.iter().map(|one| (one.code, one.severity)).collect::<Vec<_>>()
+        };
+        let owner = (1..=5).fold(Message::new(), |message, number| message.uint(number, 0_u32));
+        let regular = Message::new().uint(1, 1_u32).uint(2, 0_u32).uint(3, 0_u32).message(5, &owner);
+        let regular = regular.bytes(6, "/other");
+        let entry = |id: u32| Message::new().uint(1, 1_u32).uint(2, id);
+        assert_eq!(codes(entry(1).message(3, &regular)), [("duplicate-id", Severity::Loss)]);
+        // It says that it is another, and nothing of its type is there.
+        assert_eq!(codes(entry(99).message(3, &regular)), [("contradiction", Severity::Loss)]);
+        assert_eq!(codes(entry(99)), [("contradiction", Severity::Loss)]);
     }
 }

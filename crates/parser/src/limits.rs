@@ -70,7 +70,7 @@ limits! {
     archives: "archives" = 256, "Container archives inside one pod archive.";
     compressions: "compressions" = 3, "Compressions around one archive.";
     decompressed_bytes: "decompressed-bytes" = 1 << 40, "Bytes that all compressed files of one evidence may give together.";
-    decompressed_ratio: "decompressed-ratio" = 1000, "Bytes that one compressed byte may give; a GiB more is free for all files of one evidence together.";
+    decompressed_ratio: "decompressed-ratio" = 1000, "Bytes other than zeros that one compressed byte may give; a GiB more is free for all files of one evidence together.";
     parents: "parents" = 64, "Dumps that build on one another.";
     entry_bytes: "entry-bytes" = 64 << 20, "Length of one message of an image, in bytes.";
     entries: "entries" = 16 << 20, "Messages of one image.";
@@ -78,6 +78,8 @@ limits! {
     all_decoded_bytes: "all-decoded-bytes" = 4 << 30, "Memory that the decoded messages of all images of one archive may take, in bytes, as estimated; what is decoded again counts again.";
     processes: "processes" = 128 << 10, "Processes of one checkpoint.";
     threads: "threads" = 128 << 10, "Threads of all processes of one checkpoint.";
+    shared_descriptors: "shared-descriptors" = 1 << 18, "Descriptors that are listed once more for each further process that shares the table they are in, and of files in flight for each further receiver.";
+    holders: "holders" = 1 << 24, "Holders that are named beside the open files, sockets and queues of one checkpoint, all together.";
     mappings: "mappings" = 1 << 20, "Mappings of one process.";
     name_bytes: "name-bytes" = 4096, "Length of the name of an open file, in bytes; the kernel has none longer (PATH_MAX).";
     argument_bytes: "argument-bytes" = 4 << 20, "Length of a command line or an environment, in bytes.";
@@ -105,16 +107,15 @@ impl Given {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that a compressed file of a length may give.
+    /// Bytes other than pages of zeros that a compressed file of a length may give.
     pub fn room(&self, length: u64, limits: &Limits) -> u64 {
         let free = RATIO_FREE.saturating_sub(self.beyond_ratio.load(Ordering::Relaxed));
-        let by_ratio = limits.decompressed_ratio.saturating_mul(length).saturating_add(free);
-        limits.decompressed_bytes.saturating_sub(self.bytes()).min(by_ratio)
+        limits.decompressed_ratio.saturating_mul(length).saturating_add(free)
     }
 
-    /// Counts what a compressed file of a length gave.
-    pub fn add(&self, length: u64, given: u64, limits: &Limits) {
-        let beyond = given.saturating_sub(limits.decompressed_ratio.saturating_mul(length));
+    /// Counts what a compressed file of a length gave, and how much of that was no page of zeros.
+    pub fn add(&self, length: u64, given: u64, dense: u64, limits: &Limits) {
+        let beyond = dense.saturating_sub(limits.decompressed_ratio.saturating_mul(length));
         self.bytes.fetch_add(given, Ordering::Relaxed);
         self.beyond_ratio.fetch_add(beyond, Ordering::Relaxed);
     }
@@ -176,18 +177,16 @@ mod tests {
 
     #[test]
     fn compressed_files_share_what_they_may_give() {
-        let limits = Limits { decompressed_bytes: 10 << 30, decompressed_ratio: 10, ..Limits::DEFAULT };
+        let limits = Limits { decompressed_ratio: 10, ..Limits::DEFAULT };
         let given = Given::default();
         assert_eq!(given.room(1000, &limits), RATIO_FREE + 10_000);
-        // What stays below the ratio takes nothing of what is free.
-        given.add(1000, 9000, &limits);
+        // What stays below the ratio, and zeros, take nothing of what is free.
+        given.add(1000, 9000, 9000, &limits);
+        given.add(1000, 50 << 30, 9000, &limits);
         assert_eq!(given.room(1000, &limits), RATIO_FREE + 10_000);
-        given.add(1000, RATIO_FREE + 10_000, &limits);
+        given.add(1000, RATIO_FREE + 10_000, RATIO_FREE + 10_000, &limits);
         assert_eq!(given.room(1000, &limits), 10_000);
-        given.add(1 << 30, 8 << 30, &limits);
-        assert_eq!(given.room(1 << 30, &limits), (1 << 30) - 19_000);
-        given.add(1 << 30, 2 << 30, &limits);
-        assert_eq!(given.room(1 << 30, &limits), 0);
+        assert_eq!(given.bytes(), (51 << 30) + 19_000);
         given.reset();
         assert_eq!((given.bytes(), given.room(1, &limits)), (0, RATIO_FREE + 10));
     }

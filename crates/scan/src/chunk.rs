@@ -116,7 +116,7 @@ pub(crate) struct Scanned {
     pub(crate) found: Vec<Found>,
 }
 
-/// Scans a chunk. Stops early when the buffer is full or the scan is stopped.
+/// Scans a chunk. Stops early when the buffer is full or the scan is stopped, even within a tile.
 pub(crate) fn scan(task: &Task<'_>, pieces: Vec<Piece>, folded: Vec<u8>) -> (Scanned, Vec<u8>) {
     let mut sweep = Sweep {
         next: vec![0; task.lanes.len()],
@@ -181,10 +181,11 @@ fn scan_tile(
 ) -> Result<(), Full> {
     let Piece { from, border, .. } = piece;
     task.literals.sweep(task.lanes, bytes, from, border, sweep)?;
-    task.gates.sweep(task.lanes, bytes, piece, task.repeats.as_ref(), limit, sweep)?;
+    let proceed = || task.proceeds();
+    task.gates.sweep(task.lanes, bytes, piece, task.repeats.as_ref(), limit, &proceed, sweep)?;
     for (at, lane) in task.lanes.iter().enumerate() {
         if let Some(expression) = lane.expression().filter(|expression| expression.clue().is_none()) {
-            expression.sweep(at, bytes, border, limit, sweep)?;
+            expression.sweep(at, bytes, border, limit, &proceed, sweep)?;
         }
     }
     Ok(())

@@ -6,8 +6,9 @@
 //! the cache; only where one is found does the expression itself run, over the whole region from `before` bytes
 //! ahead of the clue. A clue is a necessary condition, so the result is exactly that of the expression alone.
 //!
-//! Clues that lie close together must not make the expression read the same bytes again and again: what was searched
-//! without success is not searched again, and each vain search of one stretch is twice as long as the one before.
+//! Clues that lie close together must not make the expression read the same bytes again and again. Where a match starts
+//! with its clue, it is tried there and nowhere else, and ends where it fails. Otherwise each vain search of one stretch
+//! is twice as long as the one before, however many clues lie in what it reads.
 
 use std::ops::Range;
 
@@ -19,6 +20,7 @@ use regex_syntax::hir::{
 use crate::chunk::Piece;
 use crate::lane::{Full, Lane, Sweep};
 use crate::literal::Group;
+use crate::patient::Proceed;
 use crate::regex::Expression;
 use crate::repeat::{Clued, Repeats};
 use crate::tile::fold_into;
@@ -199,6 +201,7 @@ impl Gates {
         piece: Piece,
         repeats: Option<&Repeats<'_>>,
         limit: usize,
+        proceed: Proceed<'_>,
         sweep: &mut Sweep,
     ) -> Result<(), Full> {
         if self.is_empty() {
@@ -213,8 +216,8 @@ impl Gates {
             let (own, others) = rest.split_at_checked(own).unwrap_or((rest, &[]));
             rest = others;
             if let Some(expression) = lanes.get(*lane).and_then(Lane::expression) {
-                let stretch =
-                    Stretch { expression, lane: *lane, before: *before, bytes, from, border, limit };
+                let (lane, before) = (*lane, *before);
+                let stretch = Stretch { expression, lane, before, bytes, from, border, limit, proceed };
                 stretch.sweep(own, sweep)?;
             }
         }
@@ -282,6 +285,7 @@ struct Stretch<'t> {
     from: usize,
     border: usize,
     limit: usize,
+    proceed: Proceed<'t>,
 }
 
 impl Stretch<'_> {
@@ -289,16 +293,22 @@ impl Stretch<'_> {
         let mut next = sweep.next_of(self.lane);
         if next < self.from {
             // A window was too long in the tile before: its clues are gone.
-            return self.expression.sweep(self.lane, self.bytes, self.border, self.limit, sweep);
+            let Self { expression, lane, bytes, border, limit, proceed, .. } = *self;
+            return expression.sweep(lane, bytes, border, limit, proceed, sweep);
         }
+        if self.before == 0 {
+            return self.starts(clues, sweep);
+        }
+        // How far it was searched, and how far the next search may go.
+        let mut searched = next;
         let mut step = 1_usize;
         for (_, clue) in clues {
             let earliest = clue.saturating_sub(self.before);
             if earliest >= self.border {
                 break;
             }
-            if earliest > next {
-                next = earliest;
+            next = next.max(earliest);
+            if next >= searched {
                 step = 1;
             }
             while next <= *clue && next < self.border {
@@ -307,17 +317,39 @@ impl Stretch<'_> {
                     sweep.set_next(self.lane, next);
                     return Ok(());
                 };
-                match self.expression.find(self.bytes, next, window) {
+                match self.expression.find(self.bytes, next, window, self.proceed)? {
                     Some((start, end)) if start < edge => {
                         sweep.add(self.lane, start, end)?;
                         next = end;
+                        searched = end;
                         step = 1;
                     }
                     _ => {
                         step = window.saturating_sub(next).saturating_mul(2);
                         next = edge;
+                        searched = window;
                     }
                 }
+            }
+        }
+        sweep.set_next(self.lane, next.max(self.border));
+        Ok(())
+    }
+
+    /// Where a match starts with its clue, nothing else than the clues need be tried.
+    fn starts(&self, clues: &[(usize, usize)], sweep: &mut Sweep) -> Result<(), Full> {
+        let mut next = sweep.next_of(self.lane);
+        for (_, clue) in clues.iter().filter(|(_, clue)| *clue < self.border) {
+            if *clue < next {
+                continue;
+            }
+            let Some(window) = self.expression.window(self.bytes, clue.saturating_add(1), self.limit) else {
+                sweep.set_next(self.lane, *clue);
+                return Ok(());
+            };
+            if let Some(end) = self.expression.end(self.bytes, *clue, window, self.proceed)? {
+                sweep.add(self.lane, *clue, end)?;
+                next = end;
             }
         }
         sweep.set_next(self.lane, next.max(self.border));

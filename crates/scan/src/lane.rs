@@ -39,7 +39,7 @@ pub(crate) struct Found {
     pub(crate) end: usize,
 }
 
-/// The buffer for hits is full.
+/// There is no going on here: the buffer for hits is full, or the scan is stopped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Full;
 

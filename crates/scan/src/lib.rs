@@ -44,6 +44,7 @@ mod lane;
 mod literal;
 mod merge;
 mod pair;
+mod patient;
 mod pattern;
 mod plan;
 mod reach;

@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use regex_automata::Input;
-use regex_automata::meta;
+use regex_automata::{Anchored, Input, meta};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::gate::Clue;
 use crate::lane::{Full, Sweep};
+use crate::patient::{Patient, Proceed, Unanswered};
 use crate::pattern::Fault;
 use crate::reach::Reach;
 
@@ -18,12 +18,18 @@ const STATE: usize = 128;
 /// Most states of one range of characters: UTF-8 has up to 4 bytes, in up to some ten ways.
 const RANGE: usize = 64;
 /// Room for the lazily built automaton of one expression and thread, in bytes.
-const CACHE: usize = 8 << 20;
+pub(crate) const CACHE: usize = 8 << 20;
+/// States times bytes beyond which a search may take seconds and must be one that can be stopped.
+const HEAVY: usize = 1 << 28;
 
 pub(crate) struct Expression {
     hir: Hir,
     /// Compiled when it is first needed, if that cannot fail.
     regex: OnceLock<Option<meta::Regex>>,
+    /// The same for searches that may take long.
+    patient: OnceLock<Option<Patient>>,
+    /// About as many as the compiled expression has.
+    states: usize,
     reach: Reach,
     clue: Option<Clue>,
 }
@@ -40,10 +46,11 @@ impl Expression {
         let clue = gated.then(|| Clue::of(hir)).flatten();
         let regex = OnceLock::new();
         // Of many rules most are never met, and compiling takes longer than searching some MiB.
-        if clue.is_none() || states(hir).saturating_mul(STATE) > SIZE_LIMIT {
+        let states = states(hir);
+        if clue.is_none() || states.saturating_mul(STATE) > SIZE_LIMIT {
             let _ = regex.set(Some(compile(hir, Some(SIZE_LIMIT))?));
         }
-        Ok(Self { hir: hir.clone(), regex, reach, clue })
+        Ok(Self { hir: hir.clone(), regex, patient: OnceLock::new(), states, reach, clue })
     }
 
     /// Where the expression is searched; `None` for everywhere.
@@ -52,20 +59,53 @@ impl Expression {
     }
 
     /// The first match that is not empty in `from..window`; look-around sees all of `bytes`.
-    pub(crate) fn find(&self, bytes: &[u8], from: usize, window: usize) -> Option<(usize, usize)> {
+    pub(crate) fn find(
+        &self,
+        bytes: &[u8],
+        from: usize,
+        window: usize,
+        proceed: Proceed<'_>,
+    ) -> Result<Option<(usize, usize)>, Full> {
         let mut from = from;
-        loop {
-            if from >= window {
-                return None;
+        while from < window {
+            match self.search(&Input::new(bytes).span(from..window), proceed)? {
+                Some((start, end)) if start == end => from = end + 1,
+                found => return Ok(found),
             }
-            // That it is small enough was seen before: a limit here could only lose matches.
-            let regex = self.regex.get_or_init(|| compile(&self.hir, None).ok());
-            let found = regex.as_ref()?.search(&Input::new(bytes).span(from..window))?;
-            if !found.is_empty() {
-                return Some((found.start(), found.end()));
-            }
-            from = found.end() + 1;
         }
+        Ok(None)
+    }
+
+    /// The end of the match that starts at `from`, if there is one that is not empty.
+    pub(crate) fn end(
+        &self,
+        bytes: &[u8],
+        from: usize,
+        window: usize,
+        proceed: Proceed<'_>,
+    ) -> Result<Option<usize>, Full> {
+        let input = Input::new(bytes).span(from..window).anchored(Anchored::Yes);
+        let found = self.search(&input, proceed)?;
+        Ok(found.filter(|(start, end)| start < end).map(|(_, end)| end))
+    }
+
+    fn search(&self, input: &Input<'_>, proceed: Proceed<'_>) -> Result<Option<(usize, usize)>, Full> {
+        if !proceed() {
+            return Err(Full);
+        }
+        if self.states.saturating_mul(input.end().saturating_sub(input.start())) > HEAVY
+            && let Some(patient) = self.patient.get_or_init(|| Patient::new(&self.hir))
+        {
+            match patient.find(input, proceed) {
+                Ok(found) => return Ok(found),
+                Err(Unanswered::Stopped) => return Err(Full),
+                Err(Unanswered::Unfit) => {}
+            }
+        }
+        // That it is small enough was seen before: a limit here could only lose matches.
+        let regex = self.regex.get_or_init(|| compile(&self.hir, None).ok());
+        let found = regex.as_ref().and_then(|regex| regex.search(input));
+        Ok(found.map(|found| (found.start(), found.end())))
     }
 
     /// Adds the hits that start before `border`, if the window for them ends within `limit` bytes of it.
@@ -76,6 +116,7 @@ impl Expression {
         bytes: &[u8],
         border: usize,
         limit: usize,
+        proceed: Proceed<'_>,
         sweep: &mut Sweep,
     ) -> Result<(), Full> {
         let mut next = sweep.next_of(lane);
@@ -84,7 +125,7 @@ impl Expression {
         }
         let Some(window) = self.reach.window(bytes, border, limit) else { return Ok(()) };
         while next < border {
-            match self.find(bytes, next, window) {
+            match self.find(bytes, next, window, proceed)? {
                 Some((start, end)) if start < border => {
                     sweep.add(lane, start, end)?;
                     next = end;
@@ -155,7 +196,7 @@ impl Ahead {
         from: usize,
         border: usize,
         step: usize,
-        proceed: &dyn Fn() -> bool,
+        proceed: Proceed<'_>,
     ) -> Option<(usize, usize)> {
         if from < self.from || from > self.clear {
             *self = Self { from, clear: from, found: None };
@@ -172,7 +213,7 @@ impl Ahead {
                 Some(window) => (next, window),
                 None => (bytes.len(), bytes.len()),
             };
-            match expression.find(bytes, self.clear, window) {
+            match expression.find(bytes, self.clear, window, proceed).ok()? {
                 Some((start, end)) if start < next => {
                     self.clear = start;
                     self.found = Some((start, end));
@@ -220,6 +261,63 @@ mod tests {
         assert!(Expression::new(&large, true).is_err());
         let small = Expression::new(&hir("key[0-9]{4}"), true).unwrap();
         assert!(small.regex.get().is_none());
-        assert_eq!(small.find(b"a key1234 b", 0, 11), Some((2, 9)));
+        assert_eq!(small.find(b"a key1234 b", 0, 11, &|| true).ok(), Some(Some((2, 9))));
+        assert!(small.find(b"a key1234 b", 0, 11, &|| false).is_err());
+    }
+
+    #[test]
+    fn both_engines_find_the_same() {
+        let alphabet = b"ab\n\xffk ";
+        let texts = [
+            "k[ab]{0,3}b",
+            "[ab]+",
+            "(?:a|ab)(?:b|)",
+            "a*?b|k",
+            r"\bab\b",
+            "(?m)^a+$",
+            "a*",
+            "[^k]{2,4}?k",
+            "(?:k[ab\n]{0,9}){1,3}b",
+            r"(?u)\bb\b",
+            "b{0,3}|a",
+        ];
+        for text in texts {
+            let hir = hir(text);
+            let expression = Expression::new(&hir, false).unwrap();
+            let patient = Patient::new(&hir).unwrap();
+            let mut seed = 7_u64;
+            for _ in 0..400 {
+                let bytes: Vec<u8> = (0..12)
+                    .map(|_| {
+                        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        alphabet[(seed >> 40) as usize % alphabet.len()]
+                    })
+                    .collect();
+                for (from, window) in [(0, 12), (3, 12), (2, 9)] {
+                    for anchored in [Anchored::No, Anchored::Yes] {
+                        let input = Input::new(&bytes).span(from..window).anchored(anchored);
+                        let theirs = expression.search(&input, &|| true).ok().unwrap();
+                        match patient.find(&input, &|| true) {
+                            Ok(ours) => assert_eq!(ours, theirs, "{text} {bytes:?} {input:?}"),
+                            Err(Unanswered::Unfit) => assert!(text.contains("(?u)"), "{text}"),
+                            Err(Unanswered::Stopped) => panic!("nobody stopped it"),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_heavy_search_is_stopped_in_its_midst() {
+        let expression = Expression::new(&hir("k[ka]{30000}b"), true).unwrap();
+        let bytes = b"k".repeat(60_000);
+        let asked = std::cell::Cell::new(0);
+        let proceed = || {
+            asked.set(asked.get() + 1);
+            asked.get() < 10
+        };
+        assert!(expression.find(&bytes, 0, bytes.len(), &proceed).is_err());
+        assert_eq!(asked.get(), 10);
     }
 }

@@ -179,7 +179,10 @@ pub const RECIPES: &[Recipe] = &[
     ("dot-slash", || container().crio(CrioVersion::V1_29).dot_slash().to_tar()),
     ("no-directories", || container().crio(CrioVersion::V1_29).without_directories().to_tar()),
     ("compressed-pages", || {
-        container().with(|it| it.checkpoint = rich().compressed_pages(4)).podman(PodmanVersion::V6).to_tar()
+        container().with(|it| it.checkpoint = rich().compressed_pages(1)).podman(PodmanVersion::V6).to_tar()
+    }),
+    ("compressed-regions", || {
+        container().with(|it| it.checkpoint = rich().compressed_pages(64)).podman(PodmanVersion::V6).to_tar()
     }),
     ("cipher", || container().with(|it| it.checkpoint = rich().cipher()).podman(PodmanVersion::V6).to_tar()),
     ("criu-4.1", || old(Criu::V4_1)),

@@ -290,7 +290,7 @@ impl Checkpoint {
         self
     }
 
-    /// Stores pages in the proposed compressed form, with this many pages a block.
+    /// Stores pages in LZ4 blocks of so many pages, as CRIU after 4.2 can.
     pub fn compressed_pages(mut self, pages: u64) -> Self {
         self.storage.compressed = Some(pages);
         self

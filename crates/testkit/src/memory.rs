@@ -359,7 +359,7 @@ impl Shared {
 pub struct Storage {
     /// No pagemap entry covers more pages than this.
     pub max_run: Option<u64>,
-    /// Pages per LZ4 block of the proposed compressed form.
+    /// Pages per LZ4 block.
     pub compressed: Option<u64>,
 }
 
@@ -455,5 +455,5 @@ fn compress(entry: Message, run: &[Cell], region: u64, page_size: u64, packed: &
         packed.extend_from_slice(stored);
     }
     let total: u64 = sizes.iter().sum();
-    entry.repeated(6, sizes).uint(7, total).uint(8, region)
+    entry.packed(6, sizes).uint(7, total).uint(8, region)
 }

@@ -63,6 +63,8 @@ pub(super) fn changes(
     pairs: &Pairs,
     strings: Option<StringWish>,
 ) -> Vec<Change> {
+    before.case.unpack();
+    after.case.unpack();
     let mut list = Vec::new();
     let mut notes: Vec<(&'static str, String, String)> = Vec::new();
     let mut add = |region: &Region<'_>, list: &mut Vec<Change>| {

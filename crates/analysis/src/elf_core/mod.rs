@@ -196,6 +196,8 @@ pub fn plan<'a>(
     };
     let notes = notes::notes(task, space, &threads, diagnostics).ok_or(Refusal::NoRegisters)?;
     let mut planner = Planner { case, space, files, ghosts: BTreeMap::new(), zeros: 0, segments: Vec::new() };
+    space.pages.unpack(diagnostics);
+    case.shared.objects.values().for_each(|object| object.pages.unpack(diagnostics));
     for vma in &space.vmas {
         planner.mapping(vma, diagnostics);
     }

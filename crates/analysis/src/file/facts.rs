@@ -12,7 +12,11 @@ use ckptfx_parser::{
 };
 
 use super::{Content, Kind, OpenFile, Role, SignalOwner, details};
-use crate::{Case, Text, descriptor::FileKey, recover::build_id};
+use crate::{
+    Case, Text,
+    descriptor::{FileKey, Holders},
+    recover::build_id,
+};
 
 /// `O_CLOEXEC`, the same on every architecture that CRIU supports.
 const CLOEXEC: u32 = 0o2_000_000;
@@ -324,7 +328,7 @@ fn empty(role: Role) -> OpenFile {
         mount_id: None,
         mount_point: None,
         build_id: None,
-        shared_with: Vec::new(),
+        shared_with: Holders::default(),
         locks: Vec::new(),
         signal_owner: None,
         selinux_label: None,

@@ -21,7 +21,7 @@ pub(crate) use self::facts::Facts;
 use self::lock::Locks;
 use crate::{
     Case, Task, Text,
-    descriptor::{Descriptors, FileKey, Holder, Wanted, is_zombie},
+    descriptor::{Descriptors, FileKey, Holders, Wanted, is_zombie},
 };
 
 /// How a process refers to a file.
@@ -218,7 +218,7 @@ pub struct OpenFile {
     /// GNU build id.
     pub build_id: Option<String>,
     /// Other descriptors of the same open file description: they share flags and offset.
-    pub shared_with: Vec<Holder>,
+    pub shared_with: Holders,
     /// Locks held through this descriptor, or by its open file description.
     pub locks: Vec<Lock>,
     /// Who is signalled about it; null when nobody is.
@@ -242,12 +242,10 @@ pub fn files(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Ope
     for task in case.tasks.iter().filter(|task| wanted(task) && !is_zombie(task)) {
         let mut found = references(case, task, &facts, &mut diagnostics);
         found.extend(descriptors.of(task.process.pid).iter().map(|descriptor| {
-            let holders = descriptors.holders(descriptor.key);
             let mut file = facts.describe(descriptor.key, Role::Fd);
             file.fd = Some(descriptor.fd);
             facts.set_cloexec(&mut file, descriptor.key, descriptor.cloexec);
-            let this = |holder: &Holder| (holder.pid, holder.fd) == (task.process.pid, descriptor.fd);
-            file.shared_with = holders.iter().filter(|holder| !this(holder)).cloned().collect();
+            file.shared_with = descriptors.beside(descriptor.key, Some((task.process.pid, descriptor.fd)));
             file.locks = locks.of(task.process.pid, descriptor.fd, descriptor.key);
             file.selinux_label.clone_from(&descriptor.selinux_label);
             file
@@ -256,6 +254,7 @@ pub fn files(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<Ope
     }
     in_flight(case, &descriptors, (&facts, &locks), &Wanted::of(case, wanted), &mut list);
     drop(facts);
+    descriptors.finish(&mut diagnostics);
     case.diagnostics.extend(diagnostics);
     list
 }
@@ -350,14 +349,19 @@ fn in_flight(
             let key = descriptors.in_flight(*id);
             let mut file = facts.describe(key.unwrap_or((FdTypes::Und as i32, *id)), Role::InFlight);
             file.queued_in = socket.and_then(|socket| socket.ino);
-            file.shared_with = key.map(|key| descriptors.holders(key).to_vec()).unwrap_or_default();
+            file.shared_with = key.map(|key| descriptors.beside(key, None)).unwrap_or_default();
             file.locks = key.map(|key| locks.of_description(key).to_vec()).unwrap_or_default();
             if pids.is_empty() {
                 list.push(file);
                 continue;
             }
             let receivers = pids.iter().filter(|pid| wanted.any([*pid])).filter_map(|pid| case.task(*pid));
-            list.extend(receivers.map(|task| file.clone().of(task)));
+            for (at, task) in receivers.enumerate() {
+                if at > 0 && !descriptors.repeats(1) {
+                    break;
+                }
+                list.push(file.clone().of(task));
+            }
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::io;
 
-use ckptfx_parser::{container::Container, proto};
+use ckptfx_parser::{Diagnostic, container::Container, proto};
 
 use crate::{
     Case, Task, Text,
     contents::Contents,
     credential::{self, Credentials},
     file::{self, OpenFile, Role},
-    finding::{MemorySignals, Subject, conduct::Conduct, known, memory},
+    finding::{MemorySignals, Subject, conduct::Conduct, integrity, known, memory},
     mapping::{self, Mapping},
     mount::{self, Mount},
     nested::Source,
@@ -80,6 +80,8 @@ pub struct Facts<'c> {
     pub credentials: Vec<Credentials>,
     /// What searches of memory and files found.
     pub memory: MemorySignals,
+    /// What the images say that contradicts what else they say.
+    pub contradictions: Vec<Diagnostic>,
 }
 
 impl<'c> Facts<'c> {
@@ -107,6 +109,7 @@ impl<'c> Facts<'c> {
             credentials: credential::credentials(case, false, &all),
             memory: memory::search(case, sources)?,
             dropped,
+            contradictions: integrity::contradictions(case),
         })
     }
 

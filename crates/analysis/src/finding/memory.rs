@@ -97,10 +97,11 @@ pub struct MemorySignals {
 }
 
 /// What is searched: all but logs and the engine's own files.
-const SEARCHED: [Source; 11] = [
+const SEARCHED: [Source; 12] = [
     Source::Memory,
     Source::SharedMemory,
     Source::Memfd,
+    Source::GpuMemory,
     Source::Pipe,
     Source::SocketQueue,
     Source::MessageQueue,

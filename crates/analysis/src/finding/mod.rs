@@ -12,6 +12,7 @@ mod facts;
 mod history;
 mod holder;
 mod injection;
+mod integrity;
 mod known;
 mod logs;
 mod masquerade;

@@ -5,8 +5,8 @@ use super::{
     Facts, Hit,
     Severity::{self, Critical, High, Info, Low, Medium},
     attack::{AttackVersion, Reference, Technique, technique},
-    conduct, container_risk, executable, history, injection, logs, masquerade, miner, network, persistence,
-    preload, queues, secrets, shell,
+    conduct, container_risk, executable, history, injection, integrity, logs, masquerade, miner, network,
+    persistence, preload, queues, secrets, shell,
 };
 
 /// A detection: a pure function over the facts, and what is known about it.
@@ -456,6 +456,15 @@ pub const DETECTIONS: &[Detection] = &[
         .harmless(&["supervisors and node agents"]),
     detect("ODD-SESSION", "Session without its leader", Info, VAGUE, conduct::odd_session)
         .harmless(&["daemons that put themselves into the background"]),
+    detect(
+        "IMAGES-CONTRADICT",
+        "Images of the checkpoint contradict one another",
+        High,
+        LIKELY,
+        integrity::contradicting,
+    )
+    .caveat("a copy that was damaged leaves the same trace: compare the hash with that of the capture")
+    .harmless(&["images that an earlier dump left in the same directory"]),
     detect("RESTORED", "Container was restored from a checkpoint", Info, SURE, conduct::restored)
         .harmless(&["the usual trace of a migration"]),
     detect("SECRET-IN-ENV", "Secret in the environment", Info, LIKELY, container_risk::secret_variables)

@@ -112,6 +112,7 @@ fn of_process(
     space: &AddressSpace<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> std::io::Result<Vec<TypedCommand>> {
+    space.pages.unpack(diagnostics);
     let regions = captured_regions(&space.pages)?;
     let words = Words::of_task(case, task);
     let command = |time, line, address: u64, found| TypedCommand {

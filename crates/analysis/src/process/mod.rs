@@ -214,7 +214,7 @@ impl<'c> Context<'c> {
     pub fn process(
         &self,
         seed: &Seed,
-        core: Option<&proto::CoreEntry>,
+        (core, ids): (Option<&proto::CoreEntry>, Option<&proto::TaskKobjIdsEntry>),
         memory: Option<(&proto::MmEntry, &AddressSpace<'_>)>,
         shared: &SharedObjects<'_>,
         images: &ImageDirectory,
@@ -223,31 +223,44 @@ impl<'c> Context<'c> {
         let pid = seed.pid;
         let tc = core.and_then(|core| core.tc.as_ref());
         let thread_core = core.and_then(|core| core.thread_core.as_ref());
+        let zombie = seed.is_zombie(core);
         let state = tc.and_then(|tc| match tc.task_state? {
             1 => Some(State::Running),
-            2 => Some(State::Zombie),
+            2 if zombie => Some(State::Zombie),
             3 => Some(State::Stopped),
             _ => None,
         });
-        let zombie = state == Some(State::Zombie);
         let creds = if zombie { None } else { self.credentials(pid, thread_core, images, diagnostics) };
         let creds = creds.as_ref();
         let exit = tc.filter(|_| zombie).and_then(|tc| tc.exit_code);
-        let exe = memory.and_then(|(mm, _)| self.executable(mm.exe_file_id?));
+        let exe = memory.and_then(|(mm, _)| {
+            let id = mm.exe_file_id?;
+            let exe = self.executable(id);
+            if exe.is_none() {
+                diagnostics.push(dangling("executable", pid, id));
+            }
+            exe
+        });
         let fs_name = format!("fs-{pid}.img");
         let fs: Option<proto::FsEntry> = (!zombie).then(|| images.read_one(&fs_name, diagnostics)).flatten();
         if !zombie && core.is_some() && images.member(&fs_name).is_none() {
             let message = format!("working directory, root and umask of process {pid} are lost");
             diagnostics.push(Diagnostic::loss("missing-image", fs_name, message));
         }
-        let path = |id: Option<u32>| {
+        let mut path = |id: Option<u32>, what: &str| {
             let id = id?;
-            let mut name = self.files.regular(id)?.name.clone()?;
+            let Some(file) = self.files.regular(id) else {
+                diagnostics.push(dangling(what, pid, id));
+                return None;
+            };
+            let mut name = file.name.clone()?;
             if self.files.is_deleted(id) {
                 name.extend_from_slice(b" (deleted)");
             }
             Some(Text(name))
         };
+        let cwd = path(fs.as_ref().and_then(|fs| fs.cwd_id), "working directory");
+        let root = path(fs.as_ref().and_then(|fs| fs.root_id), "root directory");
         let mut text = |from: Option<u64>, to: Option<u64>, what: &str| {
             let (_, space) = memory?;
             self.read_strings(space, (from?, to?), shared, (pid, what), diagnostics)
@@ -284,17 +297,13 @@ impl<'c> Context<'c> {
                     .or_else(|| (self.criu >= clues::CriuVersion(1, 6)).then_some("disabled"))
             }),
             lsm_label: creds.and_then(|c| c.lsm_profile.clone()).map(Text),
-            cwd: path(fs.as_ref().and_then(|fs| fs.cwd_id)),
-            root: path(fs.as_ref().and_then(|fs| fs.root_id)),
+            cwd,
+            root,
             umask: fs.and_then(|fs| fs.umask).map(|mask| format!("{mask:04o}")),
             nice: thread_core.and_then(|thread| thread.sched_nice),
             oom_score_adj: tc.and_then(|tc| tc.oom_score_adj),
             loginuid: tc.and_then(|tc| tc.loginuid),
-            namespaces: if zombie {
-                BTreeMap::new()
-            } else {
-                self.namespaces(pid, core, images, diagnostics)
-            },
+            namespaces: ids.map(|ids| self.namespaces(ids)).unwrap_or_default(),
             cgroups: self.cgroups_of(tc, thread_core, diagnostics),
             threads: if zombie { Vec::new() } else { threads(seed, &comm, state, images, diagnostics) },
             captured_bytes: memory.map(|(_, space)| space.pages.captured_bytes()),
@@ -385,21 +394,7 @@ impl<'c> Context<'c> {
         })
     }
 
-    fn namespaces(
-        &self,
-        pid: u32,
-        core: Option<&proto::CoreEntry>,
-        images: &ImageDirectory,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> BTreeMap<&'static str, Namespace> {
-        let ids: Option<proto::TaskKobjIdsEntry> = images
-            .read_one(&format!("ids-{pid}.img"), diagnostics)
-            .or_else(|| core.and_then(|core| core.ids));
-        let Some(ids) = ids else {
-            let message = format!("namespaces and descriptors of process {pid} are lost");
-            diagnostics.push(Diagnostic::loss("missing-image", format!("ids-{pid}.img"), message));
-            return BTreeMap::new();
-        };
+    fn namespaces(&self, ids: &proto::TaskKobjIdsEntry) -> BTreeMap<&'static str, Namespace> {
         type Get = fn(&proto::TaskKobjIdsEntry) -> Option<u32>;
         let kinds: [(&'static str, Get); 8] = [
             ("pid", |ids| ids.pid_ns_id),
@@ -414,7 +409,7 @@ impl<'c> Context<'c> {
         kinds
             .into_iter()
             .filter_map(|(kind, get)| {
-                let id = get(&ids).filter(|id| *id != 0)?;
+                let id = get(ids).filter(|id| *id != 0)?;
                 let host = self.host.and_then(get);
                 Some((kind, Namespace { id, shared_with_host: host.map(|host| host == id) }))
             })
@@ -461,6 +456,12 @@ pub(crate) fn no_new_privs(creds: &proto::CredsEntry, criu: clues::CriuVersion) 
     }
 }
 
+/// Says that a file id of a process leads nowhere.
+fn dangling(what: &str, pid: u32, id: u32) -> Diagnostic {
+    let message = format!("the {what} of process {pid} is file {id}, which is not there");
+    Diagnostic::loss("missing-file", "files.img", message)
+}
+
 struct Executable {
     path: Text,
     deleted: Option<bool>,
@@ -500,6 +501,14 @@ fn threads(
             if core.is_none() && diagnostics.len() == before {
                 let message = format!("thread {tid} of process {} is lost", seed.pid);
                 reports.push(Diagnostic::loss("missing-image", name, message), diagnostics);
+            }
+            if core.as_ref().is_some_and(|core| core.tc.is_some()) {
+                let message = format!(
+                    "it is the image of a process, while {tid} is listed as a thread of process {}",
+                    seed.pid
+                );
+                reports
+                    .push(Diagnostic::loss("contradiction", format!("core-{tid}.img"), message), diagnostics);
             }
             core.and_then(|core| core.thread_core?.comm).map(Text)
         };

@@ -178,6 +178,12 @@ pub fn changes(
 /// What the archive cannot tell about changes, as notes (`archives.md §2.4`).
 pub fn add_notes(case: &mut Case<'_>, sources: &[Source], has_base: bool) {
     let checkpoint = case.checkpoint;
+    let mounts = crate::absent::mounts(case);
+    if !mounts.is_empty() {
+        let names = crate::absent::names(&mounts);
+        let message = format!("the content of what was mounted from outside is not here: {names}");
+        case.diagnostics.push(Diagnostic::note("not-captured", "mounts", message));
+    }
     let mut note = |code: &'static str, message: &str| {
         case.diagnostics.push(Diagnostic::note(code, "rootfs-diff.tar", message));
     };

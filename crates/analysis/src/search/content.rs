@@ -56,7 +56,77 @@ fn is_content(name: &[u8]) -> bool {
     ];
     const BEGINNINGS: [&[u8]; 6] =
         [b"pages-", b"ghost-file-", b"tmpfs-", b"tcp-stream-", b"ipcns-msg-", b"ipcns-shm-"];
-    WHOLE.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+    let is_gpu = std::str::from_utf8(name).is_ok_and(is_gpu_memory);
+    is_gpu || WHOLE.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+}
+
+/// Whether an image holds memory of a GPU (`format.md §12.10`).
+pub(crate) fn is_gpu_memory(name: &str) -> bool {
+    use ckptfx_parser::image::{Kind, identify};
+    identify(name).is_some_and(|(image, _)| matches!(image.kind, Kind::AmdgpuPages | Kind::AmdgpuDrmPages))
+}
+
+/// Adds memory of GPUs. Its images have no head: what lies where only the driver knows.
+pub(super) fn add_gpu_memory<'a>(case: &Case<'a>, regions: &mut Vec<SearchRegion<'a>>) {
+    let images = case.checkpoint.images.files().filter(|(name, _)| is_gpu_memory(name));
+    for (name, member) in images.filter(|(_, member)| !member.bytes().is_empty()) {
+        let item = Item {
+            name: Text::from(name),
+            kind: "gpu-memory",
+            size: member.size,
+            pids: Vec::new(),
+            member: member.name().into_owned(),
+        };
+        regions.push(SearchRegion {
+            content: Content::Bytes { base: 0, bytes: member.bytes().clone(), at: Some(0) },
+            source: Source::GpuMemory,
+            owner: Owner::Item(Arc::new(item)),
+        });
+    }
+}
+
+/// Adds what of the pages images belongs to nothing.
+pub(super) fn add_unclaimed<'a>(case: &Case<'a>, regions: &mut Vec<SearchRegion<'a>>) {
+    for image in case.ledger.pages.iter().filter(|image| !image.unclaimed.is_empty()) {
+        let name = image.member.name().into_owned();
+        let item = Arc::new(Item {
+            name: Text(image.member.path.clone()),
+            kind: "unclaimed",
+            size: image.bytes,
+            pids: Vec::new(),
+            member: name,
+        });
+        for range in &image.unclaimed {
+            let mut position = range.start;
+            let mut add = |end: u64, is_there: bool| {
+                let within = || Some(usize::try_from(position).ok()?..usize::try_from(end).ok()?);
+                let bytes = image.member.bytes();
+                let bytes = within()
+                    .filter(|within| is_there && within.end <= bytes.len())
+                    .map(|within| bytes.slice(within));
+                if end > position {
+                    regions.push(SearchRegion {
+                        content: Content::Unclaimed {
+                            base: position,
+                            length: end - position,
+                            bytes: bytes.unwrap_or_default(),
+                            goes_on: position > range.start,
+                        },
+                        source: Source::Unclaimed,
+                        owner: Owner::Item(Arc::clone(&item)),
+                    });
+                }
+                position = end;
+            };
+            let holes = &image.member.holes;
+            let first = holes.partition_point(|hole| hole.end <= range.start);
+            for hole in holes.iter().skip(first).take_while(|hole| hole.start < range.end) {
+                add(hole.start.max(range.start), true);
+                add(hole.end.min(range.end), false);
+            }
+            add(range.end, true);
+        }
+    }
 }
 
 /// Adds what waits in queues.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{SearchRegion, Source};
-use crate::{Case, process::State};
+use crate::{Case, absent, process::State};
 
 /// Why what an ended search did not come to was not searched.
 const STOPPED: &str = "stopped";
@@ -34,7 +34,8 @@ pub struct Unscanned {
     pub pid: Option<u32>,
     /// Bytes; null when the number is not known.
     pub bytes: Option<u64>,
-    /// `not-asked-for`, `left-out` (by a filter), `stopped`, `no-memory-image`, `zombie`, or why memory was not
+    /// `not-asked-for`, `left-out` (by a filter), `stopped`, `no-memory-image`, `zombie`, `not-captured` (volumes and bind
+    /// mounts that are not in the archive), or why memory was not
     /// captured: `only-in-file`, `never-dumped`, `lazy`, `in-missing-parent`, `encoded`, `lost`, `unmarked`,
     /// `unknown-backing`.
     pub why: &'static str,
@@ -110,12 +111,21 @@ impl Coverage {
             bytes: Some(*bytes),
             why: "left-out",
         }));
+        if asked.contains(&Source::Volume) && !absent::mounts(case).is_empty() {
+            let source = Some(Source::Volume);
+            not_scanned.push(Unscanned { source, pid: None, bytes: None, why: "not-captured" });
+        }
         if asked.contains(&Source::Memory) {
             for task in case.tasks.iter().filter(|task| wanted(task)) {
                 not_scanned.extend(uncaptured(case, task));
             }
         }
-        Self { complete: true, stopped: None, scanned: by_source.into_values().collect(), not_scanned }
+        Self {
+            complete: case.ledger.is_complete(),
+            stopped: None,
+            scanned: by_source.into_values().collect(),
+            not_scanned,
+        }
     }
 
     /// Says that the search ended early, having looked at `scanned` bytes. What was said before of it no longer counts.

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::content::Item;
-pub(crate) use self::content::queue_name;
+pub(crate) use self::content::{is_gpu_memory, queue_name};
 pub use self::{
     coverage::{Coverage, Scanned, Stop, Unscanned},
     source::Source,
@@ -38,6 +38,9 @@ enum Content<'a> {
     Pages(Region<'a>),
     /// A stretch of a file or queue that starts at `base`, and `at` in the member if it lies there in one piece.
     Bytes { base: u64, bytes: Bytes, at: Option<u64> },
+    /// A stretch of a pages image that belongs to nothing. Where it was searched while the archive was decompressed
+    /// it has no bytes, and where that parts it in two the second goes on.
+    Unclaimed { base: u64, length: u64, bytes: Bytes, goes_on: bool },
 }
 
 #[derive(Debug, Clone)]
@@ -168,6 +171,7 @@ pub fn regions_with<'a>(
     if wants(&[Source::Memory]) {
         for (index, task) in case.tasks.iter().enumerate() {
             let Some(space) = &task.space else { continue };
+            space.pages.unpack(&mut case.diagnostics);
             regions.extend(captured_regions(&space.pages)?.into_iter().map(|region| SearchRegion {
                 content: Content::Pages(region),
                 source: Source::Memory,
@@ -178,12 +182,19 @@ pub fn regions_with<'a>(
     for (key, object) in &case.shared.objects {
         let source = source_of(&object.kind);
         if wants(&[source]) {
+            object.pages.unpack(&mut case.diagnostics);
             regions.extend(captured_regions(&object.pages)?.into_iter().map(|region| SearchRegion {
                 content: Content::Pages(region),
                 source,
                 owner: Owner::Object(*key),
             }));
         }
+    }
+    if wants(&[Source::Unclaimed]) {
+        content::add_unclaimed(case, &mut regions);
+    }
+    if wants(&[Source::GpuMemory]) {
+        content::add_gpu_memory(case, &mut regions);
     }
     if wants(&[Source::Pipe, Source::SocketQueue, Source::MessageQueue, Source::Tty]) {
         content::add_queues(case, wanted, &mut regions);
@@ -221,7 +232,7 @@ impl<'a> SearchRegion<'a> {
     pub fn base(&self) -> u64 {
         match &self.content {
             Content::Pages(region) => region.start,
-            Content::Bytes { base, .. } => *base,
+            Content::Bytes { base, .. } | Content::Unclaimed { base, .. } => *base,
         }
     }
 
@@ -229,7 +240,7 @@ impl<'a> SearchRegion<'a> {
     pub fn bytes(&self) -> &[u8] {
         match &self.content {
             Content::Pages(region) => region.bytes(),
-            Content::Bytes { bytes, .. } => bytes,
+            Content::Bytes { bytes, .. } | Content::Unclaimed { bytes, .. } => bytes,
         }
     }
 
@@ -238,13 +249,18 @@ impl<'a> SearchRegion<'a> {
         match &self.content {
             Content::Pages(region) => region.length,
             Content::Bytes { bytes, .. } => bytes.len() as u64,
+            Content::Unclaimed { length, .. } => *length,
         }
     }
 
     /// Whether it goes on where the region before it ends: one of the two was searched while it was decompressed, and
     /// has no bytes here.
     pub fn goes_on(&self) -> bool {
-        matches!(&self.content, Content::Pages(region) if region.goes_on)
+        match &self.content {
+            Content::Pages(region) => region.goes_on,
+            Content::Unclaimed { goes_on, .. } => *goes_on,
+            Content::Bytes { .. } => false,
+        }
     }
 
     /// The processes that see any byte of the region.
@@ -305,13 +321,15 @@ impl<'a> SearchRegion<'a> {
     {
         let (member, member_offset) = match &self.content {
             Content::Pages(region) => match region.place(position) {
-                Some((member, offset)) => (Some(member.name()), member.offset.map(|_| offset)),
+                Some((member, offset)) => (Some(member.name()), offset.filter(|_| member.offset.is_some())),
                 None => (None, None),
             },
             Content::Bytes { base, at, .. } => {
                 let within = position.checked_sub(*base);
                 (None, at.zip(within).and_then(|(at, within)| at.checked_add(within)))
             }
+            // Positions are offsets in the image itself.
+            Content::Unclaimed { .. } => (None, Some(position)),
         };
         match &self.owner {
             Owner::Task(index) => {

@@ -15,6 +15,11 @@ pub enum Source {
     SharedMemory,
     /// A memfd.
     Memfd,
+    /// Bytes of pages images that belong to no process and no shared memory, and pages of parent dumps that later
+    /// dumps replaced.
+    Unclaimed,
+    /// Memory of a GPU that a plugin of CRIU saved.
+    GpuMemory,
     /// What nobody had read from a pipe or FIFO.
     Pipe,
     /// What nobody had read from a socket, or what was not sent yet.
@@ -39,10 +44,12 @@ pub enum Source {
 
 impl Source {
     /// All of them, in the order in which they are searched.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Memory,
         Self::SharedMemory,
         Self::Memfd,
+        Self::Unclaimed,
+        Self::GpuMemory,
         Self::Pipe,
         Self::SocketQueue,
         Self::MessageQueue,
@@ -63,6 +70,8 @@ impl Source {
             Self::Memory => "memory",
             Self::SharedMemory => "shared-memory",
             Self::Memfd => "memfd",
+            Self::Unclaimed => "unclaimed",
+            Self::GpuMemory => "gpu-memory",
             Self::Pipe => "pipe",
             Self::SocketQueue => "socket-queue",
             Self::MessageQueue => "message-queue",

@@ -115,13 +115,14 @@ pub fn sockets(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<S
     let mut list = Vec::new();
     for entry in case.files.entries() {
         let (key, _) = key_of(entry);
-        if wanted.any(&descriptors.pids(key))
+        if wanted.any(descriptors.holders(key).iter().map(|holder| &holder.pid))
             && let Some(socket) = view.socket(entry, key, &facts, &mut diagnostics)
         {
             list.push(socket);
         }
     }
     drop((view, facts));
+    descriptors.finish(&mut diagnostics);
     case.diagnostics.extend(diagnostics);
     list
 }

@@ -14,10 +14,11 @@ use crate::{
 };
 
 /// What is searched.
-const SEARCHED: [Source; 11] = [
+const SEARCHED: [Source; 12] = [
     Source::Memory,
     Source::SharedMemory,
     Source::Memfd,
+    Source::GpuMemory,
     Source::Pipe,
     Source::SocketQueue,
     Source::MessageQueue,

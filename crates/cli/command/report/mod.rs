@@ -28,6 +28,7 @@ use super::{Outcome, finish_diagnostics, rootfs::open_member, secrets};
 use crate::{
     args::{Common, Format, ReportArgs},
     evidence::{self, Opened},
+    named::open_one,
     progress::Bars,
     render::{Collection, Dossier, Output},
 };
@@ -56,7 +57,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> Result<Outcome> {
     }
     evidence::refuse_to_overwrite(std::slice::from_ref(&args.archive), common)?;
     let bars = Bars::new(common.quiet);
-    let opened = evidence::open(&args.archive, &Common { hash: true, ..common.clone() }, &bars)?;
+    let opened = open_one(&args.archive, &Common { hash: true, ..common.clone() }, &bars)?;
     let checkpoints = &opened.evidence.checkpoints;
     let mut output = Output::new(common, COLLECTION, checkpoints.len() > 1)?;
     let mut outcome = Outcome::Done;

@@ -20,8 +20,10 @@ pub fn uuid5(namespace: Uuid, name: &[u8]) -> Uuid {
 pub fn checkpoint(head: &Head) -> Uuid {
     let container = &head.container;
     let mut name = vec!["checkpoint", container.engine];
-    let (time, bytes) =
-        (container.checkpointed.map(|time| time.to_string()), head.evidence.bytes.to_string());
+    let (time, bytes) = (
+        container.checkpointed.map(|time| time.to_string()),
+        head.evidence.bytes.unwrap_or_default().to_string(),
+    );
     match (&container.id, &time) {
         (Some(id), Some(time)) => name.extend([id.as_str(), time]),
         _ => name.extend([head.evidence.name.as_str(), &bytes]),

@@ -106,6 +106,7 @@ pub fn index_directory(root: &Path, limits: &Limits) -> io::Result<Archive> {
                 xattrs: Vec::new(),
                 offset: is_file.then_some(0),
                 holes: Vec::new(),
+                blocks: OnceLock::new(),
                 data: if is_file {
                     Data::File { path: entry.path(), bytes: OnceLock::new() }
                 } else {

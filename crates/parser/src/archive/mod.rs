@@ -6,12 +6,14 @@ mod directory;
 mod pax;
 mod sift;
 mod sparse;
+mod store;
 mod stream;
 mod tar;
+mod walk;
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ops::Range,
     path::PathBuf,
     sync::{OnceLock, atomic::AtomicU64},
@@ -22,10 +24,11 @@ use bytes::Bytes;
 pub use self::{
     directory::index_directory,
     sift::{Sieve, Sifter, UNIT},
+    store::{Store, Stored},
     stream::{index_stream, looks_like_stream},
-    tar::{index_tar, looks_like_tar},
+    tar::{index_tar, index_tars, looks_like_damaged_tar, looks_like_tar, not_read},
 };
-use crate::{Diagnostic, Limits, Reports, text};
+use crate::{Diagnostic, Limits, Reports, Severity, limits::reached, source::Blocks, text};
 
 /// What a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct Member {
     /// What of the content was searched while it was decompressed and not stored, in order; [`Member::bytes`] has zeros
     /// there, which are not the content. Only pages images have any.
     pub holes: Vec<Range<u64>>,
+    /// Of a pagemap whose pages are stored in compressed blocks: these.
+    pub(crate) blocks: OnceLock<Blocks>,
     data: Data,
 }
 
@@ -110,6 +115,11 @@ impl Member {
         }
     }
 
+    /// Whether another member has the same kind and content.
+    fn is_same(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.size == other.size && self.pieces() == other.pieces()
+    }
+
     /// Whether it is stored without its holes.
     pub fn is_sparse(&self) -> bool {
         matches!(self.data, Data::Sparse { .. })
@@ -143,6 +153,10 @@ impl Member {
 pub struct Archive {
     members: Vec<Member>,
     by_path: HashMap<Vec<u8>, usize>,
+    /// Places of the members that later ones of the same path replace.
+    replaced: HashSet<usize>,
+    /// Where it begins in the file: of several tars one behind another each is an archive of its own.
+    pub start: u64,
     /// The limits that it was read under, which hold for what is inside it as well.
     pub limits: Limits,
     /// Bytes that the messages decoded so far of its images may take in memory.
@@ -153,7 +167,7 @@ pub struct Archive {
 
 impl Archive {
     /// An archive without members.
-    fn under(limits: &Limits) -> Self {
+    pub(crate) fn under(limits: &Limits) -> Self {
         Self { limits: *limits, ..Self::default() }
     }
 
@@ -165,6 +179,12 @@ impl Archive {
     /// The member at a path; of several with one path the last, as extraction would leave it.
     pub fn find(&self, path: &[u8]) -> Option<&Member> {
         self.by_path.get(path).and_then(|index| self.members.get(*index))
+    }
+
+    /// The members that no later one of the same path replaces, in the order of the archive.
+    pub fn current(&self) -> impl Iterator<Item = &Member> {
+        let all = self.members.iter().enumerate();
+        all.filter(|(index, _)| !self.replaced.contains(index)).map(|(_, member)| member)
     }
 
     /// The content of the regular file at a path.
@@ -181,36 +201,49 @@ impl Archive {
     /// Adds a member and reports a path that was there before, or that leads out of the archive.
     fn add(&mut self, member: Member, reports: &mut Reports) {
         let index = self.members.len();
-        if member.path.split(|byte| *byte == b'/').any(|part| part == b"..") {
+        if leads_out(&member.path) {
             let message = "the member's path leads out of the archive; it is listed, never followed";
-            let problem = Diagnostic::note("unsafe-path", member.name(), message);
+            // An image of that path would be looked for where it is not.
+            let is_read = [b".img".as_slice(), b".dump"].iter().any(|ending| member.path.ends_with(ending));
+            let severity = if is_read { Severity::Loss } else { Severity::Note };
+            let (subject, message) = (member.name().into_owned(), message.to_owned());
+            let problem = Diagnostic { code: "unsafe-path", severity, subject, offset: None, message };
             reports.push(problem, &mut self.diagnostics);
         }
-        if let Some(before) =
-            self.by_path.insert(member.path.clone(), index).and_then(|i| self.members.get(i))
+        let before = self.by_path.insert(member.path.clone(), index);
+        self.replaced.extend(before);
+        if let Some(before) = before.and_then(|index| self.members.get(index))
             && !(before.kind == MemberKind::Directory && member.kind == MemberKind::Directory)
         {
             let place =
                 |member: &Member| member.offset.map_or(String::new(), |offset| format!(" at byte {offset}"));
+            let is_same = before.is_same(&member);
             let message = format!(
-                "the archive has this path twice{} and{}; the last is used, as extraction would",
+                "the archive has this path twice{} and{}, {}; the last is used, as extraction would",
                 place(before),
-                place(&member)
+                place(&member),
+                if is_same { "with the same content" } else { "and they differ" }
             );
-            let problem = Diagnostic::note("duplicate-member", member.name().into_owned(), message);
+            let severity = if is_same { Severity::Note } else { Severity::Loss };
+            let subject = member.name().into_owned();
+            let problem = Diagnostic { code: "duplicate-member", severity, subject, offset: None, message };
             reports.push(problem, &mut self.diagnostics);
         }
         self.members.push(member);
     }
 
-    /// Tells the members what of them was not stored, by the place in the archive. False when any of it is not the
-    /// content of a pages image, so that the archive cannot be used.
+    /// Tells the members what of them was searched and not stored, by the place in the file. False when any of it is
+    /// not the content of a pages image, or paths are there twice, so that the archive cannot be used.
     pub fn set_holes(&mut self, holes: &[Range<u64>]) -> bool {
         let mut rest = holes;
+        // Members of one path were compared without what is in the holes.
+        if !holes.is_empty() && self.diagnostics.iter().any(|noticed| noticed.code == "duplicate-member") {
+            return false;
+        }
         for member in &mut self.members {
             let (Some(start), Data::Slice(bytes)) = (member.offset, &member.data) else { continue };
             let end = start.saturating_add(bytes.len() as u64);
-            if !sift::is_pages_image(&member.path) {
+            if !walk::is_pages_image(&member.path) {
                 continue;
             }
             while let Some((hole, others)) = rest.split_first()
@@ -220,6 +253,35 @@ impl Archive {
                 member.holes.push(hole.start - start..hole.end - start);
                 rest = others;
             }
+        }
+        rest.is_empty()
+    }
+
+    /// Tells the members what of them there was no room for, by the place in the file: each is cut where that begins.
+    /// False when any of it is not the content of a file.
+    pub fn set_lost(&mut self, lost: &[Range<u64>]) -> bool {
+        let mut rest = lost;
+        for member in &mut self.members {
+            let (Some(start), Data::Slice(bytes)) = (member.offset, &mut member.data) else { continue };
+            let end = start.saturating_add(bytes.len() as u64);
+            let Some(cut) = rest.first().filter(|lost| start <= lost.start && lost.end <= end) else {
+                continue;
+            };
+            let kept = cut.start - start;
+            bytes.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+            member.holes.retain(|hole| hole.end <= kept);
+            while let Some((more, others)) = rest.split_first()
+                && more.end <= end
+            {
+                rest = others;
+            }
+            let what = format!(
+                "of {} bytes the first {kept} are kept, and {} are lost: compressed evidence gave more than is believed",
+                member.size,
+                member.size.saturating_sub(kept)
+            );
+            let problem = reached("truncated-member", member.name(), "decompressed-ratio", what);
+            self.diagnostics.push(problem.at(kept));
         }
         rest.is_empty()
     }
@@ -235,7 +297,8 @@ impl Archive {
             if !directory.is_empty() {
                 member.path = [directory, b"/", &member.path].concat();
             }
-            self.by_path.insert(member.path.clone(), self.members.len());
+            let before = self.by_path.insert(member.path.clone(), self.members.len());
+            self.replaced.extend(before);
             self.members.push(member);
         }
         self.diagnostics.extend(other.diagnostics);
@@ -258,6 +321,7 @@ impl Archive {
                 xattrs: Vec::new(),
                 offset: None,
                 holes: Vec::new(),
+                blocks: OnceLock::new(),
                 data: Data::Slice(bytes),
             };
             archive.add(member, &mut reports);
@@ -265,6 +329,11 @@ impl Archive {
         reports.finish("archive", &mut archive.diagnostics);
         archive
     }
+}
+
+/// Whether a path has a part `..`.
+pub fn leads_out(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/').any(|part| part == b"..")
 }
 
 /// Drops leading `/` and `./`, doubled and trailing slashes and `.` parts; `..` stays as written.

@@ -1,6 +1,7 @@
 //! PAX extended headers: what they say about the member that follows them.
 
 use super::sparse::PaxSparse;
+use crate::text::escape_invalid;
 
 /// Prefix of extended attributes.
 const XATTR: &[u8] = b"SCHILY.xattr.";
@@ -16,6 +17,19 @@ pub(super) struct Extensions {
     pub gid: Option<u64>,
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     pub sparse: Option<PaxSparse>,
+    /// What is wrong with the headers, in words.
+    pub problems: Vec<String>,
+}
+
+/// Most problems of one header that are told.
+const PROBLEMS: usize = 8;
+
+impl Extensions {
+    fn problem(&mut self, what: String) {
+        if self.problems.len() < PROBLEMS {
+            self.problems.push(what);
+        }
+    }
 }
 
 /// Reads `length key=value\n` records. The length decides where a value ends: one that is binary, such
@@ -25,9 +39,15 @@ pub(super) fn read(content: &[u8], pieces: usize, extensions: &mut Extensions) {
     let mut rest = content;
     while let Some((record, after)) = split_record(rest) {
         rest = after;
-        let Some(equals) = record.iter().position(|byte| *byte == b'=') else { continue };
+        let Some(equals) = record.iter().position(|byte| *byte == b'=') else {
+            extensions.problem("a record has no value".to_owned());
+            continue;
+        };
         let (key, value) = record.split_at(equals);
         apply(key, value.get(1..).unwrap_or_default(), pieces, extensions);
+    }
+    if rest.iter().any(|byte| *byte != 0) {
+        extensions.problem(format!("its last {} bytes are no records", rest.len()));
     }
 }
 
@@ -42,14 +62,19 @@ fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 fn apply(key: &[u8], value: &[u8], pieces: usize, extensions: &mut Extensions) {
     let text = std::str::from_utf8(value).unwrap_or_default();
     match key {
-        b"path" => extensions.path = Some(value.to_vec()),
-        b"linkpath" => extensions.link = Some(value.to_vec()),
-        b"size" => extensions.size = text.parse().ok(),
-        b"uid" => extensions.uid = text.parse().ok(),
-        b"gid" => extensions.gid = text.parse().ok(),
-        b"mtime" => extensions.mtime = text.split('.').next().and_then(|seconds| seconds.parse().ok()),
+        b"path" => extensions.path = Some(without_nul("path", value, extensions)),
+        b"linkpath" => extensions.link = Some(without_nul("linkpath", value, extensions)),
+        b"size" => extensions.size = number("size", value, i64::MAX as u64, extensions),
+        b"uid" => extensions.uid = number("uid", value, u32::MAX.into(), extensions),
+        b"gid" => extensions.gid = number("gid", value, u32::MAX.into(), extensions),
+        b"mtime" => {
+            extensions.mtime = text.split('.').next().and_then(|seconds| seconds.parse().ok());
+            if extensions.mtime.is_none() {
+                extensions.problem(not_believed("mtime", value));
+            }
+        }
         b"GNU.sparse.name" => {
-            extensions.path = Some(value.to_vec());
+            extensions.path = Some(without_nul("GNU.sparse.name", value, extensions));
             extensions.sparse.get_or_insert_default();
         }
         key => {
@@ -60,6 +85,29 @@ fn apply(key: &[u8], value: &[u8], pieces: usize, extensions: &mut Extensions) {
             }
         }
     }
+}
+
+/// A path, which ends where one that is extracted would.
+fn without_nul(key: &str, value: &[u8], extensions: &mut Extensions) -> Vec<u8> {
+    let path = value.split(|byte| *byte == 0).next().unwrap_or_default();
+    if path.len() < value.len() {
+        extensions.problem(format!("its {key} holds a zero byte; what follows that is left out"));
+    }
+    path.to_vec()
+}
+
+fn number(key: &str, value: &[u8], most: u64, extensions: &mut Extensions) -> Option<u64> {
+    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    let believed = number.filter(|number| *number <= most);
+    if believed.is_none() {
+        extensions.problem(not_believed(key, value));
+    }
+    believed
+}
+
+fn not_believed(key: &str, value: &[u8]) -> String {
+    let shown = escape_invalid(value.get(..value.len().min(32)).unwrap_or_default());
+    format!("its {key} is {shown:?}, which is no such value; the plain header's is used")
 }
 
 #[cfg(test)]
@@ -88,6 +136,33 @@ mod tests {
         assert_eq!(extensions.xattrs, [(b"security.capability".to_vec(), capability.to_vec())]);
         assert_eq!(extensions.path.as_deref(), Some(b"new\nline".as_slice()));
         assert_eq!((extensions.mtime, extensions.uid), (Some(12), Some(4_000_000)));
+        assert!(extensions.problems.is_empty());
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_told_and_not_believed() {
+        for (key, value) in [
+            ("size", b"-1".as_slice()),
+            ("size", b"9223372036854775808"),
+            ("size", b"1e3"),
+            ("uid", b"4294967296"),
+            ("gid", b"root"),
+            ("mtime", b"never"),
+            ("mtime", b"99999999999999999999"),
+        ] {
+            let mut extensions = Extensions::default();
+            read(&record(key, value), 9, &mut extensions);
+            let Extensions { size, mtime, uid, gid, problems, .. } = extensions;
+            assert_eq!((size, mtime, uid, gid), (None, None, None, None), "{key} {value:?}");
+            assert!(problems.len() == 1 && problems[0].contains(key), "{problems:?}");
+        }
+        let mut extensions = Extensions::default();
+        read(&record("path", b"config.dump\0.txt"), 9, &mut extensions);
+        assert_eq!(extensions.path.as_deref(), Some(b"config.dump".as_slice()));
+        assert_eq!(extensions.problems.len(), 1);
+        let mut extensions = Extensions::default();
+        read(&[record("mtime", b"-5.25"), vec![0; 30]].concat(), 9, &mut extensions);
+        assert_eq!((extensions.mtime, extensions.problems.len()), (Some(-5), 0));
     }
 
     #[test]
@@ -100,8 +175,10 @@ mod tests {
             b"3 \n",
             b"18446744073709551615 a=b\n",
         ] {
+            extensions.problems.clear();
             read(content, 9, &mut extensions);
             assert_eq!(extensions.path, None);
+            assert!(!extensions.problems.is_empty());
         }
     }
 }

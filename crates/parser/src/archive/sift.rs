@@ -6,18 +6,15 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    io::{self, Write as _},
+    io,
     ops::Range,
 };
 
-use tar::{EntryType, Header};
-
 use super::{
-    normalise,
-    pax::{self, Extensions},
-    tar::{BLOCK, checksum_holds, is_file},
+    store::Store,
+    walk::{Bodies, Walk, part_of},
 };
-use crate::{Limits, limits::count, source::Spool};
+use crate::{Limits, limits::count};
 
 /// Bytes of a pages image that are stored or left out together; so many that the list of them stays short.
 pub const UNIT: u64 = 64 << 10;
@@ -58,7 +55,7 @@ impl<'s> Sifter<'s> {
         Self {
             sieve,
             unit,
-            walk: Walk::new(limits),
+            walk: Walk::new(Bodies::Pages, limits),
             taken: 0,
             tail: Vec::new(),
             bodies: VecDeque::new(),
@@ -71,7 +68,7 @@ impl<'s> Sifter<'s> {
     ///
     /// # Errors
     /// When storing fails.
-    pub fn take(&mut self, block: Vec<u8>, spool: &mut Spool) -> io::Result<Vec<u8>> {
+    pub fn take(&mut self, block: Vec<u8>, store: &mut Store) -> io::Result<Vec<u8>> {
         self.walk.advance(&block, self.taken, &mut self.bodies);
         self.search(&block);
         let start = self.taken;
@@ -84,7 +81,7 @@ impl<'s> Sifter<'s> {
         let mut done = Vec::new();
         while self.held.front().is_some_and(&settled) {
             if let Some((start, block)) = self.held.pop_front() {
-                self.store(start, &block, spool)?;
+                self.store(start, &block, store)?;
                 done = block;
             }
         }
@@ -95,9 +92,9 @@ impl<'s> Sifter<'s> {
     ///
     /// # Errors
     /// When storing fails.
-    pub fn finish(mut self, spool: &mut Spool) -> io::Result<()> {
+    pub fn finish(mut self, store: &mut Store) -> io::Result<()> {
         while let Some((start, block)) = self.held.pop_front() {
-            self.store(start, &block, spool)?;
+            self.store(start, &block, store)?;
         }
         Ok(())
     }
@@ -135,7 +132,7 @@ impl<'s> Sifter<'s> {
     }
 
     /// Stores a block but for the units of pages images that are not wanted.
-    fn store(&mut self, start: u64, block: &[u8], spool: &mut Spool) -> io::Result<()> {
+    fn store(&mut self, start: u64, block: &[u8], store: &mut Store) -> io::Result<()> {
         let end = start + block.len() as u64;
         let mut position = start;
         while position < end {
@@ -153,9 +150,9 @@ impl<'s> Sifter<'s> {
             let until = until.min(end);
             let bytes = part_of(block, start, &(position..until)).unwrap_or_default();
             if is_kept {
-                spool.write_all(bytes)?;
+                store.write(bytes)?;
             } else {
-                spool.skip(until - position)?;
+                store.skip(until - position)?;
             }
             position = until;
         }
@@ -165,138 +162,14 @@ impl<'s> Sifter<'s> {
     }
 }
 
-/// The part of a block, which begins at `start`, that lies in a range.
-fn part_of<'b>(block: &'b [u8], start: u64, range: &Range<u64>) -> Option<&'b [u8]> {
-    let within = |position: u64| count(position.saturating_sub(start)).min(block.len());
-    let part = block.get(within(range.start)..within(range.end))?;
-    (!part.is_empty()).then_some(part)
-}
-
-/// Follows the headers of a tar that comes in blocks.
-struct Walk {
-    state: State,
-    extensions: Extensions,
-    longest_header: u64,
-    pieces: usize,
-}
-
-enum State {
-    /// Within a header.
-    Header(Vec<u8>),
-    /// Within an extension header; content and padding that are still to come.
-    Extension { kind: EntryType, content: Vec<u8>, rest: u64, padding: u64 },
-    /// So many bytes before the next header.
-    Content(u64),
-    /// At the end, or where it is not understood.
-    Over,
-}
-
-impl Walk {
-    fn new(limits: &Limits) -> Self {
-        Self {
-            state: State::Header(Vec::new()),
-            extensions: Extensions::default(),
-            longest_header: limits.header_bytes,
-            pieces: count(limits.sparse_pieces),
-        }
-    }
-
-    /// Takes the next bytes, which begin at `position`, and adds the contents of pages images whose headers end in them.
-    fn advance(&mut self, block: &[u8], position: u64, bodies: &mut VecDeque<Range<u64>>) {
-        let end = position + block.len() as u64;
-        let mut rest = block;
-        let mut take = |most: u64| {
-            let (taken, after) = rest.split_at(count(most).min(rest.len()));
-            rest = after;
-            (taken, end - after.len() as u64)
-        };
-        loop {
-            match &mut self.state {
-                State::Header(header) => {
-                    let (taken, next) = take((BLOCK - header.len()) as u64);
-                    header.extend_from_slice(taken);
-                    if header.len() < BLOCK {
-                        return;
-                    }
-                    let header = Header::from_byte_slice(header).clone();
-                    self.state = self.after(&header, next, bodies).unwrap_or(State::Over);
-                }
-                State::Extension { kind, content, rest, padding } => {
-                    let (taken, _) = take(*rest);
-                    content.extend_from_slice(taken);
-                    *rest -= taken.len() as u64;
-                    if *rest > 0 {
-                        return;
-                    }
-                    match *kind {
-                        EntryType::GNULongName => {
-                            let name = content.split(|byte| *byte == 0).next().unwrap_or_default();
-                            self.extensions.path = Some(name.to_vec());
-                        }
-                        EntryType::XHeader => pax::read(content, self.pieces, &mut self.extensions),
-                        _ => {}
-                    }
-                    self.state = State::Content(*padding);
-                }
-                State::Content(rest) => {
-                    let (taken, _) = take(*rest);
-                    *rest -= taken.len() as u64;
-                    if *rest > 0 {
-                        return;
-                    }
-                    self.state = State::Header(Vec::with_capacity(BLOCK));
-                }
-                State::Over => return,
-            }
-        }
-    }
-
-    /// What follows a header whose content is at `start`; nothing when it is not understood.
-    fn after(&mut self, header: &Header, start: u64, bodies: &mut VecDeque<Range<u64>>) -> Option<State> {
-        let kind = header.entry_type();
-        if header.as_bytes().iter().all(|byte| *byte == 0) || !checksum_holds(header) {
-            return None;
-        }
-        let stated = header.entry_size().ok();
-        let padding = |size: u64| Some(size.checked_next_multiple_of(BLOCK as u64)? - size);
-        match kind {
-            EntryType::XHeader
-            | EntryType::XGlobalHeader
-            | EntryType::GNULongName
-            | EntryType::GNULongLink => {
-                let rest = stated.filter(|size| *size <= self.longest_header)?;
-                return Some(State::Extension { kind, content: Vec::new(), rest, padding: padding(rest)? });
-            }
-            EntryType::GNUSparse => return None,
-            _ => {}
-        }
-        let extensions = std::mem::take(&mut self.extensions);
-        if !is_file(kind) {
-            return Some(State::Content(0));
-        }
-        let size = extensions.size.or(stated)?;
-        let path = normalise(extensions.path.as_deref().unwrap_or(&header.path_bytes()));
-        if extensions.sparse.is_none() && is_pages_image(&path) {
-            bodies.push_back(start..start.checked_add(size)?);
-        }
-        size.checked_add(padding(size)?).map(State::Content)
-    }
-}
-
-/// Whether a path is that of a file of pages.
-pub(super) fn is_pages_image(path: &[u8]) -> bool {
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let number = name.strip_prefix(b"pages-").and_then(|rest| rest.strip_suffix(b".img"));
-    number.is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
+    use tar::Header;
 
     use super::*;
-    use crate::archive::index_tar;
+    use crate::archive::{index_tar, walk::is_pages_image};
 
     const NEEDLE: &[u8] = b"aba";
 
@@ -331,13 +204,13 @@ mod tests {
     fn sift(tar: &[u8], block: usize, unit: u64, margin: usize) -> (Bytes, Vec<Range<u64>>) {
         let sieve = Sieve { longest: NEEDLE.len(), margin, find: &find };
         let mut sifter = Sifter::new(&sieve, unit, &Limits::DEFAULT);
-        let mut spool = Spool::default();
+        let mut store = Store::new(u64::MAX, &Limits::DEFAULT);
         for part in tar.chunks(block) {
-            sifter.take(part.to_vec(), &mut spool).unwrap();
+            sifter.take(part.to_vec(), &mut store).unwrap();
         }
-        sifter.finish(&mut spool).unwrap();
-        let holes = spool.holes().to_vec();
-        (spool.finish().unwrap(), holes)
+        sifter.finish(&mut store).unwrap();
+        let stored = store.finish().unwrap();
+        (stored.bytes, stored.searched)
     }
 
     proptest! {

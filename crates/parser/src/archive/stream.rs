@@ -133,6 +133,7 @@ pub fn index_stream(shards: &[Bytes], name: &str, limits: &Limits) -> std::io::R
             xattrs: Vec::new(),
             offset: None,
             holes: Vec::new(),
+            blocks: std::sync::OnceLock::new(),
             data: Data::Slice(data),
         };
         archive.add(member, &mut reports);

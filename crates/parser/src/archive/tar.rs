@@ -14,10 +14,37 @@ use crate::{
 };
 
 pub(super) const BLOCK: usize = 512;
+/// A file in whose first bytes there is no header is no damaged tar.
+const NEAR: usize = 4 << 20;
 
 /// Whether the bytes begin with a tar header whose checksum holds.
 pub fn looks_like_tar(bytes: &[u8]) -> bool {
     header_at(bytes, 0).is_some_and(checksum_holds)
+}
+
+/// Whether the bytes are a tar whose first header is damaged: near the beginning there is a good one.
+pub fn looks_like_damaged_tar(bytes: &[u8]) -> bool {
+    let near = bytes.get(..bytes.len().min(NEAR)).unwrap_or_default();
+    after_content(bytes, 0).is_some() || next_header(near, BLOCK).is_some()
+}
+
+/// The place of the first good header at or after a block.
+fn next_header(bytes: &[u8], from: usize) -> Option<usize> {
+    (from..bytes.len()).step_by(BLOCK).find(|position| is_good(bytes, *position))
+}
+
+/// The place of the header behind the content of a member, if there is a good one.
+fn after_content(bytes: &[u8], position: usize) -> Option<usize> {
+    let size = usize::try_from(header_at(bytes, position)?.entry_size().ok()?).ok()?;
+    let next = position.checked_add(BLOCK)?.checked_add(size.checked_next_multiple_of(BLOCK)?)?;
+    is_good(bytes, next).then_some(next)
+}
+
+/// Whether there is a header that says that it is one, and whose checksum holds.
+fn is_good(bytes: &[u8], position: usize) -> bool {
+    header_at(bytes, position).is_some_and(|header| {
+        (header.as_ustar().is_some() || header.as_gnu().is_some()) && checksum_holds(header)
+    })
 }
 
 fn header_at(bytes: &[u8], position: usize) -> Option<&Header> {
@@ -36,20 +63,72 @@ pub(super) fn checksum_holds(header: &Header) -> bool {
 }
 
 /// Indexes a tar: the cost depends on the number of members, not on their sizes. `name` is used in
-/// messages. Damage costs what it hits: a broken header is skipped up to the next good one.
+/// messages. Damage costs what it hits: a broken header is skipped up to the next good one. Archives behind the end of
+/// the first are told, and not read.
 pub fn index_tar(bytes: &Bytes, name: &str, limits: &Limits) -> Archive {
-    let mut archive = Archive::under(limits);
-    let mut walk =
-        Walk { bytes, name, position: 0, extensions: Extensions::default(), reports: Reports::new(limits) };
-    while walk.step(&mut archive) {
-        if archive.members.len() >= count(limits.members) {
+    let mut archives = index_tars(bytes, name, limits).into_iter();
+    let mut first = archives.next().unwrap_or_default();
+    first.diagnostics.extend(archives.map(|other| not_read(&other, name)));
+    first
+}
+
+/// The loss that an archive behind the end of another one is, when it is not read.
+pub fn not_read(archive: &Archive, name: &str) -> Diagnostic {
+    let message = format!(
+        "another archive follows the end, of {} members, and is not read: remains of an older, longer file, or \
+         something hidden",
+        archive.members.len()
+    );
+    Diagnostic::loss("trailing-data", name, message).at(archive.start)
+}
+
+/// Indexes a tar and what follows its end, if that is one as well.
+pub fn index_tars(bytes: &Bytes, name: &str, limits: &Limits) -> Vec<Archive> {
+    let mut archives: Vec<Archive> = Vec::new();
+    let mut next = Some(0);
+    let mut members = 0;
+    while let Some(start) = next {
+        if archives.len() >= count(limits.archives) {
+            let what = format!("more than {} archives follow one another", limits.archives);
+            if let Some(first) = archives.first_mut() {
+                let problem = reached("trailing-data", name, "archives", what).at(start as u64);
+                first.diagnostics.push(problem);
+            }
+            break;
+        }
+        let mut archive = Archive { start: start as u64, ..Archive::under(limits) };
+        next = walk(bytes, start, members, name, &mut archive);
+        members += archive.members.len();
+        if archives.len() == 1 && archives.iter().all(|first| first.members.is_empty()) {
+            // Nothing but an end stood before it.
+            let before = archives.pop().map(|first| first.diagnostics).unwrap_or_default();
+            archive.diagnostics.splice(0..0, before);
+        }
+        archives.push(archive);
+    }
+    archives
+}
+
+/// Indexes one archive; where the next one begins is given.
+fn walk(bytes: &Bytes, start: usize, before: usize, name: &str, archive: &mut Archive) -> Option<usize> {
+    let limits = archive.limits;
+    let mut walk = Walk {
+        bytes,
+        name,
+        position: start,
+        next: None,
+        extensions: Extensions::default(),
+        reports: Reports::new(&limits),
+    };
+    while walk.step(archive) {
+        if before + archive.members.len() >= count(limits.members) {
             let what = format!("only the first {} members are read", limits.members);
             archive.diagnostics.push(reached("too-many-members", name, "members", what));
             break;
         }
     }
     walk.reports.finish(name, &mut archive.diagnostics);
-    archive
+    walk.next
 }
 
 /// A member's content as it lies in the tar.
@@ -66,6 +145,8 @@ struct Walk<'a> {
     bytes: &'a Bytes,
     name: &'a str,
     position: usize,
+    /// Where another archive begins.
+    next: Option<usize>,
     extensions: Extensions,
     reports: Reports,
 }
@@ -163,6 +244,10 @@ impl Walk<'_> {
             EntryType::GNULongLink => self.extensions.link = Some(text()),
             EntryType::XHeader => {
                 pax::read(content, count(archive.limits.sparse_pieces), &mut self.extensions);
+                for problem in std::mem::take(&mut self.extensions.problems) {
+                    let message = format!("a PAX header is not believed: {problem}");
+                    self.report(archive, Severity::Loss, "bad-header", message);
+                }
             }
             // Global headers of the archives in question only hold comments.
             _ => {}
@@ -215,6 +300,7 @@ impl Walk<'_> {
             xattrs: extensions.xattrs,
             offset: has_content.then_some(start as u64),
             holes: Vec::new(),
+            blocks: std::sync::OnceLock::new(),
             data,
         };
         if is_cut || is_unreadable || (is_sparse && member.is_cut()) {
@@ -242,25 +328,26 @@ impl Walk<'_> {
             self.position += BLOCK;
             return true;
         }
-        if let Some(stale) = rest.iter().position(|byte| *byte != 0) {
-            self.position += BLOCK + stale;
+        let Some(stale) = rest.iter().position(|byte| *byte != 0) else { return false };
+        let stale = self.position + BLOCK + stale;
+        let block = stale - (stale - self.position) % BLOCK;
+        self.next = next_header(self.bytes, block);
+        if self.next != Some(block) {
+            self.position = stale;
             let message = format!(
-                "{} bytes follow the end of the archive: remains of an older, longer file, or something hidden",
-                rest.len() - stale
+                "{} bytes that are no archive follow the end: remains of an older, longer file, or something hidden",
+                self.next.unwrap_or(self.bytes.len()) - stale
             );
-            self.report(archive, Severity::Note, "trailing-data", message);
+            self.report(archive, Severity::Loss, "trailing-data", message);
         }
         false
     }
 
-    /// After a bad header: goes on at the next block that is a good one.
+    /// After a bad header: goes on behind what may be its content, or else at the next block that is a good one.
     fn resynchronise(&mut self, archive: &mut Archive) -> bool {
         self.extensions = Extensions::default();
-        let next = (self.position + BLOCK..self.bytes.len()).step_by(BLOCK).find(|position| {
-            header_at(self.bytes, *position).is_some_and(|header| {
-                (header.as_ustar().is_some() || header.as_gnu().is_some()) && checksum_holds(header)
-            })
-        });
+        let next = after_content(self.bytes, self.position)
+            .or_else(|| next_header(self.bytes, self.position.saturating_add(BLOCK)));
         let message = match next {
             Some(next) => format!("this is no member header; {} bytes are skipped", next - self.position),
             None => "this is no member header, and none follows".to_owned(),
@@ -320,12 +407,82 @@ mod tests {
     }
 
     #[test]
-    fn stale_bytes_after_the_end_are_reported() {
+    fn an_archive_behind_the_end_is_one_of_its_own() {
         let mut bytes = tar_of(&[("a", b"alpha")]);
-        bytes.extend(tar_of(&[("old", b"older")]));
+        let start = bytes.len();
+        bytes.extend(tar_of(&[("a", b"older"), ("b", b"beta")]));
+        let archives = index_tars(&Bytes::from(bytes.clone()), "x.tar", &Limits::DEFAULT);
+        let [first, second] = archives.as_slice() else { panic!("{archives:?}") };
+        assert!(first.diagnostics.is_empty() && second.diagnostics.is_empty());
+        assert_eq!((first.start, second.start), (0, start as u64));
+        assert_eq!(first.file(b"a").unwrap(), "alpha".as_bytes());
+        assert_eq!(second.file(b"a").unwrap(), "older".as_bytes());
+        let offset = second.find(b"b").unwrap().offset.unwrap() as usize;
+        assert_eq!(&bytes[offset..offset + 4], b"beta");
         let archive = index_tar(&Bytes::from(bytes), "x.tar", &Limits::DEFAULT);
         assert_eq!(codes(&archive), ["trailing-data"]);
-        assert!(archive.find(b"old").is_none());
+        assert_eq!(archive.diagnostics[0].severity, Severity::Loss);
+        assert!(archive.find(b"b").is_none());
+    }
+
+    #[test]
+    fn bytes_behind_the_end_are_a_loss_and_a_header_among_them_is_found() {
+        let mut bytes = tar_of(&[("a", b"alpha")]);
+        let end = bytes.len();
+        bytes.extend(vec![0; 700]);
+        bytes.push(7);
+        let archives = index_tars(&Bytes::from(bytes.clone()), "x.tar", &Limits::DEFAULT);
+        let [only] = archives.as_slice() else { panic!("{archives:?}") };
+        assert_eq!(codes(only), ["trailing-data"]);
+        assert_eq!(only.diagnostics[0].severity, Severity::Loss);
+        assert!(only.diagnostics[0].offset.unwrap() == end as u64 + 700);
+        bytes.resize(end + 2048, 9);
+        bytes.extend(tar_of(&[("old", b"older")]));
+        let archives = index_tars(&Bytes::from(bytes), "x.tar", &Limits::DEFAULT);
+        assert_eq!(archives.len(), 2);
+        assert_eq!(codes(&archives[0]), ["trailing-data"]);
+        assert!(
+            archives[0].diagnostics[0].message.starts_with("1348 bytes"),
+            "{:?}",
+            archives[0].diagnostics
+        );
+        assert!(archives[1].find(b"old").is_some());
+        let zeros = [tar_of(&[("a", b"alpha")]), vec![0; 5000]].concat();
+        assert!(index_tar(&Bytes::from(zeros), "x.tar", &Limits::DEFAULT).diagnostics.is_empty());
+        // An end in front of everything is none.
+        let late = [vec![0; 1024], tar_of(&[("a", b"alpha")])].concat();
+        let archives = index_tars(&Bytes::from(late), "x.tar", &Limits::DEFAULT);
+        assert!(archives.len() == 1 && archives[0].find(b"a").is_some());
+    }
+
+    #[test]
+    fn archives_one_behind_another_meet_their_limit() {
+        let bytes = Bytes::from(tar_of(&[("a", b"alpha")]).repeat(9));
+        let limits = Limits { archives: 3, ..Limits::DEFAULT };
+        let archives = index_tars(&bytes, "x.tar", &limits);
+        assert_eq!(archives.len(), 3);
+        assert!(archives[0].diagnostics[0].message.contains("limit archives"));
+        let limits = Limits { members: 4, ..Limits::DEFAULT };
+        let archives = index_tars(&bytes, "x.tar", &limits);
+        assert_eq!(archives.iter().map(|archive| archive.members.len()).sum::<usize>(), 4);
+    }
+
+    #[test]
+    fn a_damaged_first_header_is_no_end() {
+        let inner = tar_of(&[("inner", b"x")]);
+        let mut bytes = tar_of(&[("a", &inner), ("b", b"beta")]);
+        bytes[10] ^= 0xff;
+        assert!(!looks_like_tar(&bytes) && looks_like_damaged_tar(&bytes));
+        let archive = index_tar(&Bytes::from(bytes.clone()), "x.tar", &Limits::DEFAULT);
+        assert_eq!(codes(&archive), ["bad-header"]);
+        assert_eq!(archive.members().len(), 1);
+        assert!(archive.find(b"b").is_some());
+        // Where not even the size is left, the next header is looked for.
+        bytes[..512].fill(0x55);
+        assert!(looks_like_damaged_tar(&bytes));
+        assert!(!looks_like_damaged_tar(&[0x55; 10_000]));
+        assert!(!looks_like_damaged_tar(&[0; 10_000]));
+        assert!(!looks_like_damaged_tar(b""));
     }
 
     #[test]
@@ -345,6 +502,10 @@ mod tests {
         let archive = index_tar(&Bytes::from(tar_of(&[("a", b"1"), ("a", b"2")])), "x.tar", &Limits::DEFAULT);
         assert_eq!(archive.file(b"a").unwrap(), "2".as_bytes());
         assert_eq!(codes(&archive), ["duplicate-member"]);
+        assert_eq!(archive.diagnostics[0].severity, Severity::Loss);
+        let archive = index_tar(&Bytes::from(tar_of(&[("a", b"1"), ("a", b"1")])), "x.tar", &Limits::DEFAULT);
+        assert_eq!(codes(&archive), ["duplicate-member"]);
+        assert_eq!(archive.diagnostics[0].severity, Severity::Note);
     }
 
     proptest! {

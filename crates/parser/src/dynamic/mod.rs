@@ -9,6 +9,7 @@
 pub mod lookup;
 mod names;
 mod netlink;
+mod presence;
 mod render;
 mod schema;
 mod show;
@@ -20,7 +21,7 @@ use prost_reflect::MessageDescriptor;
 use serde_json::{Map, Value as Json, json};
 
 pub use self::show::{Show, bit_names, number_name};
-pub(crate) use self::weight::Weigher;
+pub(crate) use self::{presence::Presence, weight::Weigher};
 use self::{render::Renderer, show::Host};
 use crate::{
     Diagnostic, Limits, Reports,

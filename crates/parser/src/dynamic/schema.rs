@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, FieldDescriptor, MessageDescriptor};
 
-use super::show::Show;
+use super::{presence::Shapes, show::Show};
 use crate::proto;
 
 /// A field and how to show it.
@@ -21,6 +21,7 @@ pub(super) struct Field {
 pub(super) struct Schema {
     pool: DescriptorPool,
     messages: HashMap<String, Vec<Field>>,
+    shapes: Shapes,
 }
 
 static SCHEMA: LazyLock<Option<Schema>> = LazyLock::new(load);
@@ -34,6 +35,11 @@ impl Schema {
     /// A message by CRIU's name for it.
     pub(super) fn message(&self, name: &str) -> Option<MessageDescriptor> {
         self.pool.get_message_by_name(&format!("criu.{name}"))
+    }
+
+    /// What each message must have.
+    pub(super) fn shapes(&self) -> &Shapes {
+        &self.shapes
     }
 
     /// The fields of a message.
@@ -54,7 +60,8 @@ fn load() -> Option<Schema> {
             (message.full_name().to_owned(), fields)
         })
         .collect();
-    Some(Schema { pool, messages })
+    let shapes = Shapes::of(&messages);
+    Some(Schema { pool, messages, shapes })
 }
 
 fn field(descriptor: FieldDescriptor, show: &ExtensionDescriptor, required: &ExtensionDescriptor) -> Field {

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use prost::Message as _;
 use serde_json::Value;
 
-use super::{Archives, OpenOptions, decompress, nested::is_attestation};
+use super::{Archives, Found, OpenOptions, decompress, nested::is_attestation};
 use crate::{
     Diagnostic, Error, Limits, Result,
-    archive::{Archive, index_tar, looks_like_tar},
+    archive::Archive,
     limits::{count, reached},
 };
 
@@ -63,7 +63,41 @@ fn too_many(name: &str, limits: &Limits) -> Diagnostic {
     reached("too-many-members", name, "descriptors", what)
 }
 
-/// Opens an OCI layout: the layers of its manifests, and the blobs of `ctr checkpoint`.
+/// What an index says of the checkpoint that lies in it as raw blobs (`ctr checkpoint`).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct IndexFacts {
+    /// The image that the container was made of.
+    pub image: Option<String>,
+    /// The OCI runtime.
+    pub runtime: Option<String>,
+}
+
+/// The blobs of one checkpoint: those that one index lists.
+struct Blobs {
+    label: Option<String>,
+    digest: Option<String>,
+    facts: IndexFacts,
+    archive: Archive,
+}
+
+impl Blobs {
+    fn of(index: &Value, descriptor: Option<&Value>, limits: &Limits) -> Self {
+        let annotation = |key| text_at(index, &["annotations", key]);
+        let image = annotation("image.name").or_else(|| annotation(REF_NAME));
+        let facts = IndexFacts { image, runtime: annotation("io.containerd.checkpoint.runtime") };
+        let digest = descriptor.and_then(|descriptor| text_at(descriptor, &["digest"]));
+        Self { label: descriptor.and_then(label_of), digest, facts, archive: Archive::under(limits) }
+    }
+}
+
+/// Whether a blob is the layer of a file system.
+fn is_layer(media_type: &str) -> bool {
+    ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.diff."]
+        .iter()
+        .any(|stem| media_type.starts_with(stem))
+}
+
+/// Opens an OCI layout: the layers of its manifests, and for each index the blobs of `ctr checkpoint` in it.
 pub(super) fn open_oci(
     archive: &Archive,
     name: &str,
@@ -75,14 +109,17 @@ pub(super) fn open_oci(
             Error::NotACheckpoint {
                 name: name.to_owned(),
                 reason: "index.json is not readable JSON".to_owned(),
+                is_damaged: true,
             }
         })?;
     let mut archives = Archives::new();
-    let mut pending: Vec<(Value, usize)> = list(&index, "manifests").map(|item| (item.clone(), 0)).collect();
+    // A descriptor, how deep it lies, and which of the checkpoints its index is.
+    let mut pending: Vec<(Value, usize, usize)> =
+        list(&index, "manifests").map(|item| (item.clone(), 0, 0)).collect();
     pending.reverse();
-    let mut task = Archive::default();
+    let mut checkpoints = vec![Blobs::of(&index, None, &archive.limits)];
     let mut followed = 0;
-    while let Some((descriptor, depth)) = pending.pop() {
+    while let Some((descriptor, depth, of)) = pending.pop() {
         followed += 1;
         if followed > archive.limits.descriptors {
             diagnostics.push(too_many(name, &archive.limits));
@@ -94,40 +131,71 @@ pub(super) fn open_oci(
             diagnostics.push(Diagnostic::loss("missing-blob", name, format!("blob {digest} is not there")));
             continue;
         };
+        let mut add = |more: Archive| {
+            if let Some(checkpoint) = checkpoints.get_mut(of) {
+                checkpoint.archive.merge(more);
+            }
+        };
         match media_type {
-            CRIU_TAR => task.merge(prefixed(index_tar(bytes, &path, &options.limits), b"checkpoint")),
-            SPEC_ANY => match Any::decode(bytes.as_ref()) {
-                Ok(any) => {
-                    task.merge(Archive::of_files([(b"spec.dump".to_vec(), Bytes::from(any.value))]));
+            CRIU_TAR => {
+                let before = diagnostics.len();
+                match layer(bytes, &path, options, diagnostics) {
+                    Some(images) => add(prefixed(images, b"checkpoint")),
+                    None if diagnostics.len() == before => {
+                        diagnostics.push(Diagnostic::loss("unreadable-archive", path, "it is no tar"));
+                    }
+                    None => {}
                 }
+            }
+            SPEC_ANY => match Any::decode(bytes.as_ref()) {
+                Ok(any) => add(Archive::of_files([(b"spec.dump".to_vec(), Bytes::from(any.value))])),
                 Err(error) => diagnostics.push(Diagnostic::loss("bad-message", path, error.to_string())),
             },
+            // Between the blobs of a checkpoint it is what the container changed.
+            _ if is_layer(media_type) => {
+                add(Archive::of_files([(b"rootfs-diff.tar".to_vec(), bytes.clone())]));
+            }
             _ => {
                 let Some(manifest) = json(bytes, &archive.limits) else { continue };
-                if depth < 4 {
-                    let nested: Vec<_> =
-                        list(&manifest, "manifests").map(|item| (item.clone(), depth + 1)).collect();
+                if depth < 4 && manifest.get("manifests").is_some() {
+                    let nested: Vec<_> = list(&manifest, "manifests")
+                        .map(|item| (item.clone(), depth + 1, checkpoints.len()))
+                        .collect();
+                    checkpoints.push(Blobs::of(&manifest, Some(&descriptor), &archive.limits));
                     pending.extend(nested.into_iter().rev());
                 }
                 let layers: Vec<_> = few(list(&manifest, "layers"), archive, name, diagnostics)
                     .filter_map(|item| blob(archive, item))
                     .collect();
-                let label = manifest_label(&descriptor);
-                if let Some(layers) = open_layers(layers, options, diagnostics)? {
-                    archives.push((label, Arc::new(layers)));
+                if let Some(layers) = open_layers(layers, options, diagnostics) {
+                    archives.push(Found {
+                        label: label_of(&descriptor),
+                        index: None,
+                        archive: Arc::new(layers),
+                    });
                 }
             }
         }
     }
-    if !task.members().is_empty() {
-        archives.push((None, Arc::new(task)));
+    checkpoints.retain(|checkpoint| !checkpoint.archive.members().is_empty());
+    let names: Vec<_> = checkpoints.iter().map(|checkpoint| checkpoint.label.clone()).collect();
+    for checkpoint in checkpoints {
+        let is_only = names.iter().filter(|name| **name == checkpoint.label).count() < 2;
+        let label = match (checkpoint.label, checkpoint.digest) {
+            (label, _) if is_only => label,
+            (Some(label), Some(digest)) => Some(format!("{label}@{digest}")),
+            (label, digest) => label.or(digest),
+        };
+        archives.push(Found { label, index: Some(checkpoint.facts), archive: Arc::new(checkpoint.archive) });
     }
     Ok(archives)
 }
 
-fn manifest_label(descriptor: &Value) -> Option<String> {
-    let annotations = descriptor.get("annotations")?;
-    annotations.get("org.opencontainers.image.ref.name")?.as_str().map(str::to_owned)
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// The name of an image; containerd writes only its tag where others write all of it.
+fn label_of(descriptor: &Value) -> Option<String> {
+    ["io.containerd.image.name", REF_NAME].iter().find_map(|key| text_at(descriptor, &["annotations", key]))
 }
 
 /// Opens the output of `docker save` or `podman save --format docker-archive`.
@@ -142,6 +210,7 @@ pub(super) fn open_docker(
             Error::NotACheckpoint {
                 name: name.to_owned(),
                 reason: "manifest.json is not readable JSON".to_owned(),
+                is_damaged: true,
             }
         })?;
     let mut archives = Archives::new();
@@ -158,8 +227,8 @@ pub(super) fn open_docker(
             }
         }
         let label = list(image, "RepoTags").next().and_then(Value::as_str).map(str::to_owned);
-        if let Some(layers) = open_layers(layers, options, diagnostics)? {
-            archives.push((label, Arc::new(layers)));
+        if let Some(layers) = open_layers(layers, options, diagnostics) {
+            archives.push(Found { label, index: None, archive: Arc::new(layers) });
         }
     }
     Ok(archives)
@@ -170,15 +239,35 @@ fn open_layers(
     layers: Vec<(&Bytes, String)>,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<Option<Archive>> {
+) -> Option<Archive> {
     let mut all: Option<Archive> = None;
     for (bytes, path) in layers {
-        let (bytes, _) = decompress(bytes.clone(), &path, options, diagnostics)?;
-        if looks_like_tar(&bytes) {
-            all.get_or_insert_default().merge(index_tar(&bytes, &path, &options.limits));
+        if let Some(layer) = layer(bytes, &path, options, diagnostics) {
+            all.get_or_insert_with(|| Archive::under(&options.limits)).merge(layer);
         }
     }
-    Ok(all)
+    all
+}
+
+/// The tar that a blob is, if it is one. One that cannot be decompressed costs itself.
+fn layer(
+    bytes: &Bytes,
+    path: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Archive> {
+    match decompress(bytes.clone(), path, options, diagnostics) {
+        Ok(plain) => plain.index_one(path, options),
+        Err(error) => {
+            diagnostics.push(Diagnostic::loss("unreadable-archive", path, with_cause(&error)));
+            None
+        }
+    }
+}
+
+fn with_cause(error: &Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
 }
 
 fn prefixed(archive: Archive, directory: &[u8]) -> Archive {
@@ -215,6 +304,7 @@ pub(super) fn manifests(
             Error::NotACheckpoint {
                 name: name.to_owned(),
                 reason: "index.json is not readable JSON".to_owned(),
+                is_damaged: true,
             }
         })?;
     let mut found = Vec::new();
@@ -266,6 +356,7 @@ pub(super) fn docker_images(archive: &Archive, name: &str) -> Result<Vec<ImageMa
             Error::NotACheckpoint {
                 name: name.to_owned(),
                 reason: "manifest.json is not readable JSON".to_owned(),
+                is_damaged: true,
             }
         })?;
     let images = manifest.as_array().into_iter().flatten().take(count(archive.limits.descriptors));

@@ -1,9 +1,12 @@
 //! Opening evidence: whatever the responder has, told by its content, becomes checkpoints.
 
+mod folder;
 mod image;
 mod layout;
 mod nested;
 
+pub use folder::{Look, Survey, look, survey};
+pub(crate) use image::IndexFacts;
 pub(crate) use layout::{Place, find as find_places, join};
 pub use nested::{BaseImage, open_base_image, open_nested};
 
@@ -12,7 +15,7 @@ pub use crate::archive::Sieve;
 use std::{
     fs::File,
     io::{self, Write as _},
-    ops::Range,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -22,8 +25,8 @@ use bytes::Bytes;
 use crate::{
     Checkpoint, Diagnostic, Error, Limits, Result, Severity,
     archive::{
-        Archive, MemberKind, Sifter, UNIT, index_directory, index_stream, index_tar, looks_like_stream,
-        looks_like_tar,
+        Archive, MemberKind, Sifter, Store, Stored, UNIT, index_directory, index_stream, index_tars,
+        looks_like_damaged_tar, looks_like_stream, looks_like_tar, not_read,
     },
     limits::{Given, count, reached},
     source::{Compression, Progress, Spool, map_file},
@@ -43,16 +46,23 @@ pub enum Input {
 
 impl Input {
     /// The name shown in output: the last part of the path, so that no path of the analyst's machine
-    /// gets into a report.
+    /// gets into a report. Bytes that are not UTF-8 are escaped.
     pub fn name(&self) -> String {
+        text::escape_invalid(&self.raw_name()).into_owned()
+    }
+
+    /// The same as it is.
+    fn raw_name(&self) -> Vec<u8> {
         match self {
             Self::Path(path) => path
                 .canonicalize()
                 .unwrap_or_else(|_| path.clone())
                 .file_name()
-                .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
-            Self::Stdin => "stdin".to_owned(),
-            Self::Bytes(_) => "bytes".to_owned(),
+                .unwrap_or(path.as_os_str())
+                .as_bytes()
+                .to_vec(),
+            Self::Stdin => b"stdin".to_vec(),
+            Self::Bytes(_) => b"bytes".to_vec(),
         }
     }
 }
@@ -75,8 +85,14 @@ pub struct OpenOptions<'a> {
 /// Opened evidence: one checkpoint or several.
 #[derive(Debug)]
 pub struct Evidence {
-    /// Name of the file or directory, without its path.
+    /// Name of the file or directory, without its path; bytes that are not UTF-8 are escaped.
     pub name: String,
+    /// The exact name, where it is not UTF-8.
+    pub raw_name: Option<Vec<u8>>,
+    /// Where it lies below what was named, as far as that tells it from other evidence. Known to who looked for it.
+    pub path: Option<Vec<u8>>,
+    /// As much of the path as a line needs to tell it from other evidence.
+    pub shown: Option<Vec<u8>>,
     /// `tar`, `tar+gzip`, `directory`, `oci-layout`, `oci-archive`, `docker-archive`, `criu-stream`, …
     pub format: String,
     /// Size in bytes of what was given: of the file, or of all files of the directory.
@@ -94,22 +110,24 @@ pub struct Evidence {
 pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
     let name = input.name();
     let mut diagnostics = Vec::new();
+    let raw_name = Some(input.raw_name()).filter(|raw| std::str::from_utf8(raw).is_err());
     let unpacked = unpack(input, &name, options, &mut diagnostics)?;
     let parent = match options.parent {
         Some(path) => {
             let input = Input::Path(path.to_path_buf());
             let name = input.name();
             let unpacked = unpack(&input, &name, options, &mut diagnostics)?;
-            Some(unpacked.archives.into_iter().map(|(_, archive)| archive).collect::<Vec<_>>())
+            Some(unpacked.archives.into_iter().map(|found| found.archive).collect::<Vec<_>>())
         }
         None => None,
     };
     let mut checkpoints = Vec::new();
-    for (label, archive) in unpacked.archives {
+    for Found { label, index, archive } in unpacked.archives {
         diagnostics.extend(archive.diagnostics.iter().cloned());
         nested::report_sparse(&archive, &mut diagnostics);
         for place in layout::find(&archive) {
-            checkpoints.push(Checkpoint::new(label.clone(), &archive, place, parent.as_deref()));
+            let (label, index) = (label.clone(), index.clone());
+            checkpoints.push(Checkpoint::new(label, index, &archive, place, parent.as_deref()));
         }
     }
     if checkpoints.is_empty() {
@@ -117,21 +135,39 @@ pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
                       wrote, an unpacked one, or a directory of CRIU images";
         // What was lost may be why there is none.
         let lost = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Loss);
+        let is_damaged = lost.is_some();
         let reason = lost.map_or(reason.to_owned(), |lost| format!("{reason}; {}", lost.message));
-        return Err(Error::NotACheckpoint { name, reason });
+        return Err(Error::NotACheckpoint { name, reason, is_damaged });
     }
-    Ok(Evidence { name, format: unpacked.format, bytes: unpacked.bytes, checkpoints, diagnostics })
+    let (format, bytes) = (unpacked.format, unpacked.bytes);
+    Ok(Evidence { name, raw_name, path: None, shown: None, format, bytes, checkpoints, diagnostics })
 }
 
 struct Unpacked {
     format: String,
     bytes: u64,
-    /// Archives that may each hold checkpoints, with what tells them apart.
-    archives: Vec<(Option<String>, Arc<Archive>)>,
+    archives: Archives,
 }
 
-/// An archive with what it came in, or bytes that are no archive.
-type Loaded = std::result::Result<(Archive, u64, String), (Bytes, u64, String)>;
+/// Archives that may each hold checkpoints.
+type Archives = Vec<Found>;
+
+struct Found {
+    /// What tells it from others of the same evidence.
+    label: Option<String>,
+    /// What the index that lists it says of it.
+    index: Option<IndexFacts>,
+    archive: Arc<Archive>,
+}
+
+impl Found {
+    fn whole(archive: Archive) -> Self {
+        Self { label: None, index: None, archive: Arc::new(archive) }
+    }
+}
+
+/// An archive, and those behind its end, with what they came in, or bytes that are no archive.
+type Loaded = std::result::Result<(Vec<Archive>, u64, String), (Bytes, u64, String)>;
 
 /// Reads the input and indexes the archive it is.
 fn load(
@@ -145,7 +181,7 @@ fn load(
         Input::Path(path) if path.is_dir() => {
             let archive = index_directory(path, &options.limits).map_err(|source| at(path, source))?;
             let bytes = archive.members().iter().map(|member| member.size).sum();
-            return Ok(Ok((archive, bytes, String::new())));
+            return Ok(Ok((vec![archive], bytes, String::new())));
         }
         Input::Path(path) => {
             let file = File::open(path).map_err(|source| at(path, source))?;
@@ -163,11 +199,11 @@ fn load(
     let mut sieve = options.sieve;
     loop {
         let mut noticed = Vec::new();
-        let (bytes, formats, holes) = decompress_sifted(bytes.clone(), name, sieve, options, &mut noticed)?;
-        let mut archive = looks_like_tar(&bytes).then(|| index_tar(&bytes, name, &options.limits));
-        let is_understood = holes.is_empty()
-            || Compression::detect(&bytes).is_none()
-                && archive.as_mut().is_some_and(|archive| archive.set_holes(&holes));
+        let plain = decompress_sifted(bytes.clone(), name, sieve, options, &mut noticed)?;
+        let archives = plain.index(name, options);
+        let is_understood = plain.stored.searched.is_empty()
+            || Compression::detect(&plain.stored.bytes).is_none()
+                && archives.as_ref().is_some_and(|(_, is_understood)| *is_understood);
         if !is_understood {
             sieve = None;
             // What was decompressed in vain counts for nothing.
@@ -175,10 +211,10 @@ fn load(
             continue;
         }
         diagnostics.append(&mut noticed);
-        let suffix = formats.iter().map(|format| format!("+{}", format.name())).collect();
-        return Ok(match archive {
-            Some(archive) => Ok((archive, size, suffix)),
-            None => Err((bytes, size, suffix)),
+        let suffix = plain.formats.iter().map(|format| format!("+{}", format.name())).collect();
+        return Ok(match archives {
+            Some((archives, _)) => Ok((archives, size, suffix)),
+            None => Err((plain.stored.bytes, size, suffix)),
         });
     }
 }
@@ -191,9 +227,12 @@ fn unpack(
 ) -> Result<Unpacked> {
     let is_directory = matches!(input, Input::Path(path) if path.is_dir());
     let (bytes, size, suffix) = match load(input, name, options, diagnostics)? {
-        Ok((archive, ..)) if is_directory => return unpack_directory(archive, name, options, diagnostics),
-        Ok((archive, size, suffix)) => {
-            let (format, archives) = contents(archive, name, options, diagnostics)?;
+        Ok((archives, ..)) if is_directory => {
+            let archive = archives.into_iter().next().unwrap_or_default();
+            return unpack_directory(archive, name, options, diagnostics);
+        }
+        Ok((archives, size, suffix)) => {
+            let (format, archives) = all_contents(archives, name, options, diagnostics)?;
             let format = match format {
                 Contents::Plain => "tar",
                 Contents::Oci => "oci-archive",
@@ -206,7 +245,7 @@ fn unpack(
     if looks_like_stream(&bytes) {
         let archive = index_stream(&[bytes], name, &options.limits)
             .map_err(|source| Error::Read { path: PathBuf::from(name), source })?;
-        let archives = vec![(None, Arc::new(archive))];
+        let archives = vec![Found::whole(archive)];
         return Ok(Unpacked { format: format!("criu-stream{suffix}"), bytes: size, archives });
     }
     let reason = match bytes.len() {
@@ -217,7 +256,7 @@ fn unpack(
             first_bytes(&bytes)
         ),
     };
-    Err(Error::NotACheckpoint { name: name.to_owned(), reason })
+    Err(Error::NotACheckpoint { name: name.to_owned(), reason, is_damaged: bytes.is_empty() })
 }
 
 fn first_bytes(bytes: &[u8]) -> String {
@@ -249,81 +288,136 @@ fn into_file(bytes: &[u8]) -> io::Result<Bytes> {
     map_file(&file)
 }
 
+/// Bytes whose compression was undone.
+struct Plain {
+    stored: Stored,
+    formats: Vec<Compression>,
+}
+
+impl Plain {
+    /// The archives that they are, if they are any, and whether these explain what was not stored.
+    fn index(&self, name: &str, options: &OpenOptions<'_>) -> Option<(Vec<Archive>, bool)> {
+        let Stored { bytes, searched, lost } = &self.stored;
+        let is_tar = looks_like_tar(bytes) || !looks_like_stream(bytes) && looks_like_damaged_tar(bytes);
+        if !is_tar {
+            return None;
+        }
+        let mut archives = index_tars(bytes, name, &options.limits);
+        let first = archives.first_mut()?;
+        let is_understood = first.set_holes(searched);
+        if !first.set_lost(lost) {
+            // Zeros that are no content must not be taken for it.
+            let start = lost.first().map_or(0, |lost| lost.start);
+            archives = index_tars(&bytes.slice(..count(start).min(bytes.len())), name, &options.limits);
+        }
+        Some((archives, is_understood))
+    }
+
+    /// The archive that they are, if they are one; that others follow it is reported.
+    fn index_one(self, name: &str, options: &OpenOptions<'_>) -> Option<Archive> {
+        let mut archives = self.index(name, options)?.0.into_iter();
+        let mut first = archives.next()?;
+        first.diagnostics.extend(archives.map(|other| not_read(&other, name)));
+        Some(first)
+    }
+}
+
 /// Undoes compression as often as there is any. Damage keeps what came out before it.
 fn decompress(
     bytes: Bytes,
     name: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<(Bytes, Vec<Compression>)> {
-    decompress_sifted(bytes, name, None, options, diagnostics).map(|(bytes, formats, _)| (bytes, formats))
+) -> Result<Plain> {
+    decompress_sifted(bytes, name, None, options, diagnostics)
 }
 
-/// The same, leaving out what a sieve lets through; where that is is given too. What has such holes is not
-/// decompressed further.
+/// The same, leaving out what a sieve lets through. What has such holes is not decompressed further.
 fn decompress_sifted(
-    mut bytes: Bytes,
+    bytes: Bytes,
     name: &str,
     sieve: Option<&Sieve<'_>>,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<(Bytes, Vec<Compression>, Vec<Range<u64>>)> {
-    let mut formats = Vec::new();
-    let mut holes = Vec::new();
-    while holes.is_empty()
-        && let Some(format) = Compression::detect(&bytes)
+) -> Result<Plain> {
+    let stored = Stored { bytes, searched: Vec::new(), lost: Vec::new() };
+    let mut plain = Plain { stored, formats: Vec::new() };
+    while plain.stored.searched.is_empty()
+        && plain.stored.lost.is_empty()
+        && let Some(format) = Compression::detect(&plain.stored.bytes)
     {
-        if formats.len() >= count(options.limits.compressions) {
-            let what =
-                format!("{} compressions were undone, and the content is compressed again", formats.len());
+        if plain.formats.len() >= count(options.limits.compressions) {
+            let what = format!(
+                "{} compressions were undone, and the content is compressed again",
+                plain.formats.len()
+            );
             diagnostics.push(reached("too-deep", name, "compressions", what));
             break;
         }
-        let failed = |produced, source| Error::Decompress {
-            name: name.to_owned(),
-            format: format.name(),
-            produced,
-            source,
-        };
-        let length = bytes.len() as u64;
-        let room = options.given.room(length, &options.limits);
-        if room == 0 {
-            let source = io::Error::other(
-                "the compressed files of the evidence give more than is believed (limits decompressed-bytes and \
-                 decompressed-ratio; --limit raises them)",
-            );
-            return Err(failed(0, source));
-        }
-        let limits = Limits { decompressed_bytes: room, ..options.limits };
-        let mut spool = Spool::default();
-        let mut sifter = sieve.map(|sieve| Sifter::new(sieve, UNIT, &options.limits));
-        let mut store = |block: Vec<u8>| match &mut sifter {
-            Some(sifter) => sifter.take(block, &mut spool),
-            None => spool.write_all(&block).map(|()| block),
-        };
-        let cut_short = format
-            .decompress(&bytes, &limits, options.progress, &mut store)
-            .map_err(|source| failed(0, source))?;
-        if let Some(sifter) = sifter {
-            sifter.finish(&mut spool).map_err(|source| failed(0, source))?;
-        }
-        holes = spool.holes().to_vec();
-        let produced = spool.length();
-        options.given.add(length, produced, &options.limits);
-        if let Some(error) = cut_short {
-            if produced == 0 {
-                return Err(failed(0, error));
-            }
-            let message = format!("{} data ends after {produced} bytes: {error}", format.name());
-            diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
-        }
-        bytes = spool.finish().map_err(|source| failed(0, source))?;
-        if produced <= SMALL && options.given.bytes() > IN_MEMORY {
-            bytes = into_file(&bytes).map_err(|source| failed(0, source))?;
-        }
-        formats.push(format);
+        plain.stored = undo(format, &plain.stored.bytes, name, sieve, options, diagnostics)?;
+        plain.formats.push(format);
     }
-    Ok((bytes, formats, holes))
+    Ok(plain)
+}
+
+/// Undoes one compression.
+fn undo(
+    format: Compression,
+    bytes: &[u8],
+    name: &str,
+    sieve: Option<&Sieve<'_>>,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Stored> {
+    let failed = |produced, source| Error::Decompress {
+        name: name.to_owned(),
+        format: format.name(),
+        produced,
+        source,
+    };
+    let (given, length) = (options.given, bytes.len() as u64);
+    let most = options.limits.decompressed_bytes.saturating_sub(given.bytes());
+    if most == 0 {
+        let source = io::Error::other(
+            "the compressed files of the evidence give more than is believed (limit decompressed-bytes; --limit \
+             decompressed-bytes=N raises it)",
+        );
+        return Err(failed(0, source));
+    }
+    let limits = Limits { decompressed_bytes: most, ..options.limits };
+    let mut store = Store::new(given.room(length, &options.limits), &options.limits);
+    let mut sifter = sieve.map(|sieve| Sifter::new(sieve, UNIT, &options.limits));
+    let mut take = |block: Vec<u8>| match &mut sifter {
+        Some(sifter) => sifter.take(block, &mut store),
+        None => store.write(&block).map(|()| block),
+    };
+    let mut ended = format.decompress(bytes, &limits, options.progress, &mut take);
+    if let (true, Some(sifter)) = (ended.is_ok(), sifter)
+        && let Err(error) = sifter.finish(&mut store)
+    {
+        ended = Err(error);
+    }
+    let produced = store.length();
+    given.add(length, produced, store.dense(), &options.limits);
+    let cut_short = match ended {
+        Ok(cut_short) => cut_short,
+        Err(_) if store.is_full() => Some(io::Error::other(
+            "it gives more than is believed (limit decompressed-ratio; --limit decompressed-ratio=N raises it)",
+        )),
+        Err(error) => return Err(failed(0, error)),
+    };
+    if let Some(error) = cut_short {
+        if produced == 0 {
+            return Err(failed(0, error));
+        }
+        let message = format!("{} data ends after {produced} bytes: {error}", format.name());
+        diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
+    }
+    let mut stored = store.finish().map_err(|source| failed(0, source))?;
+    if produced <= SMALL && given.bytes() > IN_MEMORY {
+        stored.bytes = into_file(&stored.bytes).map_err(|source| failed(0, source))?;
+    }
+    Ok(stored)
 }
 
 fn unpack_directory(
@@ -334,18 +428,18 @@ fn unpack_directory(
 ) -> Result<Unpacked> {
     let bytes = archive.members().iter().map(|member| member.size).sum();
     if layout::find_any(&archive).is_none() && !is_oci(&archive) && !is_docker(&archive) {
-        let files = archive.members().iter().filter(|member| member.kind == MemberKind::File);
+        // The shards of one stream have no names that tell.
         let mut shards = Vec::new();
-        for member in files {
-            let (content, _) = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
-            if looks_like_stream(&content) {
-                shards.push(content);
+        for member in archive.members().iter().filter(|member| folder::may_be_shard(member)) {
+            let plain = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
+            if looks_like_stream(&plain.stored.bytes) {
+                shards.push(plain.stored.bytes);
             }
         }
         if !shards.is_empty() {
             let archive = index_stream(&shards, name, &options.limits)
                 .map_err(|source| Error::Read { path: PathBuf::from(name), source })?;
-            let archives = vec![(None, Arc::new(archive))];
+            let archives = vec![Found::whole(archive)];
             return Ok(Unpacked { format: "criu-stream".to_owned(), bytes, archives });
         }
     }
@@ -372,6 +466,10 @@ fn is_docker(archive: &Archive) -> bool {
     archive.find(b"manifest.json").is_some() && archive.find(b"spec.dump").is_none()
 }
 
+fn is_pod(archive: &Archive) -> bool {
+    archive.find(b"pod.dump").is_some() || archive.find(b"pod.options").is_some()
+}
+
 fn kind_of(archive: &Archive) -> Contents {
     if is_oci(archive) {
         Contents::Oci
@@ -382,46 +480,98 @@ fn kind_of(archive: &Archive) -> Contents {
     }
 }
 
-type Archives = Vec<(Option<String>, Arc<Archive>)>;
+/// Looks through an archive and through those behind its end; the kind is that of the first.
+fn all_contents(
+    archives: Vec<Archive>,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<(Contents, Archives)> {
+    let mut archives = archives.into_iter();
+    let (kind, mut found) = contents(archives.next().unwrap_or_default(), name, options, diagnostics)?;
+    for archive in archives {
+        let start = archive.start;
+        if matches!(kind_of(&archive), Contents::Plain) && layout::find(&archive).is_empty() {
+            diagnostics.push(not_read(&archive, name));
+            continue;
+        }
+        let message =
+            "another archive follows the end of the one before; what it holds is shown as a part of its own";
+        diagnostics.push(Diagnostic::note("second-archive", name, message).at(start));
+        match contents(archive, name, options, diagnostics) {
+            Ok((_, parts)) => found.extend(parts.into_iter().map(|part| {
+                let place = format!("archive at byte {start}");
+                let label = part.label.map_or(place.clone(), |label| format!("{place}: {label}"));
+                Found { label: Some(label), ..part }
+            })),
+            Err(error) => {
+                diagnostics.push(Diagnostic::loss("unreadable-archive", name, error.to_string()).at(start));
+            }
+        }
+    }
+    Ok((kind, found))
+}
 
-/// Looks through images and pod archives for the archives inside them.
+/// Looks through images and pod archives for the archives inside them. Images of CRIU that lie beside these are
+/// a checkpoint as well: a file that is put there hides none.
 fn contents(
     archive: Archive,
     name: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<(Contents, Archives)> {
-    if is_oci(&archive) {
-        return Ok((Contents::Oci, image::open_oci(&archive, name, options, diagnostics)?));
-    }
-    if is_docker(&archive) {
-        return Ok((Contents::Docker, image::open_docker(&archive, name, options, diagnostics)?));
-    }
-    // CRI-O 1.25 and 1.26 wrote one complete archive per container of a pod (archives.md §1.3).
-    if archive.find(b"pod.dump").is_some() || archive.find(b"pod.options").is_some() {
-        let mut archives = Vec::new();
-        let nested = archive
-            .members()
-            .iter()
-            .filter(|member| member.kind == MemberKind::File && member.path.ends_with(b".tar"));
-        let mut nested = nested;
-        for member in nested.by_ref().take(count(options.limits.archives)) {
-            let (bytes, _) = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
-            let label = text::escape_invalid(member.path.strip_suffix(b".tar").unwrap_or(&member.path));
-            archives.push((
-                Some(label.into_owned()),
-                Arc::new(index_tar(&bytes, &member.name(), &options.limits)),
-            ));
+    let kind = kind_of(&archive);
+    let is_plain = layout::find_any(&archive).is_some();
+    let inside = match kind {
+        Contents::Oci => image::open_oci(&archive, name, options, diagnostics),
+        Contents::Docker => image::open_docker(&archive, name, options, diagnostics),
+        Contents::Plain => open_pod(&archive, name, options, diagnostics),
+    };
+    let mut archives = match inside {
+        Err(error) if is_plain => {
+            diagnostics.push(Diagnostic::loss("unreadable-archive", name, error.to_string()));
+            Archives::new()
         }
-        let more = nested.count();
-        if more > 0 {
-            let what = format!("{more} archives of the pod are not read");
-            diagnostics.push(reached("too-many-members", name, "archives", what));
-        }
-        if !archives.is_empty() {
-            diagnostics.extend(archive.diagnostics.iter().cloned());
-            return Ok((Contents::Plain, archives));
-        }
+        inside => inside?,
+    };
+    let kind = if is_plain && archives.is_empty() { Contents::Plain } else { kind };
+    if is_plain || archives.is_empty() {
+        archives.push(Found::whole(archive));
+    } else {
+        diagnostics.extend(archive.diagnostics);
     }
-    Ok((Contents::Plain, vec![(None, Arc::new(archive))]))
+    Ok((kind, archives))
+}
+
+/// CRI-O 1.25 and 1.26 wrote one complete archive per container of a pod (archives.md §1.3).
+fn open_pod(
+    archive: &Archive,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Archives> {
+    let mut archives = Archives::new();
+    if !is_pod(archive) {
+        return Ok(archives);
+    }
+    let mut nested = archive
+        .members()
+        .iter()
+        .filter(|member| member.kind == MemberKind::File && member.path.ends_with(b".tar"));
+    for member in nested.by_ref().take(count(options.limits.archives)) {
+        let plain = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
+        let label = text::escape_invalid(member.path.strip_suffix(b".tar").unwrap_or(&member.path));
+        let archive = plain.index_one(&member.name(), options).unwrap_or_else(|| {
+            let mut none = Archive::default();
+            none.diagnostics.push(Diagnostic::loss("unreadable-archive", member.name(), "it is no tar"));
+            none
+        });
+        archives.push(Found { label: Some(label.into_owned()), index: None, archive: Arc::new(archive) });
+    }
+    let more = nested.count();
+    if more > 0 {
+        let what = format!("{more} archives of the pod are not read");
+        diagnostics.push(reached("too-many-members", name, "archives", what));
+    }
+    Ok(archives)
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Contents, Input, OpenOptions, decompress, image, kind_of, load};
 use crate::{
     Diagnostic, Error, Result,
-    archive::{Archive, Member, index_tar, looks_like_tar},
+    archive::{Archive, Member},
 };
 
 /// Opens a tar that is a member of the evidence, compressed or not: the content decides, not the name.
@@ -19,19 +19,21 @@ pub fn open_nested(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Archive> {
     let name = member.name().into_owned();
-    let bytes = match decompress(member.bytes().clone(), &name, options, diagnostics) {
-        Ok((bytes, _)) => bytes,
+    let plain = match decompress(member.bytes().clone(), &name, options, diagnostics) {
+        Ok(plain) => plain,
         Err(error) => {
             diagnostics.push(Diagnostic::loss("unreadable-archive", name, error.to_string()));
             return None;
         }
     };
-    if bytes.is_empty() || !looks_like_tar(&bytes) && !bytes.iter().take(1024).all(|byte| *byte == 0) {
+    let bytes = plain.stored.bytes.clone();
+    let is_end = || !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0);
+    let found = plain.index_one(&name, options).or_else(|| is_end().then(Archive::default));
+    let Some(mut archive) = found else {
         let what = if bytes.is_empty() { "it is empty" } else { "it is no tar" };
         diagnostics.push(Diagnostic::loss("unreadable-archive", name, what));
         return None;
-    }
-    let mut archive = index_tar(&bytes, &name, &options.limits);
+    };
     diagnostics.append(&mut archive.diagnostics);
     Some(archive)
 }
@@ -62,9 +64,13 @@ pub fn open_base_image(
 ) -> Result<BaseImage> {
     let input = Input::Path(path.to_path_buf());
     let name = input.name();
-    let not_an_image = |reason: &str| Error::NotACheckpoint { name: name.clone(), reason: reason.to_owned() };
+    let not_an_image = |reason: &str| Error::NotACheckpoint {
+        name: name.clone(),
+        reason: reason.to_owned(),
+        is_damaged: false,
+    };
     let archive = match load(&input, &name, options, diagnostics)? {
-        Ok((archive, ..)) => archive,
+        Ok((archives, ..)) => archives.into_iter().next().unwrap_or_default(),
         Err(_) => {
             return Err(not_an_image("it is no image: an OCI layout, an OCI or docker archive is expected"));
         }
@@ -90,9 +96,8 @@ pub fn open_base_image(
             ));
             continue;
         };
-        let (bytes, _) = decompress(bytes.clone(), path, options, diagnostics)?;
-        if looks_like_tar(&bytes) {
-            let mut layer = index_tar(&bytes, path, &options.limits);
+        let plain = decompress(bytes.clone(), path, options, diagnostics)?;
+        if let Some(mut layer) = plain.index_one(path, options) {
             diagnostics.append(&mut layer.diagnostics);
             layers.push(layer);
         }

@@ -184,9 +184,9 @@ impl<'a> Entries<'a> {
     /// What there is to say before the next entry is looked at.
     fn limit(&self, left: usize) -> Option<Diagnostic> {
         if matches!(self.opened.descriptor.content, Content::Single(_)) && self.index == 1 {
-            let message = format!("{left} bytes follow the only entry");
-            let note = Diagnostic::note("trailing-data", self.opened.file.name, message);
-            return Some(note.at(self.position as u64));
+            let message = format!("{left} bytes follow the only entry, which is all that is read of it");
+            let problem = Diagnostic::loss("trailing-data", self.opened.file.name, message);
+            return Some(problem.at(self.position as u64));
         }
         let most = self.opened.file.limits.entries;
         (self.index == most).then(|| {

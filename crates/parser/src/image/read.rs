@@ -9,7 +9,12 @@ use super::{
     registry::{Kind, Payload},
     upcoming,
 };
-use crate::{Diagnostic, Reports, dynamic::Weigher, limits::reached, proto};
+use crate::{
+    Diagnostic, Reports,
+    dynamic::{Presence, Weigher},
+    limits::reached,
+    proto,
+};
 
 /// Reads the entries of an image: as many as are whole.
 ///
@@ -25,7 +30,9 @@ pub fn read_pagemap(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Option<Located<proto::PagemapHead>>, Vec<Located<proto::PagemapEntry>>) {
     let mut head = None;
+    let presence = Presence::of("pagemap_head");
     let entries = read_entries(file, diagnostics, |entry, diagnostics| {
+        diagnostics.extend(missing_fields(file.name, presence, &entry));
         head = decode(file.name, &entry).map_err(|problem| diagnostics.push(problem)).ok();
     });
     (head, entries)
@@ -93,7 +100,8 @@ fn read_entries<T: Image>(
         return found;
     }
     let headed = opened.descriptor.head_message().is_some();
-    let weigher = Weigher::of(T::KIND.descriptor().message().unwrap_or_default());
+    let message = T::KIND.descriptor().message().unwrap_or_default();
+    let (weigher, presence) = (Weigher::of(message), Presence::of(message));
     let mut room = file.limits.decoded_bytes;
     let mut reports = Reports::new(file.limits);
     for entry in opened.entries() {
@@ -128,17 +136,30 @@ fn read_entries<T: Image>(
         }
         match decode(file.name, &entry) {
             Ok(located) => found.push(located),
-            Err(problem) => match without_upcoming(file.name, &entry) {
-                Some((located, problem)) => {
-                    reports.push(problem, diagnostics);
-                    found.push(located);
+            Err(problem) => {
+                let kept = without_upcoming(file.name, &entry);
+                reports.push(kept.as_ref().map_or(problem, |(_, problem)| problem.clone()), diagnostics);
+                match kept {
+                    Some((located, _)) => found.push(located),
+                    // How much of the pages image it takes is not known, nor where the bytes of those after it are.
+                    None if headed => break,
+                    None => continue,
                 }
-                None => reports.push(problem, diagnostics),
-            },
+            }
+        }
+        if let Some(problem) = missing_fields(file.name, presence, &entry) {
+            reports.push(problem, diagnostics);
         }
     }
     reports.finish(file.name, diagnostics);
     found
+}
+
+/// Tells which fields an entry lacks that CRIU cannot have left out.
+fn missing_fields(name: &str, presence: Presence, entry: &Entry<'_>) -> Option<Diagnostic> {
+    let missing = presence.missing(entry.body)?;
+    let message = format!("entry {} lacks {missing}, which CRIU always writes", entry.index);
+    Some(Diagnostic::loss("missing-field", name, message).at(entry.offset))
 }
 
 /// Decodes a message without the fields whose types are not settled.

@@ -243,10 +243,8 @@ impl<'a> AddressSpace<'a> {
         let mut all = Vec::new();
         for run in runs {
             match run.content? {
-                Captured::Page(PageRun { content: Content::Captured { bytes, .. }, .. }) => {
-                    all.extend_from_slice(bytes);
-                }
-                _ => all.resize(all.len() + usize::try_from(run.length).unwrap_or(0), 0),
+                Captured::Page(page) => all.extend_from_slice(&page.read().ok_or(Unavailable::Lost)?),
+                Captured::Zero => all.resize(all.len() + usize::try_from(run.length).unwrap_or(0), 0),
             }
         }
         Ok(Cow::Owned(all))
@@ -256,7 +254,7 @@ impl<'a> AddressSpace<'a> {
     pub fn captured_bytes_in(&self, vma: &Vma) -> u64 {
         self.pages
             .within(vma.start, vma.end)
-            .filter(|run| matches!(run.content, Content::Captured { .. }))
+            .filter(|run| matches!(run.content, Content::Captured { .. } | Content::Packed { .. }))
             .map(|run| run.length)
             .sum()
     }
@@ -270,7 +268,7 @@ fn push<'a>(runs: &mut Vec<Run<'a>>, start: u64, length: u64, content: Result<Ca
 
 fn run_of(run: PageRun<'_>) -> Run<'_> {
     let content = match run.content {
-        Content::Captured { .. } => Ok(Captured::Page(run)),
+        Content::Captured { .. } | Content::Packed { .. } => Ok(Captured::Page(run)),
         Content::Searched { .. } => Err(Unavailable::Searched),
         Content::Lazy => Err(Unavailable::Lazy),
         Content::InMissingParent => Err(Unavailable::InMissingParent),

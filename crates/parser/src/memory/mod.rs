@@ -2,6 +2,7 @@
 //! not known.
 
 mod address_space;
+mod packed;
 mod pages;
 mod region;
 mod shared;

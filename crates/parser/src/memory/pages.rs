@@ -1,10 +1,14 @@
 //! Page contents (`format.md §7`): which pages an image set holds, and where their bytes are.
 
+use std::{borrow::Cow, ops::Range};
+
+use super::packed::{Shape, blocks_of};
 use crate::{
-    Diagnostic, ImageDirectory, Parent, Reports, Severity,
+    Diagnostic, ImageDirectory, Limits, Parent, Reports, Severity,
     archive::Member,
     image::{self, Located},
     proto,
+    source::Blocks,
 };
 
 const PARENT: u32 = 1;
@@ -20,8 +24,17 @@ pub enum Content<'a> {
         bytes: &'a [u8],
         /// The member that holds them.
         member: &'a Member,
-        /// Their offset in the member.
-        offset: u64,
+        /// Their offset in the member; none when they are compressed there.
+        offset: Option<u64>,
+    },
+    /// In the evidence, in compressed blocks that were not undone yet: see [`Pages::unpack`].
+    Packed {
+        /// The blocks.
+        blocks: &'a Blocks,
+        /// The member that they are stored in.
+        member: &'a Member,
+        /// Offset in what all blocks give.
+        position: u64,
     },
     /// In the evidence, but searched while it was decompressed and not stored: there is no match in it.
     Searched {
@@ -71,7 +84,11 @@ impl<'a> PageRun<'a> {
             Content::Captured { bytes, member, offset } => {
                 let first = usize::try_from(skip).ok()?;
                 let last = usize::try_from(end - self.start).ok()?;
-                Content::Captured { bytes: bytes.get(first..last)?, member, offset: offset + skip }
+                let offset = offset.map(|offset| offset + skip);
+                Content::Captured { bytes: bytes.get(first..last)?, member, offset }
+            }
+            Content::Packed { blocks, member, position } => {
+                Content::Packed { blocks, member, position: position + skip }
             }
             Content::Searched { member, offset } => Content::Searched { member, offset: offset + skip },
             other => other,
@@ -82,11 +99,45 @@ impl<'a> PageRun<'a> {
     /// The member that holds the bytes, and their offset in it.
     fn place(&self) -> Option<(&'a Member, u64)> {
         match self.content {
-            Content::Captured { member, offset, .. } | Content::Searched { member, offset } => {
+            Content::Captured { member, offset: Some(offset), .. } | Content::Searched { member, offset } => {
                 Some((member, offset))
             }
             _ => None,
         }
+    }
+
+    /// Where in the member the bytes, or the blocks that hold them, are stored.
+    fn stored(&self) -> Option<(&'a Member, Range<u64>)> {
+        if let Content::Packed { blocks, member, position } = self.content {
+            return Some((member, blocks.place(&(position..position.saturating_add(self.length)))));
+        }
+        self.place().map(|(member, offset)| (member, offset..offset.saturating_add(self.length)))
+    }
+
+    /// The bytes, if they are in the evidence and not damaged. Compressed blocks are undone for this alone.
+    pub fn read(&self) -> Option<Cow<'a, [u8]>> {
+        match self.content {
+            Content::Captured { bytes, .. } => Some(Cow::Borrowed(bytes)),
+            Content::Packed { blocks, position, .. } => {
+                blocks.read(&(position..position.saturating_add(self.length))).map(Cow::Owned)
+            }
+            _ => None,
+        }
+    }
+
+    /// The parts of a run whose blocks were undone, or else the run itself.
+    pub(super) fn unpacked(self) -> Vec<Self> {
+        let Content::Packed { blocks, member, position } = self.content else { return vec![self] };
+        let Some(undone) = blocks.undone() else { return vec![self] };
+        let parts = undone.parts(&(position..position.saturating_add(self.length)));
+        let part = |(range, _): (Range<u64>, bool)| {
+            let content = match undone.get(&range) {
+                Some(bytes) => Content::Captured { bytes, member, offset: None },
+                None => Content::Lost,
+            };
+            Self { start: self.start + (range.start - position), length: range.end - range.start, content }
+        };
+        parts.into_iter().map(part).collect()
     }
 
     /// Whether the bytes of `next` follow those of this run in the file; true when either has none.
@@ -101,6 +152,19 @@ impl<'a> PageRun<'a> {
         self.end() == next.start
             && std::mem::discriminant(&self.content) == std::mem::discriminant(&next.content)
             && self.is_followed_in_file_by(next)
+            && match (self.content, next.content) {
+                (Content::Packed { position, .. }, Content::Packed { position: other, .. }) => {
+                    position + self.length == other && std::ptr::eq(self.blocks(), next.blocks())
+                }
+                _ => true,
+            }
+    }
+
+    fn blocks(&self) -> *const Blocks {
+        match self.content {
+            Content::Packed { blocks, .. } => blocks,
+            _ => std::ptr::null(),
+        }
     }
 }
 
@@ -111,27 +175,73 @@ pub struct Pages<'a> {
     pub runs: Vec<PageRun<'a>>,
     /// From this address on the pagemap is not readable: that it states nothing means nothing there.
     pub lost_from: Option<u64>,
+    /// The pages image, if its bytes are compressed or encrypted in a way that is not readable.
+    pub encoded: Option<&'a Member>,
+    /// Names of pagemaps whose pages are compressed, their own and those of parents, with the blocks.
+    pub(super) packed: Vec<(&'a Member, &'a Blocks)>,
 }
 
 impl<'a> Pages<'a> {
     /// Bytes that are in the evidence.
     pub fn captured_bytes(&self) -> u64 {
-        let captured = self.runs.iter().filter(|run| matches!(run.content, Content::Captured { .. }));
-        captured.map(|run| run.length).sum()
+        let captured =
+            |run: &&PageRun<'_>| matches!(run.content, Content::Captured { .. } | Content::Packed { .. });
+        self.runs.iter().filter(captured).map(|run| run.length).sum()
+    }
+
+    /// Undoes the blocks of compressed pages, so that all their bytes are at hand, and tells which are damaged: those
+    /// are lost. What only looks at a few pages need not.
+    pub fn unpack(&self, diagnostics: &mut Vec<Diagnostic>) {
+        for (pagemap, blocks) in &self.packed {
+            if blocks.undone().is_some() {
+                continue;
+            }
+            let undone = blocks.all();
+            let mut reports = Reports::new(&Limits::DEFAULT);
+            for damaged in &undone.damaged {
+                let stored = blocks.place(damaged);
+                let why = undone.failed.clone().unwrap_or_else(|| "it is no whole LZ4 block".to_owned());
+                let message = format!(
+                    "{} bytes of memory are lost: the block of {} bytes at byte {} of the pages image is not readable: \
+                     {why}",
+                    damaged.end - damaged.start,
+                    stored.end - stored.start,
+                    stored.start
+                );
+                reports.push(Diagnostic::loss("damaged-pages", pagemap.name(), message), diagnostics);
+            }
+            reports.finish(&pagemap.name(), diagnostics);
+        }
+    }
+
+    /// Where in which pages images the bytes of the runs are, neighbours joined.
+    pub fn places(&self) -> Vec<(&'a Member, Range<u64>)> {
+        let mut places: Vec<(&'a Member, Range<u64>)> = Vec::new();
+        for run in &self.runs {
+            let Some((member, stored)) = run.stored() else { continue };
+            match places.last_mut() {
+                Some((last, range)) if std::ptr::eq(*last, member) && range.end == stored.start => {
+                    range.end = stored.end;
+                }
+                _ => places.push((member, stored)),
+            }
+        }
+        places
     }
 
     /// Whether bytes that follow one another in memory do so in the file as well, so that searching the file finds what
     /// searching memory would.
     pub fn lie_in_order(&self) -> bool {
-        self.runs.windows(2).all(|pair| match pair {
-            [one, next] => one.end() != next.start || one.is_followed_in_file_by(next),
-            _ => true,
-        })
+        self.packed.is_empty()
+            && self.runs.windows(2).all(|pair| match pair {
+                [one, next] => one.end() != next.start || one.is_followed_in_file_by(next),
+                _ => true,
+            })
     }
 
     /// The pages of a process whose pagemap is not there: nothing is known.
     pub fn missing() -> Self {
-        Self { runs: Vec::new(), lost_from: Some(0) }
+        Self { lost_from: Some(0), ..Self::default() }
     }
 
     /// Reads `pagemap-<name>.img` with its pages and those of the parents.
@@ -147,7 +257,7 @@ impl<'a> Pages<'a> {
         let is_damaged =
             diagnostics.iter().skip(before).any(|diagnostic| diagnostic.severity == Severity::Loss);
         if entries.is_empty() {
-            return Self { runs: Vec::new(), lost_from: is_damaged.then_some(0) };
+            return Self { lost_from: is_damaged.then_some(0), ..Self::default() };
         }
         let mut reader = Reader {
             name,
@@ -156,7 +266,7 @@ impl<'a> Pages<'a> {
             parent: None,
             runs: Vec::with_capacity(entries.len()),
             lost_from: None,
-            offset: 0,
+            offset: Some(0),
         };
         if entries.iter().any(|entry| normalise(&entry.value).1 & PARENT != 0) {
             match &images.parent {
@@ -181,19 +291,24 @@ impl<'a> Pages<'a> {
         if is_damaged && reader.lost_from.is_none() {
             reader.lost_from = Some(reader.runs.last().map_or(0, PageRun::end));
         }
-        Self { runs: reader.runs, lost_from: reader.lost_from }
+        let encoded = reader.pages.member.filter(|_| reader.pages.encoded);
+        let mut packed = reader.parent.map(|parent| parent.packed).unwrap_or_default();
+        packed.extend(images.member(name).zip(reader.pages.blocks));
+        Self { runs: reader.runs, lost_from: reader.lost_from, encoded, packed }
     }
 
     /// The parts of the runs between two addresses, in order.
     pub fn within(&self, from: u64, to: u64) -> impl Iterator<Item = PageRun<'a>> + '_ {
         let first = self.runs.partition_point(|run| run.end() <= from);
         let rest = self.runs.get(first..).unwrap_or_default();
-        rest.iter().take_while(move |run| run.start < to).filter_map(move |run| run.clip(from, to))
+        let clipped =
+            rest.iter().take_while(move |run| run.start < to).filter_map(move |run| run.clip(from, to));
+        clipped.flat_map(PageRun::unpacked)
     }
 }
 
 /// Count and flags of an entry whatever CRIU wrote it (`format.md §7.2`).
-fn normalise(entry: &proto::PagemapEntry) -> (u64, u32) {
+pub(super) fn normalise(entry: &proto::PagemapEntry) -> (u64, u32) {
     let count = entry.nr_pages.unwrap_or_else(|| u64::from(entry.compat_nr_pages.unwrap_or(0)));
     let flags = match entry.flags {
         _ if entry.in_parent == Some(true) => entry.flags.unwrap_or(0) | PARENT,
@@ -205,7 +320,7 @@ fn normalise(entry: &proto::PagemapEntry) -> (u64, u32) {
 
 /// Whether the pages file consumes bytes for an entry: PARENT is looked at first, but only PRESENT
 /// advances.
-fn is_stored(flags: u32) -> bool {
+pub(super) fn is_stored(flags: u32) -> bool {
     flags & PRESENT != 0
 }
 
@@ -214,6 +329,8 @@ struct PagesFile<'a> {
     member: Option<&'a Member>,
     /// The bytes cannot be read as pages: why is reported once.
     encoded: bool,
+    /// What its bytes are compressed in.
+    blocks: Option<&'a Blocks>,
 }
 
 impl<'a> PagesFile<'a> {
@@ -232,7 +349,7 @@ impl<'a> PagesFile<'a> {
                 name,
                 "it does not say which pages file it belongs to",
             ));
-            return Self { member: None, encoded: false };
+            return Self { member: None, encoded: false, blocks: None };
         };
         let pages_name = format!("pages-{id}.img");
         let member = images.member(&pages_name);
@@ -247,14 +364,25 @@ impl<'a> PagesFile<'a> {
                 let message = format!("{pages_name} is missing: {stored} bytes of memory are lost");
                 diagnostics.push(Diagnostic::loss("missing-pages", name, message));
             }
-            return Self { member: None, encoded: false };
+            return Self { member: None, encoded: false, blocks: None };
         };
         let length = member.bytes().len() as u128;
-        let mut file = Self { member: Some(member), encoded: false };
+        let mut file = Self { member: Some(member), encoded: false, blocks: None };
+        let shape = Shape::of(entries.iter().map(|entry| bytes_of(pagemap, entry)));
         let encoded = if images.member("cipher.img").is_some() {
             Some("the images are encrypted, which ckptfx cannot read".to_owned())
-        } else if entries.iter().any(|entry| has_unknown_fields(pagemap, entry)) {
+        } else if shape == Shape::Foreign {
             Some("the pages seem to be compressed by a newer CRIU, which ckptfx cannot read yet".to_owned())
+        } else if shape == Shape::Blocks {
+            match blocks_of(entries, page_size, member, images.limits()) {
+                Ok(blocks) => {
+                    file.blocks = images.member(name).map(|pagemap| pagemap.blocks.get_or_init(|| blocks));
+                    return file;
+                }
+                Err(wrong) => {
+                    Some(format!("the pages are compressed in a way that ckptfx cannot read: {wrong}"))
+                }
+            }
         } else if length < stored && !member.is_cut() && !length.is_multiple_of(u128::from(page_size)) {
             Some(format!(
                 "{pages_name} has {length} bytes where {stored} are stated and no whole number of pages: \
@@ -270,14 +398,21 @@ impl<'a> PagesFile<'a> {
             let message = format!("{pages_name} ends after {length} of {stored} bytes; the rest is lost");
             diagnostics.push(Diagnostic::loss("truncated-pages", name, message));
         } else if length > stored {
-            let message = format!("{pages_name} has {} bytes that no pagemap entry covers", length - stored);
-            diagnostics.push(Diagnostic::note("trailing-data", name, message));
+            let message = format!(
+                "{pages_name} has {} bytes more than the entries take: where one is missing, what follows it is at \
+                 wrong addresses",
+                length - stored
+            );
+            diagnostics.push(Diagnostic::loss("contradiction", name, message));
         }
         file
     }
 
     /// What there is of so many bytes at an offset, with lengths.
     fn contents(&self, offset: u64, length: u64) -> Vec<(u64, Content<'a>)> {
+        if let Some((blocks, member)) = self.blocks.zip(self.member) {
+            return vec![(length, Content::Packed { blocks, member, position: offset })];
+        }
         let range =
             || Some((usize::try_from(offset).ok()?, usize::try_from(offset.checked_add(length)?).ok()?));
         let bytes = self.member.zip(range()).and_then(|(member, (start, end))| {
@@ -295,7 +430,7 @@ impl<'a> PagesFile<'a> {
         let captured = |from: u64, to: u64, contents: &mut Vec<_>| {
             let within = |position: u64| usize::try_from(position - offset).unwrap_or(usize::MAX);
             let bytes = bytes.get(within(from)..within(to)).unwrap_or_default();
-            contents.push((to - from, Content::Captured { bytes, member, offset: from }));
+            contents.push((to - from, Content::Captured { bytes, member, offset: Some(from) }));
         };
         let first = member.holes.partition_point(|hole| hole.end <= offset);
         for hole in member.holes.iter().skip(first).take_while(|hole| hole.start < end) {
@@ -310,25 +445,18 @@ impl<'a> PagesFile<'a> {
 
     /// Bytes the file has from an offset on.
     fn available(&self, offset: u64) -> u64 {
-        self.member.map_or(0, |member| (member.bytes().len() as u64).saturating_sub(offset))
+        let length = match self.blocks {
+            Some(blocks) => blocks.length(),
+            None => self.member.map_or(0, |member| member.bytes().len() as u64),
+        };
+        length.saturating_sub(offset)
     }
 }
 
-/// Fields numbered 6 and above are not in any release (`format.md §14`).
-fn has_unknown_fields(pagemap: &[u8], entry: &Located<proto::PagemapEntry>) -> bool {
+/// The bytes of an entry.
+fn bytes_of<'p>(pagemap: &'p [u8], entry: &Located<proto::PagemapEntry>) -> &'p [u8] {
     let range = || Some(usize::try_from(entry.body.start).ok()?..usize::try_from(entry.body.end).ok()?);
-    let Some(mut body) = range().and_then(|range| pagemap.get(range)) else { return false };
-    while !body.is_empty() {
-        let Ok((number, wire_type)) = prost::encoding::decode_key(&mut body) else { return false };
-        if number >= 6 {
-            return true;
-        }
-        let context = prost::encoding::DecodeContext::default();
-        if prost::encoding::skip_field(wire_type, number, &mut body, context).is_err() {
-            return false;
-        }
-    }
-    false
+    range().and_then(|range| pagemap.get(range)).unwrap_or_default()
 }
 
 struct Reader<'a, 'n> {
@@ -338,7 +466,8 @@ struct Reader<'a, 'n> {
     parent: Option<Pages<'a>>,
     runs: Vec<PageRun<'a>>,
     lost_from: Option<u64>,
-    offset: u64,
+    /// Where the next bytes are in the pages image; none after an entry that does not say how many it takes.
+    offset: Option<u64>,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -353,21 +482,26 @@ impl<'a> Reader<'a, '_> {
         let file_offset = self.offset;
         let length = count.checked_mul(self.page_size);
         if is_stored(flags) {
-            self.offset = length.and_then(|length| self.offset.checked_add(length)).unwrap_or(u64::MAX);
+            let length = length.filter(|length| *length > 0);
+            self.offset = length.zip(file_offset).and_then(|(length, offset)| offset.checked_add(length));
         }
         let end = length.and_then(|length| start.checked_add(length));
         let previous_end = self.runs.last().map_or(0, PageRun::end);
-        let wrong = if end.is_none() {
+        let wrong = if count == 0 && is_stored(flags) {
+            Some("does not say how many bytes it takes, so that those after it cannot be placed")
+        } else if end.is_none() {
             Some("runs past the end of the address space")
         } else if !start.is_multiple_of(self.page_size) {
             Some("does not begin at a page")
+        } else if entry.value.vaddr.is_none() {
+            Some("has no address")
         } else if start < previous_end {
             Some("overlaps the one before it")
         } else {
             None
         };
         if let Some(wrong) = wrong {
-            let message = format!("the entry at {start:#x} for {count} pages {wrong} and is left out");
+            let message = format!("the entry at {start:#x} for {count} pages is left out: it {wrong}");
             let problem = Diagnostic::loss("bad-pagemap", self.name, message).at(entry.body.start);
             reports.push(problem, diagnostics);
             self.lost_from.get_or_insert(previous_end);
@@ -377,6 +511,10 @@ impl<'a> Reader<'a, '_> {
         if flags & PARENT != 0 {
             self.add_from_parent(start, end, reports, diagnostics);
         } else if is_stored(flags) {
+            let Some(file_offset) = file_offset else {
+                self.push(start, length, Content::Lost);
+                return;
+            };
             // A cut file still has the first pages of the entry that the cut is in.
             let available = self.pages.available(file_offset) / self.page_size * self.page_size;
             let whole = if self.pages.encoded { length } else { length.min(available) };
@@ -427,13 +565,13 @@ impl<'a> Reader<'a, '_> {
             && last.continues_with(&run)
         {
             let joined = last.length + length;
-            if let Content::Captured { member, offset, .. } = last.content {
+            if let Content::Captured { member, offset: Some(offset), .. } = last.content {
                 let range = || Some(usize::try_from(offset).ok()?..usize::try_from(offset + joined).ok()?);
                 let Some(bytes) = range().and_then(|range| member.bytes().get(range)) else {
                     self.runs.push(run);
                     return;
                 };
-                last.content = Content::Captured { bytes, member, offset };
+                last.content = Content::Captured { bytes, member, offset: Some(offset) };
             }
             last.length = joined;
             return;
@@ -478,6 +616,7 @@ mod tests {
     fn shape(pages: &Pages<'_>) -> Shape {
         let letter = |run: &PageRun<'_>| match run.content {
             Content::Captured { bytes, .. } => bytes.first().map_or('0', |byte| char::from(*byte)),
+            Content::Packed { .. } => 'Z',
             Content::Searched { .. } => 'S',
             Content::Lazy => 'L',
             Content::InMissingParent => 'P',
@@ -504,6 +643,7 @@ mod tests {
             in_parent,
             flags,
             nr_pages: nr,
+            ..Default::default()
         };
         assert_eq!(normalise(&entry(Some(3), None, None, None)), (3, PRESENT));
         assert_eq!(normalise(&entry(Some(3), None, None, Some(true))), (3, PARENT));
@@ -615,9 +755,9 @@ mod tests {
             .iter()
             .map(|run| match run.content {
                 Content::Captured { bytes, offset, .. } => (run.start - BASE, bytes, offset),
-                _ => (0, b"".as_slice(), 0),
+                _ => (0, b"".as_slice(), None),
             })
             .collect();
-        assert_eq!(offsets, [(0x1fff, b"a".as_slice(), 0x1fff), (0x4000, b"b", 0x2000)]);
+        assert_eq!(offsets, [(0x1fff, b"a".as_slice(), Some(0x1fff)), (0x4000, b"b", Some(0x2000))]);
     }
 }

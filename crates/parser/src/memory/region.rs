@@ -26,7 +26,8 @@ struct Piece<'a> {
     start: u64,
     bytes: &'a [u8],
     member: &'a Member,
-    offset: u64,
+    /// None when the bytes are compressed in the member.
+    offset: Option<u64>,
 }
 
 impl<'a> Region<'a> {
@@ -39,24 +40,25 @@ impl<'a> Region<'a> {
         }
     }
 
-    /// The member that holds the byte at an address, and the byte's offset in it.
-    pub fn place(&self, address: u64) -> Option<(&'a Member, u64)> {
+    /// The member that holds the byte at an address, and the byte's offset in it unless it is compressed there.
+    pub fn place(&self, address: u64) -> Option<(&'a Member, Option<u64>)> {
         let index = self.pieces.partition_point(|piece| piece.start <= address).checked_sub(1)?;
         let piece = self.pieces.get(index)?;
         let within = address - piece.start;
-        (within < piece.bytes.len() as u64).then_some((piece.member, piece.offset + within))
+        (within < piece.bytes.len() as u64)
+            .then_some((piece.member, piece.offset.map(|offset| offset + within)))
     }
 }
 
 /// Joins captured pages to maximal contiguous regions. Pages of one file that follow one another are a
 /// slice of the evidence; a region that lies in several places (pages of a parent dump) is copied
-/// together into anonymous storage.
+/// together into anonymous storage. Compressed pages are not there unless they were unpacked: see [`Pages::unpack`].
 ///
 /// # Errors
 /// When the anonymous storage fails.
 pub fn captured_regions<'a>(pages: &Pages<'a>) -> io::Result<Vec<Region<'a>>> {
     let mut regions: Vec<Region<'a>> = Vec::new();
-    for run in &pages.runs {
+    for run in pages.runs.iter().flat_map(|run| run.unpacked()) {
         let piece = match run.content {
             Content::Captured { bytes, member, offset } => {
                 Some(Piece { start: run.start, bytes, member, offset })

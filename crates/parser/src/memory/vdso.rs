@@ -1,7 +1,7 @@
 //! What the vDSO tells of the kernel that made it.
 
 use super::{
-    Content, Pages,
+    Pages,
     vma::{Vma, VmaKind},
 };
 
@@ -29,7 +29,8 @@ pub fn linux_version_code(vdso: &[u8]) -> Option<u32> {
 pub(super) fn part_clocks(vmas: &mut Vec<Vma>, pages: &Pages<'_>, page_size: u64) {
     let Some(vdso) = vmas.iter().find(|vma| vma.kind == VmaKind::Vdso) else { return };
     let mut runs = pages.within(vdso.start, vdso.end);
-    let Some(Content::Captured { bytes, .. }) = runs.next().map(|run| run.content) else { return };
+    let Some(bytes) = runs.next().and_then(|run| run.read()) else { return };
+    let bytes = bytes.as_ref();
     // e_machine.
     let machine = bytes.get(18..).and_then(|rest| rest.first_chunk()).map(|bytes| u16::from_le_bytes(*bytes));
     if !machine.is_some_and(|machine| X86.contains(&machine))

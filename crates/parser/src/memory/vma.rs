@@ -174,7 +174,21 @@ pub(super) fn read_mappings(
         } else if mappings.vmas.last().is_some_and(|before| before.end > start) {
             report("overlaps the one before it");
         } else {
-            mappings.vmas.push(read_mapping(entry, mm, files, segments));
+            let vma = read_mapping(entry, mm, files, segments);
+            let is_there = match vma.kind {
+                VmaKind::FilePrivate(id) | VmaKind::FileShared(id) => files.regular(id).is_some(),
+                VmaKind::Unknown => false,
+                _ => true,
+            };
+            // That the whole table is missing is told by itself.
+            if !is_there && !files.is_empty() {
+                let message = format!(
+                    "the mapping {start:#x}-{end:#x} of process {pid} is of file {}, which is not there",
+                    entry.shmid.unwrap_or(0)
+                );
+                reports.push(Diagnostic::loss("missing-file", "files.img", message), diagnostics);
+            }
+            mappings.vmas.push(vma);
         }
     }
     reports.finish(&subject, diagnostics);

@@ -1,11 +1,13 @@
 //! Compression formats: recognising and undoing them.
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead as _, Read},
     sync::mpsc::{channel, sync_channel},
     thread,
 };
 
+use bzip2::bufread::BzDecoder;
+use flate2::bufread::GzDecoder;
 use liblzma::bufread::XzDecoder;
 use lz4_flex::frame::FrameDecoder;
 
@@ -14,8 +16,6 @@ use crate::Limits;
 
 /// Bytes decoded at a time.
 const BLOCK: usize = 256 << 10;
-/// So many bytes may come out of ever so few.
-const RATIO_FREE: u64 = 1 << 30;
 /// Blocks that may wait for the other thread: where the machine is busy it gets its turn only every few milliseconds.
 const BLOCKS_UNDER_WAY: usize = 64;
 /// Below this many compressed bytes a second thread is not worth starting.
@@ -47,10 +47,7 @@ impl Compression {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
             // A zstd or LZ4 stream may begin with a skippable frame; what follows it decides.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, rest @ ..] => {
-                let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
-                rest.get(length..).and_then(Self::detect)
-            }
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => after_skippable(bytes).and_then(Self::detect),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
             [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some(Self::Bzip2),
             [0x04, 0x22, 0x4d, 0x18, ..] => Some(Self::Lz4),
@@ -70,7 +67,8 @@ impl Compression {
     }
 
     /// Decompresses everything, in a thread of its own while this one calls `sink`. Damage ends it early, and so does
-    /// reaching a limit: why it did is returned.
+    /// giving more than `limits.decompressed_bytes`: why it did is returned. Zero bytes between streams and behind the
+    /// last one are padding; anything else there that is no stream is damage.
     ///
     /// # Errors
     /// What `sink` says.
@@ -81,8 +79,7 @@ impl Compression {
         progress: &dyn Progress,
         sink: &mut Sink<'_>,
     ) -> io::Result<Option<io::Error>> {
-        let by_ratio = limits.decompressed_ratio.saturating_mul(input.len() as u64).max(RATIO_FREE);
-        let limit = limits.decompressed_bytes.min(by_ratio);
+        let limit = limits.decompressed_bytes;
         if input.len() < ONE_THREAD_BELOW {
             return self.decode(input, limit, &mut |block, _| sink(block).map(Some));
         }
@@ -141,28 +138,13 @@ impl Compression {
         sink: &mut dyn FnMut(Vec<u8>, u64) -> io::Result<Option<Vec<u8>>>,
     ) -> io::Result<Option<io::Error>> {
         let mut reader: Box<dyn Read + '_> = match self {
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(input)),
-            Self::Zstd => match zstd::stream::read::Decoder::with_buffer(input) {
-                Ok(mut decoder) => {
-                    // Windows up to 2 GiB, as `zstd --long=31` writes them.
-                    decoder.window_log_max(31)?;
-                    Box::new(decoder)
-                }
-                Err(error) => return Ok(Some(error)),
-            },
-            Self::Xz => Box::new(Streams {
-                input,
-                decoder: None,
-                start: xz_decoder,
-                rest: |decoder| decoder.get_ref(),
-            }),
-            Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
-            Self::Lz4 => Box::new(Streams {
-                input,
-                decoder: None,
-                start: |input| Ok(Box::new(FrameDecoder::new(input))),
-                rest: |decoder| decoder.get_ref(),
-            }),
+            Self::Gzip => Streams::read(self, input, |input| Ok(GzDecoder::new(input)), |it| it.get_ref()),
+            Self::Zstd => Streams::read(self, input, zstd_decoder, |it| it.get_ref()),
+            Self::Xz => Streams::read(self, input, xz_decoder, |it| it.get_ref()),
+            Self::Bzip2 => Streams::read(self, input, |input| Ok(BzDecoder::new(input)), |it| it.get_ref()),
+            Self::Lz4 => {
+                Streams::read(self, input, |input| Ok(Box::new(FrameDecoder::new(input))), |it| it.get_ref())
+            }
         };
         let mut block = Vec::new();
         let mut produced = 0_u64;
@@ -185,7 +167,7 @@ impl Compression {
                     Some(next) => block = next,
                     None => {
                         return Ok(Some(io::Error::other(
-                            "it gives more than is believed (limits decompressed-bytes and decompressed-ratio; --limit raises them)",
+                            "it gives more than is believed (limit decompressed-bytes; --limit decompressed-bytes=N raises it)",
                         )));
                     }
                 }
@@ -211,32 +193,89 @@ fn xz_decoder(input: &[u8]) -> io::Result<XzDecoder<&[u8]>> {
     Ok(XzDecoder::new_stream(input, stream))
 }
 
-/// Streams one after another, for decoders that stop after each.
-struct Streams<'a, D> {
-    input: &'a [u8],
-    decoder: Option<D>,
-    start: fn(&'a [u8]) -> io::Result<D>,
-    rest: fn(&D) -> &'a [u8],
+/// A decoder of one zstd frame.
+fn zstd_decoder(input: &[u8]) -> io::Result<zstd::stream::read::Decoder<'static, &[u8]>> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?.single_frame();
+    // Windows up to 2 GiB, as `zstd --long=31` writes them.
+    decoder.window_log_max(31)?;
+    Ok(decoder)
 }
 
-impl<D: Read> Read for Streams<'_, D> {
+/// What follows a skippable frame of zstd or LZ4 that the bytes begin with.
+fn after_skippable(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes {
+        [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, rest @ ..] => {
+            rest.get(u32::from_le_bytes([*a, *b, *c, *d]) as usize..)
+        }
+        _ => None,
+    }
+}
+
+/// Streams one after another, each with a decoder of its own, and the padding between and after them.
+struct Streams<'a, D> {
+    format: Compression,
+    input: &'a [u8],
+    is_first: bool,
+    decoder: Option<D>,
+    start: fn(&'a [u8]) -> io::Result<D>,
+    rest: fn(&D) -> &&'a [u8],
+}
+
+impl<'a, D: Read + 'a> Streams<'a, D> {
+    fn read(
+        format: Compression,
+        input: &'a [u8],
+        start: fn(&'a [u8]) -> io::Result<D>,
+        rest: fn(&D) -> &&'a [u8],
+    ) -> Box<dyn Read + 'a> {
+        Box::new(Self { format, input, is_first: true, decoder: None, start, rest })
+    }
+
+    /// Steps over what is between streams; whether another one follows.
+    fn follows(&mut self) -> io::Result<bool> {
+        if !self.is_first {
+            let padding = self.input.iter().position(|byte| *byte != 0).unwrap_or(self.input.len());
+            self.input.consume(padding);
+        }
+        if matches!(self.format, Compression::Zstd | Compression::Lz4) {
+            while let Some(rest) = after_skippable(self.input) {
+                self.input = rest;
+            }
+        }
+        if self.input.is_empty() {
+            return Ok(false);
+        }
+        // An empty bzip2 stream has no block whose mark would tell it.
+        let is_stream = Compression::detect(self.input) == Some(self.format)
+            || self.format == Compression::Bzip2 && self.input.starts_with(b"BZh");
+        if !self.is_first && !is_stream {
+            let what = format!("{} bytes follow that are no {} stream", self.input.len(), self.format.name());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        Ok(true)
+    }
+}
+
+impl<'a, D: Read + 'a> Read for Streams<'a, D> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let decoder = match &mut self.decoder {
-                Some(decoder) => decoder,
-                // Zero bytes between and after streams are padding.
-                None if self.input.iter().all(|byte| *byte == 0) => return Ok(0),
-                None => self.decoder.insert((self.start)(self.input)?),
-            };
+            if self.decoder.is_none() {
+                if !self.follows()? {
+                    return Ok(0);
+                }
+                self.decoder = Some((self.start)(self.input)?);
+            }
+            let Some(decoder) = &mut self.decoder else { return Ok(0) };
             let count = decoder.read(buffer)?;
             if count > 0 || buffer.is_empty() {
                 return Ok(count);
             }
-            let rest = (self.rest)(decoder);
+            let rest = *(self.rest)(decoder);
             if rest.len() == self.input.len() {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "no further stream"));
             }
             self.input = rest;
+            self.is_first = false;
             self.decoder = None;
         }
     }
@@ -306,6 +345,45 @@ mod tests {
                 assert!(cut_short.is_none(), "{format:?}: {cut_short:?}");
                 assert!(bytes == text, "{format:?}");
             }
+        }
+    }
+
+    #[test]
+    fn zeros_between_and_after_streams_are_padding_and_other_bytes_are_told() {
+        let text = text();
+        let (first, second) = text.split_at(text.len() / 3);
+        for format in ALL {
+            let pieces = [compress(format, first), compress(format, second)];
+            for padding in [1, 4, 512, 300_000] {
+                let zeros = vec![0; padding];
+                let input = [pieces[0].as_slice(), &zeros, &pieces[1], &zeros].concat();
+                let (bytes, cut_short) = decompress(format, &input, &Limits::DEFAULT);
+                assert!(cut_short.is_none(), "{format:?} {padding}: {cut_short:?}");
+                assert!(bytes == text, "{format:?} {padding}");
+            }
+            for tail in [b"x".as_slice(), b"\0\0\0\0tail", b"\x1f", b"BZ"] {
+                let input = [pieces[0].as_slice(), tail].concat();
+                let (bytes, cut_short) = decompress(format, &input, &Limits::DEFAULT);
+                assert!(cut_short.is_some(), "{format:?} {tail:?}");
+                assert!(bytes == first, "{format:?} {tail:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn skippable_frames_and_empty_streams_hold_nothing() {
+        let text = text();
+        let skippable = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+        for format in ALL {
+            let whole = compress(format, &text);
+            let mut input = [whole.as_slice(), &compress(format, b""), &whole].concat();
+            if matches!(format, Compression::Zstd | Compression::Lz4) {
+                input = [skippable.as_slice(), &input, &skippable].concat();
+            }
+            assert_eq!(Compression::detect(&input), Some(format));
+            let (bytes, cut_short) = decompress(format, &input, &Limits::DEFAULT);
+            assert!(cut_short.is_none(), "{format:?}: {cut_short:?}");
+            assert!(bytes == text.repeat(2), "{format:?}");
         }
     }
 

@@ -2,10 +2,12 @@
 //!
 //! Nothing here knows what the bytes mean. The content decides, never the file name.
 
+mod blocks;
 mod compression;
 mod map;
 mod spool;
 
+pub use blocks::{Block, Blocks, Undone};
 pub use compression::{Compression, Sink};
 pub use map::{explain_faults, map_file};
 pub use spool::Spool;

@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Seek as _, SeekFrom, Write},
+    io::{self, Write},
     ops::Range,
+    os::unix::fs::FileExt as _,
 };
 
 use bytes::Bytes;
@@ -13,10 +14,14 @@ use super::map_file;
 
 /// Up to this many bytes stay in the program's own memory.
 const IN_MEMORY: usize = 64 << 20;
+/// Bytes of zeros that a file need not store, at a multiple of as many.
+const PAGE: usize = 4096;
+/// Bytes that are moved at a time.
+const BLOCK: usize = 1 << 20;
 
 /// Takes bytes in order and gives them back as one slice. What does not fit in 64 MiB goes to a memfd as long as it is
 /// a small part of the memory that is free, and then to a file that never has a name: both are gone however the
-/// program ends.
+/// program ends. Zeros take no room in a file.
 #[derive(Default)]
 pub struct Spool {
     place: Place,
@@ -24,6 +29,8 @@ pub struct Spool {
     holes: Vec<Range<u64>>,
     /// Bytes in all holes.
     skipped: u64,
+    /// Bytes written but for pages of zeros.
+    dense: u64,
 }
 
 enum Place {
@@ -40,6 +47,14 @@ impl Default for Place {
 }
 
 impl Spool {
+    /// One that goes to a file at once, where many are kept beside each other.
+    ///
+    /// # Errors
+    /// When there can be no such file.
+    pub fn in_file() -> io::Result<Self> {
+        Ok(Self { place: Place::File(tempfile::tempfile()?), ..Self::default() })
+    }
+
     /// Bytes taken or skipped so far.
     pub fn length(&self) -> u64 {
         self.length
@@ -50,6 +65,22 @@ impl Spool {
         &self.holes
     }
 
+    /// Bytes taken so far that take room wherever they are stored: all but pages of zeros, and what was skipped.
+    pub fn dense(&self) -> u64 {
+        self.dense
+    }
+
+    /// What was written so far, perhaps without zeros at the end.
+    ///
+    /// # Errors
+    /// When the storage cannot be mapped.
+    pub fn so_far(&self) -> io::Result<Bytes> {
+        match &self.place {
+            Place::Memory(memory) => Ok(Bytes::copy_from_slice(memory)),
+            Place::Memfd(file, _) | Place::File(file) => map_file(file),
+        }
+    }
+
     /// Leaves out bytes; there will be zeros, which take no room where there is much of them.
     ///
     /// # Errors
@@ -57,11 +88,8 @@ impl Spool {
     pub fn skip(&mut self, count: u64) -> io::Result<()> {
         let end = self.length.saturating_add(count);
         self.make_room(count, 0)?;
-        match &mut self.place {
-            Place::Memory(memory) => memory.resize(usize::try_from(end).unwrap_or(usize::MAX), 0),
-            Place::Memfd(file, _) | Place::File(file) => {
-                file.seek(SeekFrom::Start(end))?;
-            }
+        if let Place::Memory(memory) = &mut self.place {
+            memory.resize(usize::try_from(end).unwrap_or(usize::MAX), 0);
         }
         match self.holes.last_mut() {
             Some(last) if last.end == self.length => last.end = end,
@@ -111,20 +139,30 @@ impl Spool {
             }
             _ => Place::File(tempfile::tempfile()?),
         };
-        let mut before = std::mem::replace(&mut self.place, place);
-        let (Place::Memfd(file, _) | Place::File(file)) = &mut self.place else { return Ok(()) };
+        let before = std::mem::replace(&mut self.place, place);
+        let (Place::Memfd(file, _) | Place::File(file)) = &self.place else { return Ok(()) };
         let starts = std::iter::once(0).chain(self.holes.iter().map(|hole| hole.end));
         let ends = self.holes.iter().map(|hole| hole.start).chain(std::iter::once(self.length));
+        let mut block = Vec::new();
         for (start, end) in starts.zip(ends) {
-            file.seek(SeekFrom::Start(start))?;
-            match &mut before {
+            match &before {
                 Place::Memory(memory) => {
                     let range = || Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
-                    file.write_all(range().and_then(|range| memory.get(range)).unwrap_or_default())?;
+                    put(file, start, range().and_then(|range| memory.get(range)).unwrap_or_default())?;
                 }
                 Place::Memfd(memfd, _) | Place::File(memfd) => {
-                    memfd.seek(SeekFrom::Start(start))?;
-                    io::copy(&mut memfd.take(end - start), file)?;
+                    let mut position = start;
+                    while position < end {
+                        block.resize(BLOCK, 0);
+                        let count = memfd.read_at(&mut block, position)?;
+                        block.truncate(count.min(usize::try_from(end - position).unwrap_or(usize::MAX)));
+                        if block.is_empty() {
+                            // A hole at the end.
+                            break;
+                        }
+                        put(file, position, &block)?;
+                        position += block.len() as u64;
+                    }
                 }
             }
         }
@@ -132,14 +170,61 @@ impl Spool {
     }
 }
 
+/// Runs of bytes that are to be stored at a position, and of pages of zeros (`true`).
+fn runs(bytes: &[u8], position: u64) -> impl Iterator<Item = (bool, &[u8])> {
+    let to_border = PAGE - usize::try_from(position % PAGE as u64).unwrap_or(0);
+    let mut rest = bytes;
+    let mut next = to_border;
+    std::iter::from_fn(move || {
+        let kind = |rest: &[u8], next: usize| is_zero(rest.get(..next).unwrap_or(rest));
+        let is_hole = kind(rest, next);
+        let mut length = 0;
+        while length < rest.len() && kind(rest.get(length..).unwrap_or_default(), next) == is_hole {
+            length = length.saturating_add(next).min(rest.len());
+            next = PAGE;
+        }
+        let (run, after) = rest.split_at_checked(length)?;
+        rest = after;
+        (!run.is_empty()).then_some((is_hole, run))
+    })
+}
+
+/// Whether all bytes are zero; it looks no further than the first that is not.
+fn is_zero(bytes: &[u8]) -> bool {
+    let (Some(first), Some(head), Some(tail)) =
+        (bytes.first(), bytes.get(..bytes.len().saturating_sub(1)), bytes.get(1..))
+    else {
+        return true;
+    };
+    *first == 0 && head == tail
+}
+
+/// Writes at a position, leaving out pages of zeros; gives the number of bytes that are none. What is left out at the
+/// end is missing.
+fn put(file: &File, position: u64, bytes: &[u8]) -> io::Result<u64> {
+    let (mut at, mut dense) = (position, 0);
+    for (is_hole, run) in runs(bytes, position) {
+        if !is_hole {
+            file.write_all_at(run, at)?;
+            dense += run.len() as u64;
+        }
+        at += run.len() as u64;
+    }
+    Ok(dense)
+}
+
 impl Write for Spool {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let more = buffer.len() as u64;
         self.make_room(more, more)?;
-        match &mut self.place {
-            Place::Memory(memory) => memory.extend_from_slice(buffer),
-            Place::Memfd(file, _) | Place::File(file) => file.write_all(buffer)?,
-        }
+        self.dense += match &mut self.place {
+            Place::Memory(memory) => {
+                memory.extend_from_slice(buffer);
+                let dense = runs(buffer, self.length).filter(|(is_hole, _)| !is_hole);
+                dense.map(|(_, run)| run.len() as u64).sum()
+            }
+            Place::Memfd(file, _) | Place::File(file) => put(file, self.length, buffer)?,
+        };
         self.length += more;
         Ok(buffer.len())
     }
@@ -196,6 +281,36 @@ mod tests {
             let expected = [part.as_slice(), &zeros, &part, &zeros, &[0]].concat();
             assert!(spool.finish().unwrap() == expected, "{size}");
         }
+    }
+
+    #[test]
+    fn zeros_take_no_room_and_are_given_back() {
+        for block in [1 << 20, 100_003] {
+            let mut data = vec![0; 2 * IN_MEMORY];
+            for at in [0, PAGE * 3 + 7, IN_MEMORY + 5, IN_MEMORY + PAGE * 9] {
+                data[at] = 1;
+            }
+            let mut spool = Spool::default();
+            for part in data.chunks(block) {
+                spool.write_all(part).unwrap();
+            }
+            assert!(spool.dense() <= 64 * PAGE as u64, "{}", spool.dense());
+            let (Place::Memfd(file, _) | Place::File(file)) = &spool.place else { panic!("in memory") };
+            use std::os::unix::fs::MetadataExt as _;
+            let stored = file.metadata().unwrap().blocks() * 512;
+            assert!(stored < 4 << 20, "{stored}");
+            assert!(spool.finish().unwrap() == data);
+        }
+    }
+
+    #[test]
+    fn runs_are_cut_at_pages_of_the_storage() {
+        let mut bytes = vec![0; 3 * PAGE];
+        bytes[PAGE + 1] = 1;
+        let of = |position| runs(&bytes, position).map(|(hole, run)| (hole, run.len())).collect::<Vec<_>>();
+        assert_eq!(of(0), [(true, PAGE), (false, PAGE), (true, PAGE)]);
+        assert_eq!(of(PAGE as u64 - 1), [(true, PAGE + 1), (false, PAGE), (true, PAGE - 1)]);
+        assert_eq!(runs(b"", 5).count(), 0);
     }
 
     #[test]

@@ -41,6 +41,10 @@ pub(crate) fn inventory(checkpoint: &Checkpoint, images: &mut Images) {
         .when(criu.since(3, 16), |entry| entry.uint(11, 0_u32))
         .when(criu.since(4, 1), |entry| {
             entry.message(12, &plugins).bytes(13, "176e8fb1-46fa-4a06-95f8-ec6c5bb83dd5")
+        })
+        .when(checkpoint.storage.compressed.is_some(), |entry| {
+            let pages = checkpoint.storage.compressed.unwrap_or(1);
+            entry.uint(15, if pages > 1 { 2_u32 } else { 1 }).uint(16, pages * 4096)
         });
     images.add("inventory", "", &entry);
 }

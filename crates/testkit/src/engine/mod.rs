@@ -7,7 +7,7 @@ pub mod raw;
 mod rootfs;
 
 pub use kubernetes::{ContainerdVersion, CrioVersion, PodOptions, pod_archive};
-pub use oci::{Annotations, Image, ImageFormat, LayerCompression};
+pub use oci::{Annotations, Image, ImageFormat, LayerCompression, ctr_export};
 pub use podman::PodmanVersion;
 pub use rootfs::RootfsDiff;
 

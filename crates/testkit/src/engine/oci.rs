@@ -139,21 +139,48 @@ impl super::Container {
     /// The index that `ctr checkpoint` exports: raw blobs instead of manifests.
     pub fn ctr_index(&self) -> Members {
         let mut store = Store::default();
+        let entries = self.ctr_blobs(&mut store);
+        store.finish(entries, self.ctr_annotations())
+    }
+
+    fn ctr_blobs(&self, store: &mut Store) -> Vec<Value> {
         let criu = self.docker_directory().to_tar();
         let media = "application/vnd.containerd.container";
         let spec = super::compact(&self.spec(json!({})));
         let any =
             Message::new().bytes(1, "types.containerd.io/opencontainers/runtime-spec/1/Spec").bytes(2, spec);
-        let entries = vec![
+        vec![
             store.add(criu, &format!("{media}.criu.checkpoint.criu.tar")),
             store.add(any.into_bytes(), &format!("{media}.checkpoint.config.v1+proto")),
             store.add(gzip(&self.rootfs.layer().to_tar()), "application/vnd.oci.image.layer.v1.tar+gzip"),
-        ];
+        ]
+    }
+
+    fn ctr_annotations(&self) -> Map<String, Value> {
         let mut annotations = Map::new();
         annotations.insert("image.name".to_owned(), json!(self.image));
         annotations.insert("io.containerd.checkpoint.runtime".to_owned(), json!("io.containerd.runc.v2"));
-        store.finish(entries, annotations)
+        annotations
     }
+}
+
+/// What `ctr images export` makes of several checkpoints: an index of their indexes. The name of each image is that of
+/// its container, and all have the same tag.
+pub fn ctr_export(containers: &[super::Container]) -> Members {
+    let mut store = Store::default();
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let mut entries = Vec::new();
+    for container in containers {
+        let blobs = container.ctr_blobs(&mut store);
+        let index =
+            json!({"schemaVersion": 2, "manifests": blobs, "annotations": container.ctr_annotations()});
+        let mut entry = store.add(super::compact(&index), kind);
+        let name = format!("checkpoints/{}:1", container.name);
+        entry["annotations"] =
+            json!({"io.containerd.image.name": name, "org.opencontainers.image.ref.name": "1"});
+        entries.push(entry);
+    }
+    store.finish(entries, Map::new())
 }
 
 fn annotations(set: Annotations) -> Map<String, Value> {

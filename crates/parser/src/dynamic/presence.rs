@@ -1,0 +1,125 @@
+//! Which fields that CRIU requires are not in a message: prost reads a missing one as if it were merely not recorded,
+//! and whoever clears one would hide what it says (`format.md §1.6`).
+
+use std::collections::HashMap;
+
+use prost_reflect::Kind;
+
+use super::schema::{self, Field};
+use crate::wire::{Fields, Value};
+
+/// Messages within messages are looked at as deep as prost decodes them.
+const MAX_DEPTH: usize = 100;
+
+/// Required fields that are younger than their message, so that older images are whole without them: message, field.
+const YOUNGER: [(&str, &str); 1] = [("dump_stats_entry", "pages_lazy")];
+
+/// What a message must have, and which messages are in it.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    name: String,
+    /// Number and name of each required field; of more than there are bits in a mask the first.
+    required: Vec<(u32, String)>,
+    /// Number of each field that is a message, and the place of its shape.
+    nested: Vec<(u32, usize)>,
+}
+
+/// The shapes of all messages, by full name, and where in the list each is.
+#[derive(Debug, Default)]
+pub(super) struct Shapes {
+    list: Vec<Shape>,
+    places: HashMap<String, usize>,
+}
+
+impl Shapes {
+    /// Makes the shapes of messages that are known by their full names.
+    pub(super) fn of(messages: &HashMap<String, Vec<Field>>) -> Self {
+        let places: HashMap<String, usize> =
+            messages.keys().enumerate().map(|(place, name)| (name.clone(), place)).collect();
+        let shape = |(name, fields): (&String, &Vec<Field>)| {
+            let name = name.rsplit('.').next().unwrap_or_default().to_owned();
+            let is_due = |field: &&Field| {
+                field.required && !YOUNGER.contains(&(name.as_str(), field.descriptor.name()))
+            };
+            let required = fields.iter().filter(is_due).take(u128::BITS as usize);
+            let required =
+                required.map(|field| (field.descriptor.number(), field.descriptor.name().to_owned()));
+            let nested = fields.iter().filter_map(|field| match field.descriptor.kind() {
+                Kind::Message(inner) => Some((field.descriptor.number(), *places.get(inner.full_name())?)),
+                _ => None,
+            });
+            Shape { required: required.collect(), nested: nested.collect(), name }
+        };
+        Self { list: messages.iter().map(shape).collect(), places }
+    }
+
+    fn missing(&self, place: usize, body: &[u8], depth: usize) -> Option<String> {
+        let shape = self.list.get(place).filter(|_| depth <= MAX_DEPTH)?;
+        let mut seen = 0_u128;
+        // What is malformed is not decoded either.
+        for field in Fields::new(body).map_while(Result::ok) {
+            if let Some(bit) = shape.required.iter().position(|(number, _)| *number == field.number) {
+                seen |= 1 << bit;
+            }
+            let inner = shape.nested.iter().find(|(number, _)| *number == field.number);
+            if let (Some((_, inner)), Value::Bytes(bytes)) = (inner, field.value)
+                && let Some(missing) = self.missing(*inner, bytes, depth + 1)
+            {
+                return Some(missing);
+            }
+        }
+        let absent = shape.required.iter().enumerate().filter(|(bit, _)| seen & (1 << bit) == 0);
+        let names: Vec<&str> = absent.map(|(_, (_, name))| name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{} of {}", names.join(", "), shape.name))
+    }
+}
+
+/// Looks for what is missing in messages of one type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Presence {
+    shapes: Option<(&'static Shapes, usize)>,
+}
+
+impl Presence {
+    /// For CRIU's name of a message.
+    pub fn of(message: &str) -> Self {
+        let shapes = schema::schema().map(schema::Schema::shapes);
+        let place = shapes.and_then(|shapes| shapes.places.get(&format!("criu.{message}")));
+        Self { shapes: shapes.zip(place.copied()) }
+    }
+
+    /// The required fields that the first message in `body` lacks that lacks any, in words.
+    pub fn missing(&self, body: &[u8]) -> Option<String> {
+        let (shapes, place) = self.shapes?;
+        shapes.missing(place, body, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_its_message() {
+        // pid, ppid, pgid, sid, and one thread.
+        let whole = [0x08, 1, 0x10, 0, 0x18, 1, 0x20, 1, 0x28, 1];
+        let tree = Presence::of("pstree_entry");
+        assert_eq!(tree.missing(&whole), None);
+        assert_eq!(tree.missing(&whole[2..]).as_deref(), Some("pid of pstree_entry"));
+        assert_eq!(tree.missing(&[]).as_deref(), Some("pid, ppid, pgid, sid of pstree_entry"));
+        // A mapping without anything in a memory map.
+        let mm = Presence::of("mm_entry").missing(&[0x72, 0]).unwrap();
+        assert!(mm.starts_with("start, end, ") && mm.ends_with(" of vma_entry"), "{mm}");
+        assert_eq!(Presence::of("no_such_entry").missing(&[]), None);
+    }
+
+    #[test]
+    fn messages_in_themselves_end() {
+        // Field 2 of cgroup_dir_entry is a list of its own kind.
+        let mut body = vec![0x0a, 0];
+        for _ in 0..40 {
+            body = [&[0x12, u8::try_from(body.len()).unwrap()][..], &body].concat();
+        }
+        assert!(Presence::of("cgroup_dir_entry").missing(&body).is_some());
+    }
+}
