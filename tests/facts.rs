@@ -73,7 +73,7 @@ fn a_derived_time_says_so_and_one_of_a_copy_is_not_used() {
     assert_eq!(kinds, ["node-booted", "checkpointed", "first-image-written", "last-image-written"]);
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("log.tar"), &engine).expect("written");
-    let list = on("list", folder.path().to_path_buf()).status(0).text();
+    let list = on("list", folder.path()).status(0).text();
     assert!(list.contains("~2026-11-23T22:16:06Z"), "{list}");
     // Copied file by file an hour later, and packed.
     let mut copy = members(&engine);
@@ -125,7 +125,7 @@ fn locks_and_dead_processes_are_in_the_table_of_files() {
             .child(Process::new(2).no_fds().fd(7, File::same_as("data"))),
     );
     dump.locks = vec![(1, 5, 2, 1, 0, 0), (1, 5, 1, 0, 4, 8)];
-    let text = on_bytes("files", &archive(dump)).status(0).text();
+    let text = on_bytes("files", archive(dump)).status(0).text();
     let ends_with = |end: &str| text.lines().any(|line| line.ends_with(end));
     assert!(ends_with("/srv/data (POSIX F_RDLCK 8 at 4) (FLOCK F_WRLCK)"), "{text}");
     assert!(ends_with("/srv/data (FLOCK F_WRLCK)"), "{text}");

@@ -70,7 +70,10 @@ pub(crate) fn report(
     for (table, pids) in absent {
         let image = format!("fdinfo-{table}.img");
         let pid = pids.first().copied().unwrap_or(table);
-        let why = of_all.clone().or_else(|| pids.iter().find_map(|pid| uses(case, *pid, diagnostics)));
+        let why = of_all
+            .clone()
+            .or_else(|| pids.iter().find_map(|pid| uses(case, *pid, diagnostics)))
+            .or_else(|| pids.iter().find_map(|pid| inherits(case, descriptors, *pid)));
         diagnostics.push(match why {
             Some(why) => {
                 let message = format!("which descriptors process {pid} has is not known: {why}");
@@ -164,6 +167,19 @@ fn uses(case: &Case<'_>, pid: u32, diagnostics: &mut Vec<Diagnostic>) -> Option<
     thread::images_of(images, task, diagnostics).iter().find_map(in_call)
 }
 
+/// Why a process has at least the descriptors that it shares with others: a fork hands them on, and only who makes
+/// itself a daemon closes them. Descriptors that it shared with nobody would be among the open files that nobody has.
+fn inherits(case: &Case<'_>, descriptors: &Descriptors, pid: u32) -> Option<String> {
+    let has = |other: u32| other != pid && !descriptors.of(other).is_empty();
+    let others = || case.tasks.iter().map(|task| &task.process).filter(|process| has(process.pid));
+    others().next()?;
+    if let Some(child) = others().find(|process| process.ppid == Some(pid)) {
+        return Some(format!("its child {} has some, and a child gets those of its parent", child.pid));
+    }
+    let is_leader = case.task(pid).is_some_and(|task| task.process.sid == Some(pid));
+    (!is_leader).then(|| "it is no daemon, and a process gets those of its parent".to_owned())
+}
+
 /// The system call that a thread waits in, if it is on a descriptor.
 fn in_call(thread: &thread::ThreadImage) -> Option<String> {
     let cpu = thread.cpu.as_ref()?;
@@ -211,7 +227,11 @@ mod tests {
 
     #[test]
     fn a_process_may_have_closed_all_descriptors() {
-        assert_eq!(told(lazily(family(|child| child))).0, "no-descriptors");
+        let daemon = || family(|child| child.with(|child| child.sid = Some(2)));
+        assert_eq!(told(lazily(daemon())).0, "no-descriptors");
+        // No other process has any that it could share.
+        let alone = Checkpoint::new().process(Process::new(1).no_fds());
+        assert_eq!(told(lazily(alone)).0, "no-descriptors");
     }
 
     #[test]
@@ -220,6 +240,12 @@ mod tests {
         let lost = told(lazily(family(|child| child.with(|child| child.registers = reading))));
         assert_eq!(lost.0, "missing-image");
         assert!(lost.1.ends_with("thread 2 was in read on descriptor 5"), "{}", lost.1);
+        // A child of a shell, that has what its parent has, and the parent.
+        let lost = told(lazily(family(|child| child)));
+        assert!(lost.1.contains("it is no daemon"), "{}", lost.1);
+        let parent = Checkpoint::new().process(Process::new(1).no_fds().child(Process::new(2)));
+        let lost = told(lazily(parent));
+        assert!(lost.1.contains("its child 2 has some"), "{}", lost.1);
         let mut locked = lazily(family(|child| child));
         locked.locks = vec![(2, 5, 1, 1, 0, 0)];
         assert_eq!(told(locked).0, "missing-image");
