@@ -12,7 +12,9 @@ CRIU's log, a runtime's error and the answers of kubelets and API servers are he
 known. A log of a dump that finished says so; its errors are probes of the kernel that CRIU can do without.
 A process that somebody was already tracing is marked as a finding: it belongs in the report.
 
-Exit status 1: nothing in it is known; the first error is then shown as it stands.
+Where no cause is known, the error that ended the dump is shown as it stands, with what stands around it.
+
+Exit status 1: nothing in it is known.
 
 Examples:
   ckptfx explain dump.log
