@@ -52,6 +52,7 @@ mod snapshot;
 mod strings;
 mod support;
 mod targets;
+mod terminal;
 mod timeline;
 mod triage;
 mod truth;

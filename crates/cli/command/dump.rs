@@ -73,8 +73,8 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
         Some((from, to)) => space.runs(from, to, &case.shared),
         None => everything(space, &case),
     };
-    let mut output = Output::new(common, COLLECTION, false)?;
     if common.output == Format::Table {
+        let mut output = Output::raw(common, COLLECTION)?;
         let missing = write_bytes(&runs, range.is_some(), args.missing, &mut output)?;
         output.finish()?;
         if let Some((bytes, reason)) = missing {
@@ -85,6 +85,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
         let partly = warnings.iter().any(|warning| warning.partial);
         return Ok(if partly { Outcome::Partly } else { Outcome::Done });
     }
+    let mut output = Output::new(common, COLLECTION, false)?;
     output.begin(&Head::new("dump", &opened.evidence, checkpoint, opened.sha256.clone()))?;
     let mut offset = 0;
     for run in &runs {
