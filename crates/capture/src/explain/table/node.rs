@@ -361,7 +361,7 @@ pub const RULES: &[Rule] = &[
         pattern: "Locking network failed: iptables-restore returned {status}.",
         why: "CRIU could not block the container's network while it dumps: iptables-restore failed. The kernel may \
               lack xt_mark (CONFIG_NETFILTER_XT_MARK).",
-        fix: "Look at what the program says (said): install iptables of the kernel's kind (nft or legacy) with its \
+        fix: "Look at what the program says, and install iptables of the kernel's kind (nft or legacy) with its \
               modules, or put the line \"network-lock nftables\" (CRIU built with libnftables), or \"network-lock \
               skip\", into /etc/criu/runc.conf.",
     },
@@ -371,7 +371,7 @@ pub const RULES: &[Rule] = &[
         kind: Wrapper,
         pattern: "Locking network failed using nftables",
         why: "CRIU could not block the container's network while it dumps: nftables refused its rules.",
-        fix: "Look at what the program says (said): install iptables of the kernel's kind (nft or legacy) with its \
+        fix: "Look at what the program says, and install iptables of the kernel's kind (nft or legacy) with its \
               modules, or put the line \"network-lock nftables\" (CRIU built with libnftables), or \"network-lock \
               skip\", into /etc/criu/runc.conf.",
     },
@@ -391,7 +391,7 @@ pub const RULES: &[Rule] = &[
         pattern: "can't open lock file /run/xtables.lock: {reason}",
         why: "iptables-restore could not open its lock file, so that CRIU could not block the container's network: \
               {reason}.",
-        fix: "Look at what the program says (said): install iptables of the kernel's kind (nft or legacy) with its \
+        fix: "Look at what the program says, and install iptables of the kernel's kind (nft or legacy) with its \
               modules, or put the line \"network-lock nftables\" (CRIU built with libnftables), or \"network-lock \
               skip\", into /etc/criu/runc.conf.",
     },
@@ -402,7 +402,7 @@ pub const RULES: &[Rule] = &[
         pattern: "Could not fetch rule set generation id: {reason}",
         why: "iptables-restore could not speak to the kernel's nf_tables, so that CRIU could not block the \
               container's network: {reason}.",
-        fix: "Look at what the program says (said): install iptables of the kernel's kind (nft or legacy) with its \
+        fix: "Look at what the program says, and install iptables of the kernel's kind (nft or legacy) with its \
               modules, or put the line \"network-lock nftables\" (CRIU built with libnftables), or \"network-lock \
               skip\", into /etc/criu/runc.conf.",
     },
@@ -412,7 +412,7 @@ pub const RULES: &[Rule] = &[
         kind: Fix,
         pattern: "tables-restore v{version}:",
         why: "iptables-restore {version} on the node refused the rules by which CRIU blocks the container's network.",
-        fix: "Look at what the program says (said): install iptables of the kernel's kind (nft or legacy) with its \
+        fix: "Look at what the program says, and install iptables of the kernel's kind (nft or legacy) with its \
               modules, or put the line \"network-lock nftables\" (CRIU built with libnftables), or \"network-lock \
               skip\", into /etc/criu/runc.conf.",
     },
@@ -423,7 +423,7 @@ pub const RULES: &[Rule] = &[
         pattern: "tables-restore: {complaint}",
         why: "iptables-restore on the node refused the rules by which CRIU blocks the container's network: \
               {complaint}.",
-        fix: "Look at what the program says (said): install iptables of the kernel's kind (nft or legacy) with its \
+        fix: "Look at what the program says, and install iptables of the kernel's kind (nft or legacy) with its \
               modules, or put the line \"network-lock nftables\" (CRIU built with libnftables), or \"network-lock \
               skip\", into /etc/criu/runc.conf.",
     },
