@@ -184,6 +184,64 @@ fn an_archive_that_changed_is_not_kept_and_not_deleted() {
     case.nothing_left_behind();
 }
 
+/// A node under somebody else's control answers what it likes: nothing but an archive is fetched.
+#[test]
+fn a_kubelet_cannot_choose_what_is_fetched() {
+    for path in [
+        "/etc/shadow",
+        "/var/lib/kubelet/pki/kubelet.key",
+        "/var/lib/kubelet/checkpoints/x/checkpoint-a.tar",
+        "/checkpoint-a.tar",
+    ] {
+        let reply = Reply::json(200, format!(r#"{{"items":["{path}"]}}"#));
+        let case = Case::new(|cluster| Cluster { kubelet: Kubelet::new([Made::Other(reply)]), ..cluster });
+        let ended = case.run(&["--keep"]).status(3);
+        assert!(ended.stderr.contains("--fetch-from"), "{path}: {}", ended.stderr);
+        assert!(case.log().is_empty(), "no pod is made: {:?}", case.log());
+        assert_eq!(case.nothing_left_behind()["archive"]["node_path"], path);
+    }
+}
+
+/// Another directory of checkpoints must be named.
+#[test]
+fn checkpoints_may_lie_elsewhere() {
+    let name =
+        Path::new(crate::fake::kubelet::NODE_PATH).file_name().expect("a name").to_str().expect("plain");
+    let reply = Reply::json(200, format!(r#"{{"items":["/data/kubelet/checkpoints/{name}"]}}"#));
+    let case = Case::new(|cluster| Cluster { kubelet: Kubelet::new([Made::Other(reply)]), ..cluster });
+    let record =
+        case.run(&["--fetch-from", "/data/kubelet/checkpoints"]).status(0).json()["captures"][0].clone();
+    assert!(record["archive"].is_string());
+}
+
+#[test]
+fn a_copy_is_bounded_in_size_and_time() {
+    let case = Case::new(|cluster| cluster);
+    let ended = case.run(&["--fetch-max-size", "0"]).status(3);
+    let size = case.bytes.len();
+    assert!(ended.stderr.contains(&format!("has {size} bytes, more than the 0")), "{}", ended.stderr);
+    assert!(!case.log().iter().any(|line| line.starts_with("exec tail")), "{:?}", case.log());
+    case.nothing_left_behind();
+    let case = Case::new(|cluster| Cluster { slow: Duration::from_secs(2), ..cluster });
+    let ended = case.run(&["--fetch-timeout", "3s"]).status(3);
+    assert!(ended.stderr.contains("given up after 3 s"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--fetch-timeout"), "{}", ended.stderr);
+    case.nothing_left_behind();
+    let ended = case.run(&["--fetch-timeout", "6h"]).status(2);
+    assert!(ended.stderr.contains("5 hours at most"), "{}", ended.stderr);
+}
+
+/// What lies there under an archive's name must be a file: a link leads elsewhere, a pipe never ends.
+#[test]
+fn only_a_file_is_fetched() {
+    let case = Case::new(|cluster| cluster);
+    fs::remove_file(&case.archive).expect("removed");
+    std::os::unix::fs::symlink("/proc/version", &case.archive).expect("made");
+    let ended = case.run(&[]).status(3);
+    assert!(ended.stderr.contains("no regular file"), "{}", ended.stderr);
+    assert!(!case.log().iter().any(|line| line.starts_with("exec tail") || line.starts_with("exec sha")));
+}
+
 #[test]
 fn a_slow_stream_is_waited_for() {
     let case = Case::new(|cluster| Cluster { slow: Duration::from_millis(300), ..cluster });

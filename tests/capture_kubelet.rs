@@ -77,6 +77,21 @@ fn a_client_certificate_or_a_token_gets_in() {
     assert!(ended.status(2).stderr.contains("[unauthorized]"));
 }
 
+/// A token's file ends with a newline like any other, as kubectl takes it.
+#[test]
+fn the_end_of_a_tokens_line_is_not_part_of_it() {
+    let node = node(&Kubelet::new([Made::Taken]));
+    for end in ["\n", "\r\n", "\n\n"] {
+        let token = node.scratch.put("line", format!("{TOKEN}{end}"));
+        node.capture(&["--ca", text(&node.pki.ca), "--token-file", text(&token)]).0.status(0);
+    }
+    for none in ["\n", "", "two words\n", "\u{1b}x"] {
+        let token = node.scratch.put("none", none);
+        let (ended, _) = node.capture(&["--ca", text(&node.pki.ca), "--token-file", text(&token)]);
+        assert!(ended.status(2).stderr.contains("holds no bearer token"), "{none:?}");
+    }
+}
+
 /// Nothing is sent to a server that is not known to be the right one, unless that is said.
 #[test]
 fn the_servers_certificate_is_checked() {

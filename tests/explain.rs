@@ -64,10 +64,10 @@ fn a_real_dump_that_worked_is_no_failure() {
 #[test]
 fn what_is_not_known_is_not_guessed() {
     let log =
-        b"(00.1) fine\n(00.2) Error (criu/x.c:1): Something \xff new\n(00.3) Error (criu/x.c:2): More\n";
+        b"(00.1) fine\n(00.2) Error (criu/x.c:1): More\n(00.3) Error (criu/x.c:2): Something \xff new\n";
     let ended = explain(log, &["-o", "json"]).status(1);
     let record = &ended.json()["explanations"][0];
-    assert_eq!((&record["code"], &record["line"]), (&"unknown".into(), &2.into()));
+    assert_eq!((&record["code"], &record["line"]), (&"unknown".into(), &3.into()));
     assert_eq!(record["fix"], Value::Null);
     assert!(record["matched_b64"].is_string());
     assert!(ended.stderr.contains("nothing in this is known"));

@@ -464,7 +464,6 @@ pub fn logs(bytes: &[u8]) {
     for explanation in ckptfx_capture::explain::explain(rest) {
         assert!(!explanation.code.is_empty() && explanation.line > 0);
     }
-    ckptfx_capture::explain::first_error(rest);
     exercise::ask(with(sample, path, rest), &mut |case| {
         exercise::logs(case);
         exercise::conclusions(case);

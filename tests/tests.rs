@@ -55,6 +55,7 @@ mod snapshot;
 mod strings;
 mod support;
 mod targets;
+mod terminal;
 mod timeline;
 mod triage;
 mod truth;

@@ -11,7 +11,7 @@ mod sealed;
 mod sysroot;
 mod untrusted;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
@@ -40,10 +40,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is set up before any evidence is touched: a file that becomes shorter ends the program with a word, and neither
-/// a core file nor another process of the same user gets at what was read.
+/// What is set up before any evidence is touched: a file that becomes shorter ends the program with a word, a write past
+/// the limit of a file's size is an error like any other, and neither a core file nor another process of the same user
+/// gets at what was read.
 fn guard() -> std::io::Result<()> {
     ckptfx_parser::source::explain_faults()?;
+    // With a handler, whatever it does, the write fails instead.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(rustix::process::Resource::Core, none)?;

@@ -2,12 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// Characters that change the direction of text or hide it.
-fn is_misleading(character: char) -> bool {
-    matches!(character,
-        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{00ad}')
-}
+use ckptfx_capture::plain::is_misleading;
+pub use ckptfx_capture::plain::needs_json_escape;
 
 /// Makes bytes fit to be shown: control characters and invalid bytes become `\xNN`, characters that
 /// mislead the eye `\u{NNNN}`; a backslash that could be mistaken for one of these is doubled.
@@ -53,9 +49,21 @@ pub fn show_short(bytes: &[u8], width: usize) -> String {
     short
 }
 
-/// Whether a character must not stand in JSON that may go to a terminal.
-pub fn needs_json_escape(character: char) -> bool {
-    matches!(character, '\x7f' | '\u{80}'..='\u{9f}') || is_misleading(character)
+/// Whether bytes can go to a terminal as they are: UTF-8 without control characters other than newline and tab, and
+/// without what misleads the eye. Gives how many bytes at the end may be the beginning of a character.
+pub fn is_plain(bytes: &[u8]) -> Option<usize> {
+    let (text, open) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text, 0),
+        Err(error) if error.error_len().is_none() => {
+            let (whole, rest) = bytes.split_at(error.valid_up_to());
+            (std::str::from_utf8(whole).ok()?, rest.len())
+        }
+        Err(_) => return None,
+    };
+    let is_fit = |character: char| {
+        matches!(character, '\n' | '\t') || (!character.is_control() && !is_misleading(character))
+    };
+    text.chars().all(is_fit).then_some(open)
 }
 
 /// A CSV cell that no spreadsheet takes for a formula.
@@ -90,6 +98,19 @@ mod tests {
             let mut buffer = b"> ".to_vec();
             show_into(text.as_bytes(), &mut buffer);
             assert_eq!(buffer, format!("> {}", show(text.as_bytes())).into_bytes());
+        }
+    }
+
+    #[test]
+    fn only_plain_text_goes_to_a_terminal_as_it_is() {
+        for plain in ["", "root:x:0:0\tgrün\n", "日本"] {
+            assert_eq!(is_plain(plain.as_bytes()), Some(0), "{plain}");
+        }
+        assert_eq!(is_plain(&"日本".as_bytes()[..4]), Some(1));
+        for raw in
+            [&b"\x1b[2J"[..], b"a\0", b"\xff", b"\r\n", b"\x7f", "\u{9b}".as_bytes(), "\u{202e}".as_bytes()]
+        {
+            assert_eq!(is_plain(raw), None, "{}", raw.escape_ascii());
         }
     }
 

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::plain;
+
 /// What `schema` says.
 pub const SCHEMA: &str = "ckptfx.manifest.v1";
 
@@ -186,14 +188,12 @@ pub struct Chain {
 }
 
 impl Manifest {
-    /// The bytes of the file.
+    /// The bytes of the file; nothing in them acts on a terminal.
     ///
     /// # Errors
     /// When a value cannot be JSON, which none of these types allows.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        Ok(plain::json(&(serde_json::to_string_pretty(self)? + "\n")).into_bytes())
     }
 
     /// Reads a manifest.
@@ -248,6 +248,15 @@ pub(crate) mod tests {
         let bytes = manifest.to_bytes().unwrap();
         assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest);
         assert!(bytes.ends_with(b"}\n"));
+    }
+
+    #[test]
+    fn nothing_in_it_acts_on_a_terminal() {
+        let said = "\u{1b}[2J\u{9b}31m\u{202e}gpj\u{7f}\u{200b}";
+        let manifest = Manifest { notes: vec![said.to_owned()], ..example() };
+        let bytes = manifest.to_bytes().unwrap();
+        assert!(bytes.iter().all(|byte| matches!(byte, b'\n' | b' '..=b'~')), "{}", bytes.escape_ascii());
+        assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest);
     }
 
     #[test]

@@ -12,7 +12,9 @@ CRIU's log, a runtime's error and the answers of kubelets and API servers are he
 known. A log of a dump that finished says so; its errors are probes of the kernel that CRIU can do without.
 A process that somebody was already tracing is marked as a finding: it belongs in the report.
 
-Exit status 1: nothing in it is known; the first error is then shown as it stands.
+Where no cause is known, the error that ended the dump is shown as it stands, with what stands around it.
+
+Exit status 1: nothing in it is known.
 
 Examples:
   ckptfx explain dump.log
@@ -227,6 +229,15 @@ pub struct FetchArgs {
     /// Run that pod privileged, as nodes with SELinux need it.
     #[arg(long, requires = "fetch")]
     pub fetch_privileged: bool,
+    /// Directory of checkpoints on the nodes; nothing outside of it is fetched. A kubelet's --root-dir moves it.
+    #[arg(long, value_name = "DIR", requires = "fetch", default_value = "/var/lib/kubelet/checkpoints")]
+    pub fetch_from: String,
+    /// Largest archive that is fetched, in GiB.
+    #[arg(long, value_name = "GIB", requires = "fetch", default_value_t = 64)]
+    pub fetch_max_size: u64,
+    /// Time that a copy may take, hashing included: 30s, 5m, 1h; at most 5h.
+    #[arg(long, value_name = "TIME", requires = "fetch", default_value = "2h", value_parser = parse_copy_time)]
+    pub fetch_timeout: Duration,
     /// Put a .keep file beside the archive on the node, which retention operators honour.
     #[arg(long, requires = "fetch")]
     pub keep: bool,
@@ -247,4 +258,16 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .filter(|seconds| (1..=7 * 86400).contains(seconds))
         .map(Duration::from_secs)
         .ok_or_else(|| "a time is a number with s, m or h, and at most a week".to_owned())
+}
+
+/// The same, as long as a copy may take.
+#[cfg(feature = "capture")]
+fn parse_copy_time(text: &str) -> Result<Duration, String> {
+    let most = ckptfx_capture::kubernetes::fetch::MAX_TIME;
+    let time = parse_duration(text)?;
+    if time <= most {
+        Ok(time)
+    } else {
+        Err(format!("a copy may take {} hours at most", most.as_secs() / 3600))
+    }
 }

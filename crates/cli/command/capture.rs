@@ -344,6 +344,9 @@ fn request(args: CaptureArgs) -> Result<Request> {
             privileged: args.fetch.fetch_privileged,
             keep: args.fetch.keep,
             delete: args.fetch.delete_remote,
+            directory: args.fetch.fetch_from,
+            max_bytes: args.fetch.fetch_max_size.saturating_mul(1 << 30),
+            time: args.fetch.fetch_timeout,
         });
         let namespace = args.namespace;
         Way::Kubernetes {

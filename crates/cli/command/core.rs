@@ -59,8 +59,10 @@ pub fn run(args: &CoreArgs, common: &Common) -> Result<Outcome> {
         Ok(core) => core,
         Err(refusal) => bail!("there can be no core of process {}: {refusal}", args.pid),
     };
-    let mut output = Output::new(common, COLLECTION, false)?;
-    if common.output == Format::Table {
+    let is_core = common.output == Format::Table;
+    let mut output =
+        if is_core { Output::raw(common, COLLECTION)? } else { Output::new(common, COLLECTION, false)? };
+    if is_core {
         write(&core, &mut files, &mut output)?;
     } else {
         output.begin(&Head::new("core", &opened.evidence, checkpoint, opened.sha256.clone()))?;
@@ -70,7 +72,7 @@ pub fn run(args: &CoreArgs, common: &Common) -> Result<Outcome> {
     }
     case.diagnostics.append(&mut diagnostics);
     let warnings = finish_diagnostics(&case.diagnostics, common);
-    if common.output != Format::Table {
+    if !is_core {
         output.end(&warnings)?;
     }
     output.finish()?;

@@ -76,8 +76,8 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     };
     // What is dumped may be whole although other memory is not.
     let is_lazy = runs.iter().any(|run| run.content.err() == Some(Unavailable::Lazy));
-    let mut output = Output::new(common, COLLECTION, false)?;
     if common.output == Format::Table {
+        let mut output = Output::raw(common, COLLECTION)?;
         let missing = write_bytes(&runs, range.is_some(), args.missing, &mut output)?;
         output.finish()?;
         if let Some((bytes, reason)) = missing {
@@ -89,6 +89,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
         let partly = warnings.iter().any(|warning| warning.partial);
         return Ok(if partly { Outcome::Partly } else { Outcome::Done });
     }
+    let mut output = Output::new(common, COLLECTION, false)?;
     output.begin(&Head::new("dump", &opened.evidence, checkpoint, opened.sha256.clone()))?;
     let mut offset = 0;
     for run in &runs {

@@ -21,13 +21,13 @@ use crate::{
 
 const COLLECTION: Collection = Collection {
     name: "explanations",
-    columns: &["code", "stage", "why", "fix", "finding", "retry", "line", "matched"],
+    columns: &["code", "stage", "why", "fix", "finding", "retry", "line", "matched", "context"],
 };
 
 /// Longest line of a sentence in the table.
 const WIDTH: usize = 100;
 
-/// A line of the input that is understood, or the first error when none is.
+/// A line of the input that is understood, or the error that ended the dump when none is.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Record {
     /// Stable kebab-case name of the cause; `unknown` for an error that the table does not have.
@@ -46,6 +46,8 @@ pub(super) struct Record {
     line: usize,
     /// The line.
     matched: Text,
+    /// Lines right beside it that belong to it, such as what `iptables-restore` complained of.
+    context: Vec<Text>,
 }
 
 impl From<Explanation> for Record {
@@ -59,6 +61,7 @@ impl From<Explanation> for Record {
             retry: explanation.retry,
             line: explanation.line,
             matched: explanation.matched.into(),
+            context: explanation.context.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -69,20 +72,8 @@ pub fn run(args: &ExplainArgs, common: &Common) -> Result<Outcome> {
         (None, Some(path)) => read(path)?,
         (None, None) => Vec::new(),
     };
-    let mut records: Vec<Record> = explain::explain(&input).into_iter().map(Into::into).collect();
-    let known = !records.is_empty();
-    if let (false, Some((line, matched))) = (known, explain::first_error(&input)) {
-        records.push(Record {
-            code: "unknown",
-            stage: explain::Stage::Criu.name(),
-            why: "CRIU stopped, and its first error is none that is known here.".into(),
-            fix: None,
-            finding: false,
-            retry: false,
-            line,
-            matched: matched.into(),
-        });
-    }
+    let records: Vec<Record> = explain::explain(&input).into_iter().map(Into::into).collect();
+    let known = records.iter().any(|record| record.code != explain::UNKNOWN);
     let mut output = Output::new(common, COLLECTION, false)?;
     output.begin_document(&DocumentHead::new("explain"))?;
     if output.is_table() {
@@ -127,6 +118,9 @@ fn write_table(records: &[Record], output: &mut Output) -> Result<()> {
             paragraph(output, "fix", fix)?;
         }
         writeln!(output, "  said: {}", show(&record.matched.0))?;
+        for line in &record.context {
+            writeln!(output, "  with: {}", show(&line.0))?;
+        }
     }
     Ok(())
 }

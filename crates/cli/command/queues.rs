@@ -84,7 +84,7 @@ fn raw(args: &QueuesArgs, number: usize, common: &Common) -> Result<Outcome> {
         .iter()
         .find(|queue| queue.number == number)
         .with_context(|| format!("there is no queue {number}; see ckptfx queues without --raw"))?;
-    let mut output = Output::new(common, COLLECTION, false)?;
+    let mut output = Output::raw(common, COLLECTION)?;
     output.write_all(&queue.bytes_b64.0)?;
     output.finish()?;
     let warnings = finish_diagnostics(&case.diagnostics, common);

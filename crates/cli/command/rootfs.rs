@@ -261,7 +261,7 @@ fn cat(path: &Path, archive: &Path, max_size: u64, common: &Common) -> Result<Ou
     if contents.size() - contents.captured().min(contents.size()) > max_size.saturating_mul(1 << 30) {
         bail!("/{shown} has {} bytes, nearly all a hole; --max-size allows it", contents.size());
     }
-    let mut output = Output::new(common, VIEW.collection, false)?;
+    let mut output = Output::raw(common, VIEW.collection)?;
     let mut position = 0;
     for (offset, bytes) in contents.pieces() {
         output.zeros(offset.saturating_sub(position))?;

@@ -4,6 +4,7 @@ mod csv;
 pub mod export;
 mod json;
 mod new_file;
+mod plain_text;
 pub mod table;
 pub mod tree;
 
@@ -20,7 +21,7 @@ pub use self::{
     export::Dossier,
     json::{safe_line, to_value},
 };
-use self::{export::Exporter, new_file::NewFile};
+use self::{export::Exporter, new_file::NewFile, plain_text::PlainText};
 use crate::args::{Color, Common, Format};
 
 /// What a command's records are called, and which of their keys a CSV file has.
@@ -34,7 +35,12 @@ pub struct Collection {
 
 enum Target {
     Stdout(BufWriter<io::Stdout>),
-    File { file: BufWriter<NewFile>, path: PathBuf },
+    /// Bytes from the evidence on their way to a terminal.
+    Terminal(PlainText<io::Stdout>),
+    File {
+        file: BufWriter<NewFile>,
+        path: PathBuf,
+    },
 }
 
 /// Where the result goes, in the format that was asked for.
@@ -90,6 +96,15 @@ impl Output {
             about: None,
             begun: false,
         })
+    }
+
+    /// Opens the target for bytes of the evidence as they are. A terminal gets them only if they are plain text.
+    pub fn raw(common: &Common, collection: Collection) -> Result<Self> {
+        let mut output = Self::new(common, collection, false)?;
+        if common.out_file.is_none() && io::stdout().is_terminal() {
+            output.target = Target::Terminal(PlainText::new(io::stdout()));
+        }
+        Ok(output)
     }
 
     /// Whether the command writes its own table.
@@ -255,9 +270,13 @@ impl Output {
             exporter.finish(&mut self.target)?;
         }
         self.flush()?;
-        if let Target::File { file, path } = self.target {
-            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        match self.target {
+            Target::Stdout(_) => {}
+            Target::Terminal(text) => text.finish()?,
+            Target::File { file, path } => {
+                let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
+            }
         }
         Ok(())
     }
@@ -270,19 +289,38 @@ pub fn write_json(output: &mut Output, value: &serde_json::Value) -> Result<()> 
     Ok(())
 }
 
+impl Target {
+    /// An error of the system with the name of what could not be written.
+    fn named(&self, error: io::Error) -> io::Error {
+        match self {
+            _ if error.raw_os_error().is_none() => error,
+            Self::Stdout(_) | Self::Terminal(_) => {
+                io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
+            }
+            Self::File { path, .. } => {
+                io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
+            }
+        }
+    }
+}
+
 impl Write for Target {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
+        let written = match self {
             Self::Stdout(out) => out.write(buffer),
+            Self::Terminal(text) => text.write(buffer),
             Self::File { file, .. } => file.write(buffer),
-        }
+        };
+        written.map_err(|error| self.named(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
+        let flushed = match self {
             Self::Stdout(out) => out.flush(),
+            Self::Terminal(text) => text.flush(),
             Self::File { file, .. } => file.flush(),
-        }
+        };
+        flushed.map_err(|error| self.named(error))
     }
 }
 

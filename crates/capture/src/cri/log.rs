@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use crate::{
     error::Error,
-    explain::{explain, first_error},
+    explain::{Explanation, explain},
 };
 
 /// How much of a log is read, from its end.
@@ -48,19 +48,15 @@ fn log_of(body: &[u8], container_id: &str) -> Option<PathBuf> {
     failed.then(|| Path::new(CRI_O).join(container_id).join("userdata/dump.log"))
 }
 
-/// The lines that are understood, or else the first error.
+/// The lines that are understood, or else the error that ended the dump, with those that belong to them.
 fn cause(path: &Path) -> Option<Vec<u8>> {
     let mut file = File::options().read(true).custom_flags(NO_LINK).open(path).ok()?;
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     file.seek(SeekFrom::Start(metadata.len().saturating_sub(MAX_LOG))).ok()?;
     let mut log = Vec::new();
     file.take(MAX_LOG).read_to_end(&mut log).ok()?;
-    let mut lines: Vec<Vec<u8>> = explain(&log).into_iter().map(|known| known.matched).collect();
-    // What only says that the dump failed is no cause; then the first error is what a person wants to see.
-    let is_cause = |line: &Vec<u8>| !line.ends_with(b"Dumping FAILED.");
-    if !lines.iter().any(is_cause) {
-        lines.splice(0..0, first_error(&log).map(|(_, line)| line));
-    }
+    let quote = |known: Explanation| std::iter::once(known.matched).chain(known.context);
+    let lines: Vec<Vec<u8>> = explain(&log).into_iter().flat_map(quote).collect();
     Some(lines.join(&b"\n"[..])).filter(|text| !text.is_empty())
 }
 

@@ -4,16 +4,23 @@
 //! table does not know is quoted and not guessed at.
 
 mod pattern;
+mod said;
 mod table;
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-use self::pattern::Captures;
+use self::{
+    pattern::Captures,
+    said::{Line, Said},
+};
 
 /// Longest input that is looked at, in bytes; the errors of a dump are at the end, so the end is kept.
 pub const MAX_INPUT: usize = 64 << 20;
+
+/// Code of the error that ended a dump, where none that is known did.
+pub const UNKNOWN: &str = "unknown";
 
 /// Which program refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -80,62 +87,71 @@ pub struct Explanation {
     pub line: usize,
     /// The line as it stands.
     pub matched: Vec<u8>,
+    /// The lines beside it that belong to it, as what a program that CRIU runs complained of.
+    pub context: Vec<Vec<u8>>,
 }
 
 /// Explains what a server, a runtime or CRIU said, in the order of its lines; each cause once.
 ///
-/// In a `dump.log` only errors and warnings count, and those of a dump that finished are left out unless they
-/// say something of the workload: CRIU probes the kernel for much that it then does without.
+/// In a `dump.log` errors and warnings count, and what other programs wrote to it; those of a dump that finished are
+/// left out unless they say something of the workload, since CRIU probes the kernel for much that it then does
+/// without. Where nothing known tells the cause, the error that ended the dump is quoted as [`UNKNOWN`].
 pub fn explain(input: &[u8]) -> Vec<Explanation> {
     let text = status_message(input);
-    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-    let is_log = lines.iter().any(|line| log_message(line).is_some());
-    let mut found: Vec<Explanation> = Vec::new();
-    let mut finished = false;
-    let mut wrappers = 0;
-    for (index, line) in lines.iter().enumerate() {
-        let message = match (is_log, log_message(line)) {
-            (true, Some(message)) if message.counts => message.text,
-            (true, _) => continue,
-            (false, _) => line,
+    let said = Said::read(&text);
+    let mut found: Vec<(Kind, Explanation)> = Vec::new();
+    for (index, line) in said.reasons() {
+        let Some((rule, captures)) = table::first_match(line).filter(|(rule, _)| rule.kind != Kind::Probe)
+        else {
+            continue;
         };
-        let Some((rule, captures)) = table::first_match(message) else { continue };
-        if rule.kind == Kind::Probe {
-            continue;
+        let explanation = rule.explain(&captures, line, said.context(index, false));
+        if !found.iter().any(|(_, other)| other.code == explanation.code && other.why == explanation.why) {
+            found.push((rule.kind, explanation));
         }
-        let explanation = rule.explain(&captures, index.saturating_add(1), line);
-        finished |= rule.kind == Kind::Success;
-        if found.iter().any(|other| other.code == explanation.code && other.why == explanation.why) {
-            continue;
-        }
-        wrappers += usize::from(rule.kind == Kind::Wrapper);
-        found.push(explanation);
     }
     // A sentence that only wraps another adds nothing to it.
-    if found.len() > wrappers {
-        found.retain(|explanation| !table::is_wrapper(explanation.code));
-    }
-    if finished {
-        found.retain(|explanation| explanation.finding || explanation.code == table::FINISHED);
+    let all_wrap = found.iter().all(|(kind, _)| *kind == Kind::Wrapper);
+    let finished = found.iter().any(|(kind, _)| *kind == Kind::Success);
+    found.retain(|(kind, _)| match kind {
+        Kind::Wrapper => all_wrap,
+        Kind::Finding | Kind::Success => true,
+        _ => !finished,
+    });
+    let mut found: Vec<Explanation> = found.into_iter().map(|(_, explanation)| explanation).collect();
+    if all_wrap && let Some(cause) = said.cause() {
+        add_cause(&said, cause, &mut found);
     }
     found
+}
+
+/// Puts the error that ended a dump in the place of what only says that it failed.
+fn add_cause(said: &Said<'_>, cause: usize, found: &mut Vec<Explanation>) {
+    let Some(line) = said.get(cause) else { return };
+    let is_it = |known: &Explanation| known.line == line.number;
+    found.retain(|known| known.stage != Stage::Criu || is_it(known));
+    if found.iter().any(is_it) {
+        return;
+    }
+    let why = "CRIU stopped with this error, which is not known here.".to_owned();
+    let unknown = Explanation {
+        code: UNKNOWN,
+        stage: Stage::Criu,
+        why,
+        fix: None,
+        finding: false,
+        retry: false,
+        line: line.number,
+        matched: line.raw.to_vec(),
+        context: said.context(cause, true),
+    };
+    let at = found.iter().position(|known| known.line > line.number).unwrap_or(found.len());
+    found.insert(at, unknown);
 }
 
 /// Whether trying once more without any change may work: two checkpoints of one container got in each other's way.
 pub fn is_transient(input: &[u8]) -> bool {
     explain(input).iter().any(|explanation| explanation.retry)
-}
-
-/// The first error line of a log, but for those that CRIU can do without: what a person should look at.
-pub fn first_error(input: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let text = status_message(input);
-    let mut lines = text.split(|byte| *byte == b'\n').enumerate();
-    let is_probe = |text: &[u8]| table::first_match(text).is_some_and(|(rule, _)| rule.kind == Kind::Probe);
-    let is_error =
-        |line: &[u8]| log_message(line).is_some_and(|message| message.is_error && !is_probe(message.text));
-    lines
-        .find(|(_, line)| is_error(line))
-        .map(|(index, line)| (index.saturating_add(1), line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
 }
 
 /// The message of an API server's `Status` object or of libpod's error; any other text as it is.
@@ -147,33 +163,6 @@ fn status_message(input: &[u8]) -> Cow<'_, [u8]> {
         Some(message) => Cow::Owned(message.as_bytes().to_vec()),
         None => Cow::Borrowed(tail),
     }
-}
-
-/// A line of a CRIU log.
-struct LogMessage<'a> {
-    /// What stands behind the time.
-    text: &'a [u8],
-    /// Whether it is an error.
-    is_error: bool,
-    /// Whether it can be the reason of anything.
-    counts: bool,
-}
-
-/// Takes `(00.013957) Error (criu/tun.c:85): …` apart.
-fn log_message(line: &[u8]) -> Option<LogMessage<'_>> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let rest = line.strip_prefix(b"(")?;
-    let end = rest.iter().position(|byte| *byte == b')').filter(|end| *end <= 24)?;
-    let (time, rest) = rest.split_at_checked(end)?;
-    let is_time = time.contains(&b'.') && time.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    let rest = rest.strip_prefix(b")")?.trim_ascii_start();
-    // A restored process is named by its pid before the message.
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let text = rest.get(digits..).and_then(|rest| rest.strip_prefix(b":")).filter(|_| digits > 0);
-    let text = text.unwrap_or(rest).trim_ascii_start();
-    let is_error = text.starts_with(b"Error ");
-    let counts = is_error || text.starts_with(b"Warn ") || text.ends_with(b"finished successfully");
-    is_time.then_some(LogMessage { text, is_error, counts })
 }
 
 /// One thing that is known.
@@ -190,7 +179,7 @@ struct Rule {
 }
 
 impl Rule {
-    fn explain(&self, captures: &Captures<'_>, line: usize, matched: &[u8]) -> Explanation {
+    fn explain(&self, captures: &Captures<'_>, line: &Line<'_>, context: Vec<Vec<u8>>) -> Explanation {
         Explanation {
             code: self.code,
             stage: self.stage,
@@ -198,8 +187,9 @@ impl Rule {
             fix: (!self.fix.is_empty()).then(|| captures.fill(self.fix)),
             finding: self.kind == Kind::Finding,
             retry: self.kind == Kind::Retry,
-            line,
-            matched: matched.strip_suffix(b"\r").unwrap_or(matched).to_vec(),
+            line: line.number,
+            matched: line.raw.to_vec(),
+            context,
         }
     }
 }

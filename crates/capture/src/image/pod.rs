@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
 use super::{Origin, restorable::mounts_of};
+use crate::plain::yaml_string;
 
 /// Longest name of a Kubernetes object.
 const MAX_NAME: usize = 63;
@@ -23,10 +22,10 @@ pub fn pod_manifest(origin: &Origin, image: &str) -> String {
          spec:\n  restartPolicy: Never\n  automountServiceAccountToken: false\n  enableServiceLinks: false\n  \
          nodeSelector:\n    kubernetes.io/arch: {}\n  containers:\n  - name: {}\n    image: {}\n    \
          imagePullPolicy: IfNotPresent\n",
-        quote(&name),
-        quote(&origin.architecture),
-        quote(&container),
-        quote(image),
+        yaml_string(&name),
+        yaml_string(&origin.architecture),
+        yaml_string(&container),
+        yaml_string(image),
     );
     let mounts: Vec<String> = mounts_of(origin)
         .into_iter()
@@ -38,7 +37,7 @@ pub fn pod_manifest(origin: &Origin, image: &str) -> String {
             "    # Empty in the place of what was mounted; CRI-O wants each declared.\n    volumeMounts:"
         );
         for (index, point) in mounts.iter().enumerate() {
-            let _ = writeln!(text, "    - name: mount-{index}\n      mountPath: {}", quote(point));
+            let _ = writeln!(text, "    - name: mount-{index}\n      mountPath: {}", yaml_string(point));
         }
         text.push_str("  volumes:\n");
         for index in 0..mounts.len() {
@@ -46,11 +45,6 @@ pub fn pod_manifest(origin: &Origin, image: &str) -> String {
         }
     }
     text
-}
-
-/// JSON strings are YAML strings.
-fn quote(text: &str) -> String {
-    Value::from(text).to_string()
 }
 
 /// What Kubernetes takes for a name: lower-case letters, digits and dashes.

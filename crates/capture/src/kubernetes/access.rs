@@ -1,7 +1,7 @@
 //! One way to speak HTTP to an API server or to a kubelet. kube's client does the connection, the TLS and the
 //! credentials of a kubeconfig; requests and answers stay plain, so that each can be recorded as it was.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io::Read as _, path::PathBuf, time::Duration};
 
 use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Limited};
@@ -21,6 +21,8 @@ const MAX_ANSWER: usize = 64 << 20;
 const MAX_REFUSAL: usize = 64 << 10;
 /// Longest answer that a manifest repeats.
 pub const MAX_RECORDED: usize = 4 << 10;
+/// Longest token that is read.
+const MAX_TOKEN: u64 = 1 << 20;
 /// Time for requests that take none.
 const SHORT: Duration = Duration::from_secs(30);
 
@@ -144,6 +146,7 @@ impl Access {
         config.read_timeout = None;
         config.write_timeout = None;
         config.connect_timeout = Some(Duration::from_secs(15));
+        trim_token(&mut config)?;
         let endpoint = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let namespace = config.default_namespace.clone();
         let client = Client::try_from(config).map_err(|error| Error::connection("the connection", &error))?;
@@ -251,6 +254,24 @@ impl Answer {
             body: format!("the answer is not what such a server gives: {error}").into_bytes(),
         })
     }
+}
+
+/// Takes the line end off a token in a file, as kubectl does. Such a file is read here, once for each checkpoint; any
+/// other is left to kube's client, which reads it again when it changes.
+fn trim_token(config: &mut Config) -> Result<(), Error> {
+    let Some(path) = config.auth_info.token_file.as_ref().map(PathBuf::from) else { return Ok(()) };
+    let file = std::fs::File::open(&path).map_err(|source| Error::file(&path, source))?;
+    let mut text = String::new();
+    file.take(MAX_TOKEN).read_to_string(&mut text).map_err(|source| Error::file(&path, source))?;
+    let token = text.trim_end_matches(['\n', '\r']);
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::Usage(format!("{} holds no bearer token", path.display())));
+    }
+    if token.len() < text.len() {
+        config.auth_info.token = Some(token.to_owned().into());
+        config.auth_info.token_file = None;
+    }
+    Ok(())
 }
 
 /// The beginning of a refusal, as far as it came.

@@ -1,7 +1,7 @@
 //! Bringing an archive home from a node: a short-lived pod that sees nothing but the checkpoint directory, a
 //! stream that is resumed where it broke, and a hash on both sides.
 
-use std::{path::Path, time::Duration};
+use std::{cell::Cell, path::Path, time::Duration};
 
 use http::Method;
 use k8s_openapi::api::core::v1::Pod;
@@ -32,6 +32,10 @@ const CREATE: Duration = Duration::from_secs(30);
 const START: Duration = Duration::from_secs(120);
 /// How long hashing on the node may take.
 const HASH: Duration = Duration::from_secs(3600);
+/// Where kubelets put archives, unless their root directory is another.
+pub const DIRECTORY: &str = "/var/lib/kubelet/checkpoints";
+/// The most that a copy may take, whatever was asked for: the pod must outlive it.
+pub const MAX_TIME: Duration = Duration::from_secs(5 * 3600);
 /// After this the node ends the pod by itself, should nobody else be able to.
 const POD_SECONDS: u64 = 6 * 3600;
 /// Longest output of a command other than the archive.
@@ -50,6 +54,12 @@ pub struct Options {
     pub keep: bool,
     /// Delete the archive on the node when the hashes agree.
     pub delete: bool,
+    /// Directory of the checkpoints on the node. Nothing outside of it is copied, whatever the kubelet answers.
+    pub directory: String,
+    /// Largest archive that is copied, in bytes.
+    pub max_bytes: u64,
+    /// How long the copy may take in all, hashing included; never more than [`MAX_TIME`].
+    pub time: Duration,
 }
 
 /// An archive that came home.
@@ -82,11 +92,12 @@ pub async fn fetch(
     }
     check_name(&options.namespace)?;
     check_name(node)?;
+    let file = name_in(node_path, &options.directory)?;
     let mut exchanges = Vec::new();
     let pods = format!("/api/v1/namespaces/{}/pods", options.namespace);
     // The name is chosen here, so that the pod can be removed even if no answer to its creation came.
     let name = format!("ckptfx-fetch-{}", unique());
-    let manifest = pod(&name, node, node_path, options)?;
+    let manifest = pod(&name, node, options);
     let created = access.send(Method::POST, &pods, Some(manifest.to_string().into_bytes()), CREATE).await;
     if let Ok(answer) = &created {
         exchanges.push(Exchange { body: None, ..answer.exchange.clone() });
@@ -96,13 +107,16 @@ pub async fn fetch(
         Ok(answer) if (400..500).contains(&answer.status) => return Err(answer.refused()),
         other => other.and_then(Answer::ok).map(drop),
     };
-    let copy = Copy { access, namespace: &options.namespace, pod: &name, node_path };
+    let progress = Cell::new((0, None));
+    let copy = Copy { access, namespace: &options.namespace, pod: &name, file, progress: &progress };
+    let time = options.time.min(MAX_TIME);
     let copied = match created {
         Err(error) => Err(error),
         Ok(()) => tokio::select! {
             biased;
             () = stop.requested() => Err(Error::Interrupted("the archive is still on the node".to_owned())),
             copied = copy.run(options, directory, stem) => copied,
+            () = tokio::time::sleep(time) => Err(too_long(time, progress.get())),
         },
     };
     // Whatever happened, the pod goes; twice, since nobody else would do it.
@@ -134,8 +148,7 @@ fn unique() -> String {
 }
 
 /// The pod: pinned to the node, without a token, without capabilities, with one directory of the node.
-fn pod(name: &str, node: &str, node_path: &str, options: &Options) -> Result<serde_json::Value, Error> {
-    let (directory, _) = split(node_path)?;
+fn pod(name: &str, node: &str, options: &Options) -> serde_json::Value {
     let writes = options.keep || options.delete;
     let security = if options.privileged {
         json!({"runAsUser": 0, "privileged": true})
@@ -147,7 +160,7 @@ fn pod(name: &str, node: &str, node_path: &str, options: &Options) -> Result<ser
             "capabilities": {"drop": ["ALL"]},
         })
     };
-    Ok(json!({
+    json!({
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
@@ -169,17 +182,44 @@ fn pod(name: &str, node: &str, node_path: &str, options: &Options) -> Result<ser
                 "securityContext": security,
                 "volumeMounts": [{"name": "checkpoints", "mountPath": "/checkpoints", "readOnly": !writes}],
             }],
-            "volumes": [{"name": "checkpoints", "hostPath": {"path": directory, "type": "Directory"}}],
+            "volumes": [{"name": "checkpoints", "hostPath": {"path": options.directory, "type": "Directory"}}],
         },
-    }))
+    })
 }
 
-/// Directory and name of a path on the node.
-fn split(node_path: &str) -> Result<(&str, &str), Error> {
+/// Name of an archive that lies right in the directory of the checkpoints. A node that somebody has taken over can
+/// answer any path, and would have its files copied, marked or deleted.
+///
+/// # Errors
+/// When the path leads anywhere else, or is not called what kubelets call archives.
+pub fn name_in<'p>(node_path: &'p str, directory: &str) -> Result<&'p str, Error> {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'+');
+    let below = directory.trim_end_matches('/');
     node_path
-        .rsplit_once('/')
-        .filter(|(directory, name)| !directory.is_empty() && !name.is_empty())
-        .ok_or_else(|| Error::Usage(format!("{node_path} is no path of an archive")))
+        .strip_prefix(below)
+        .filter(|_| below.starts_with('/') && !below.split('/').any(|part| part == ".."))
+        .and_then(|rest| rest.strip_prefix('/'))
+        .filter(|name| name.starts_with("checkpoint-") && name.ends_with(".tar") && name.bytes().all(is_plain))
+        .ok_or_else(|| {
+            Error::Usage(format!(
+                "the kubelet names {node_path}, which is no archive (checkpoint-….tar) right in {directory}: it was not \
+                 touched. If the kubelet has another root directory, name its checkpoints with --fetch-from; if not, the \
+                 node may be under somebody else's control"
+            ))
+        })
+}
+
+fn too_long(time: Duration, (arrived, size): (u64, Option<u64>)) -> Error {
+    let how_far = match size {
+        Some(size) => format!("{arrived} of {size} bytes had come"),
+        None => "nothing had come yet".to_owned(),
+    };
+    Error::Transfer(format!(
+        "the copy was given up after {} s ({how_far}): nothing of it is kept here, and the archive is still on the node; \
+         --fetch-timeout gives more time",
+        time.as_secs()
+    ))
 }
 
 /// One copy through a pod that exists.
@@ -187,7 +227,10 @@ struct Copy<'a> {
     access: &'a Access,
     namespace: &'a str,
     pod: &'a str,
-    node_path: &'a str,
+    /// Name of the archive in the directory.
+    file: &'a str,
+    /// How many bytes have come, and of how many once that is known.
+    progress: &'a Cell<(u64, Option<u64>)>,
 }
 
 impl Copy<'_> {
@@ -198,8 +241,8 @@ impl Copy<'_> {
         stem: &str,
     ) -> Result<(Kept, Fetch, Vec<String>), Error> {
         self.wait_until_it_runs().await?;
-        let (_, name) = split(self.node_path)?;
-        let file = format!("/checkpoints/{name}");
+        let file = format!("/checkpoints/{}", self.file);
+        let size = self.size(&file, options.max_bytes).await?;
         let mut notes = Vec::new();
         let mut kept_there = false;
         if options.keep {
@@ -210,7 +253,7 @@ impl Copy<'_> {
         }
         let node_sha256 = self.hash(&file).await?;
         let mut incoming = Incoming::new(directory)?;
-        let resumed = self.stream(&file, &mut incoming).await?;
+        let resumed = self.stream(&file, size, &mut incoming).await?;
         if incoming.sha256() != node_sha256 {
             return Err(Error::Transfer(format!(
                 "the archive changed on its way or on the node: its SHA-256 there is {node_sha256}, here {}; nothing \
@@ -288,13 +331,26 @@ impl Copy<'_> {
         }
     }
 
-    /// Streams the file; gives how often it was taken up again.
-    async fn stream(&self, file: &str, incoming: &mut Incoming) -> Result<u32, Error> {
-        let size = self.output(&["sh", "-c", "wc -c < \"$0\"", file], HASH).await?;
+    /// Size of the file, which must be one: no link, and nothing that never ends.
+    async fn size(&self, file: &str, limit: u64) -> Result<u64, Error> {
+        let script = "test -f \"$0\" && test ! -h \"$0\" || { echo 'it is no regular file' >&2; exit 1; }; wc -c < \"$0\"";
+        let size = self.output(&["sh", "-c", script, file], HASH).await?;
         let size: u64 = String::from_utf8_lossy(&size)
             .trim()
             .parse()
             .map_err(|_| Error::Transfer("the size of the archive on the node cannot be read".to_owned()))?;
+        if size > limit {
+            return Err(Error::Transfer(format!(
+                "the archive has {size} bytes, more than the {limit} that a copy may have: it is still on the node; \
+                 --fetch-max-size allows more"
+            )));
+        }
+        self.progress.set((0, Some(size)));
+        Ok(size)
+    }
+
+    /// Streams the file; gives how often it was taken up again.
+    async fn stream(&self, file: &str, size: u64, incoming: &mut Incoming) -> Result<u32, Error> {
         let mut resumed: u32 = 0;
         let mut failures = 0;
         while incoming.len() < size {
@@ -338,6 +394,7 @@ impl Copy<'_> {
             // A file that grows is not the one that was hashed; the hash will tell.
             let left = usize::try_from(size.saturating_sub(incoming.len())).unwrap_or(usize::MAX);
             incoming.add(buffer.get(..count.min(left)).unwrap_or_default())?;
+            self.progress.set((incoming.len(), Some(size)));
             if count >= left {
                 return Ok(());
             }
@@ -397,4 +454,35 @@ async fn all(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
         let _ = stream.take(MAX_OUTPUT).read_to_end(&mut bytes).await;
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_archives_right_in_the_directory_are_fetched() {
+        let good = "/var/lib/kubelet/checkpoints/checkpoint-a_b-c-2024-06-01T14:00:00+02:00.tar";
+        assert!(name_in(good, DIRECTORY).unwrap().ends_with("+02:00.tar"));
+        assert!(name_in("/data/k/checkpoint-a.tar", "/data/k/").is_ok());
+        for bad in [
+            "/etc/shadow",
+            "/var/lib/kubelet/checkpoints/x/checkpoint-a.tar",
+            "/var/lib/kubelet/checkpoints/../checkpoint-a.tar",
+            "/var/lib/kubelet/checkpoints//checkpoint-a.tar",
+            "/var/lib/kubelet/checkpoints/checkpoint-a/../../../../etc/x.tar",
+            "/var/lib/kubelet/checkpoints-other/checkpoint-a.tar",
+            "/var/lib/kubelet/checkpoints/.tar",
+            "/var/lib/kubelet/checkpoints/checkpoint-a.tar.keep",
+            "/var/lib/kubelet/checkpoints/checkpoint-a;reboot.tar",
+            "/var/lib/kubelet/pki/kubelet.key",
+            "/var/lib/kubelet/checkpoints/",
+            "",
+        ] {
+            assert!(name_in(bad, DIRECTORY).is_err(), "{bad}");
+        }
+        for directory in ["", "/", "etc", "/a/../b"] {
+            assert!(name_in(&format!("{directory}/checkpoint-a.tar"), directory).is_err(), "{directory}");
+        }
+    }
 }

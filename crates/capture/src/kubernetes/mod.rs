@@ -84,6 +84,13 @@ async fn capture(
         requested,
     );
     let mut archive = Archive { name: None, bytes: None, sha256: None, node_path: Some(node_path.clone()) };
+    if plan.fetch.is_none() && fetch::name_in(&node_path, fetch::DIRECTORY).is_err() {
+        notes.push(format!(
+            "the kubelet names {node_path}, which is no archive right in {}, where kubelets put them: it has another root \
+             directory, or the node is under somebody else's control",
+            fetch::DIRECTORY
+        ));
+    }
     let mut fetch = None;
     let mut path = None;
     let mut failure = None;

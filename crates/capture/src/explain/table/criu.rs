@@ -21,6 +21,7 @@ macro_rules! set {
         concat!(set!($option), $flag, ".")
     };
 }
+pub(super) use set;
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -219,7 +220,8 @@ pub const RULES: &[Rule] = &[
         kind: Fix,
         pattern: "Can't handle non-regular mapping on {where}",
         why: "A process maps a device, such as a GPU or DMA memory, that CRIU cannot dump without a plugin ({where}).",
-        fix: "Install CRIU's plugin for the device on the node (amdgpu or cuda), or capture without the process that uses it.",
+        fix: "Install CRIU's plugin for the device on the node, or capture without the process that uses it. For AMD it is \
+              amdgpu_plugin.so; for NVIDIA cuda_plugin.so, with driver 570 or later and cuda-checkpoint in CRIU's PATH.",
     },
     Rule {
         code: "file-outside",
@@ -268,8 +270,8 @@ pub const RULES: &[Rule] = &[
         code: "no-firewall-program",
         stage: Criu,
         kind: Fix,
-        pattern: "execvp(\"iptables-restore\"",
-        why: "CRIU blocks the container's network while it dumps connections, and the node has no iptables-restore.",
+        pattern: "tables-restore\", ...) failed: {reason}",
+        why: "CRIU blocks the container's network while it dumps connections, and could not run iptables-restore: {reason}.",
         fix: "Install iptables on the node, or put the line \"network-lock nftables\" into /etc/criu/runc.conf.",
     },
     Rule {
@@ -297,8 +299,17 @@ pub const RULES: &[Rule] = &[
         code: "dump-failed",
         stage: Criu,
         kind: Wrapper,
-        pattern: "Dumping FAILED",
-        why: "The dump failed; no line of this log says why in words that are known here.",
-        fix: "Look at the first line with Error before this one.",
+        pattern: "umping FAILED",
+        why: "The dump failed; no line of this log says why.",
+        fix: "Have CRIU write more: put the line \"log-level 4\" into /etc/criu/runc.conf on the node, and take the checkpoint \
+              again.",
+    },
+    Rule {
+        code: "restore-failed",
+        stage: Criu,
+        kind: Wrapper,
+        pattern: "Restoring FAILED",
+        why: "CRIU could not restore the processes; no line of this log says why.",
+        fix: "Have CRIU write more: put the line \"log-level 4\" into /etc/criu/runc.conf on the node, and restore again.",
     },
 ];
