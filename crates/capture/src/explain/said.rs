@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 use super::table;
 
-/// How many lines are kept: those of the end, where the errors of a dump are.
+/// How many lines are kept, and how many bytes of them: those of the end, where the errors of a dump are.
 const MAX_LINES: usize = 8 << 10;
+const MAX_BYTES: usize = 4 << 20;
 /// How much of a line is looked at and quoted, in bytes.
 const MAX_LINE: usize = 8 << 10;
 /// How many lines are quoted beside another.
@@ -60,7 +61,7 @@ impl<'a> Said<'a> {
     pub fn read(text: &'a [u8]) -> Self {
         let is_log = split(text).any(|line| Message::of(line).is_some());
         let mut lines: VecDeque<Line<'a>> = VecDeque::new();
-        let mut cleanup = None;
+        let (mut cleanup, mut bytes) = (None, 0_usize);
         for (index, raw) in split(text).enumerate() {
             let number = index.saturating_add(1);
             let (kind, time, text) = match Message::of(raw) {
@@ -75,10 +76,13 @@ impl<'a> Said<'a> {
                 None if is_foreign(raw) => (Kind::Foreign, None, raw),
                 None => continue,
             };
-            if lines.len() >= MAX_LINES {
-                lines.pop_front();
-            }
             lines.push_back(Line { number, raw, text, kind, time });
+            bytes = bytes.saturating_add(raw.len());
+            while (lines.len() > MAX_LINES || bytes > MAX_BYTES)
+                && let Some(dropped) = lines.pop_front()
+            {
+                bytes = bytes.saturating_sub(dropped.raw.len());
+            }
         }
         let lines = Vec::from(lines);
         let before = lines.iter().take_while(|line| cleanup.is_none_or(|first| line.number < first));

@@ -394,6 +394,19 @@ fn a_log_is_not_taken_for_an_answer() {
     }
 }
 
+/// A log is as long and as odd as its author likes: the end counts, and the work is bounded.
+#[test]
+fn a_hostile_log_takes_no_time() {
+    let line = format!("(00.1) Error (criu/x.c:1): {}\n", "Can't dump ghost file ".repeat(400));
+    let mut log = line.repeat(2_000);
+    log.push_str(
+        "(00.2) Error (criu/x.c:1): inet: Connected TCP socket, consider using --tcp-established option.\n",
+    );
+    let begun = std::time::Instant::now();
+    assert_eq!(found(&log), [("established-tcp", 2_001, vec![])]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn any_bytes_are_taken() {
     for input in
