@@ -463,6 +463,7 @@ pub const DETECTIONS: &[Detection] = &[
         LIKELY,
         integrity::contradicting,
     )
+    .attack(&[("T1070", "defense-evasion")])
     .caveat("a copy that was damaged leaves the same trace: compare the hash with that of the capture")
     .harmless(&["images that an earlier dump left in the same directory"]),
     detect("RESTORED", "Container was restored from a checkpoint", Info, SURE, conduct::restored)
