@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use prost_reflect::Kind;
+use prost_reflect::{Kind, MessageDescriptor};
 
-use super::schema::{self, Field};
+use super::schema::{self, Field, Schema};
 use crate::wire::{Fields, Value};
 
 /// Messages within messages are looked at as deep as prost decodes them.
@@ -14,84 +14,83 @@ const MAX_DEPTH: usize = 100;
 /// Required fields that are younger than their message, so that older images are whole without them: message, field.
 const YOUNGER: [(&str, &str); 1] = [("dump_stats_entry", "pages_lazy")];
 
-/// What a message must have, and which messages are in it.
+/// What a message must have, and which messages are in it. Names are looked up when something is missing: the shapes of
+/// all messages are made whenever the program starts.
 #[derive(Debug, Default)]
-pub(super) struct Shape {
-    name: String,
-    /// Number and name of each required field; of more than there are bits in a mask the first.
-    required: Vec<(u32, String)>,
+struct Shape {
+    /// Number of each required field; of more than there are bits in a mask the first.
+    required: Vec<u32>,
     /// Number of each field that is a message, and the place of its shape.
     nested: Vec<(u32, usize)>,
 }
 
-/// The shapes of all messages, by full name, and where in the list each is.
+/// The shapes of all messages, in the order of the schema.
 #[derive(Debug, Default)]
-pub(super) struct Shapes {
-    list: Vec<Shape>,
-    places: HashMap<String, usize>,
-}
+pub(super) struct Shapes(Vec<Shape>);
 
 impl Shapes {
-    /// Makes the shapes of messages that are known by their full names.
-    pub(super) fn of(messages: &HashMap<String, Vec<Field>>) -> Self {
-        let places: HashMap<String, usize> =
-            messages.keys().enumerate().map(|(place, name)| (name.clone(), place)).collect();
-        let shape = |(name, fields): (&String, &Vec<Field>)| {
-            let name = name.rsplit('.').next().unwrap_or_default().to_owned();
-            let is_due = |field: &&Field| {
-                field.required && !YOUNGER.contains(&(name.as_str(), field.descriptor.name()))
-            };
+    /// Makes the shapes of messages with their fields; `places` tells where in the list a full name is.
+    pub(super) fn of<'m>(
+        messages: impl Iterator<Item = (&'m MessageDescriptor, &'m [Field])>,
+        places: &HashMap<String, usize>,
+    ) -> Self {
+        let shape = |(message, fields): (&MessageDescriptor, &[Field])| {
+            let younger = YOUNGER.iter().find(|(name, _)| *name == message.name()).map(|(_, field)| *field);
+            let is_due = |field: &&Field| field.required && younger != Some(field.descriptor.name());
             let required = fields.iter().filter(is_due).take(u128::BITS as usize);
-            let required =
-                required.map(|field| (field.descriptor.number(), field.descriptor.name().to_owned()));
             let nested = fields.iter().filter_map(|field| match field.descriptor.kind() {
                 Kind::Message(inner) => Some((field.descriptor.number(), *places.get(inner.full_name())?)),
                 _ => None,
             });
-            Shape { required: required.collect(), nested: nested.collect(), name }
+            Shape {
+                required: required.map(|field| field.descriptor.number()).collect(),
+                nested: nested.collect(),
+            }
         };
-        Self { list: messages.iter().map(shape).collect(), places }
+        Self(messages.map(shape).collect())
     }
 
-    fn missing(&self, place: usize, body: &[u8], depth: usize) -> Option<String> {
-        let shape = self.list.get(place).filter(|_| depth <= MAX_DEPTH)?;
+    /// The place of the first message that lacks fields, and their numbers.
+    fn missing(&self, place: usize, body: &[u8], depth: usize) -> Option<(usize, Vec<u32>)> {
+        let shape = self.0.get(place).filter(|_| depth <= MAX_DEPTH)?;
         let mut seen = 0_u128;
         // What is malformed is not decoded either.
         for field in Fields::new(body).map_while(Result::ok) {
-            if let Some(bit) = shape.required.iter().position(|(number, _)| *number == field.number) {
+            if let Some(bit) = shape.required.iter().position(|number| *number == field.number) {
                 seen |= 1 << bit;
             }
-            let inner = shape.nested.iter().find(|(number, _)| *number == field.number);
-            if let (Some((_, inner)), Value::Bytes(bytes)) = (inner, field.value)
+            if let Value::Bytes(bytes) = field.value
+                && let Some((_, inner)) = shape.nested.iter().find(|(number, _)| *number == field.number)
                 && let Some(missing) = self.missing(*inner, bytes, depth + 1)
             {
                 return Some(missing);
             }
         }
         let absent = shape.required.iter().enumerate().filter(|(bit, _)| seen & (1 << bit) == 0);
-        let names: Vec<&str> = absent.map(|(_, (_, name))| name.as_str()).collect();
-        (!names.is_empty()).then(|| format!("{} of {}", names.join(", "), shape.name))
+        let numbers: Vec<u32> = absent.map(|(_, number)| *number).collect();
+        (!numbers.is_empty()).then_some((place, numbers))
     }
 }
 
 /// Looks for what is missing in messages of one type.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Presence {
-    shapes: Option<(&'static Shapes, usize)>,
-}
+pub(crate) struct Presence(Option<(&'static Schema, usize)>);
 
 impl Presence {
     /// For CRIU's name of a message.
     pub fn of(message: &str) -> Self {
-        let shapes = schema::schema().map(schema::Schema::shapes);
-        let place = shapes.and_then(|shapes| shapes.places.get(&format!("criu.{message}")));
-        Self { shapes: shapes.zip(place.copied()) }
+        let schema = schema::schema();
+        Self(schema.zip(schema.and_then(|schema| schema.place(message))))
     }
 
     /// The required fields that the first message in `body` lacks that lacks any, in words.
     pub fn missing(&self, body: &[u8]) -> Option<String> {
-        let (shapes, place) = self.shapes?;
-        shapes.missing(place, body, 0)
+        let (schema, place) = self.0?;
+        let (place, numbers) = schema.shapes().missing(place, body, 0)?;
+        let message = schema.at(place)?;
+        let name = |number| message.get_field(number).map(|field| field.name().to_owned());
+        let names: Vec<String> = numbers.into_iter().filter_map(name).collect();
+        Some(format!("{} of {}", names.join(", "), message.name()))
     }
 }
 

@@ -16,11 +16,13 @@ pub(super) struct Field {
     pub(super) required: bool,
 }
 
-/// Every message by its full name.
+/// Every message with its fields.
 #[derive(Debug)]
 pub(super) struct Schema {
     pool: DescriptorPool,
-    messages: HashMap<String, Vec<Field>>,
+    messages: Vec<(MessageDescriptor, Vec<Field>)>,
+    /// Where in the list each is, by its full name.
+    places: HashMap<String, usize>,
     shapes: Shapes,
 }
 
@@ -44,7 +46,19 @@ impl Schema {
 
     /// The fields of a message.
     pub(super) fn fields(&self, message: &MessageDescriptor) -> &[Field] {
-        self.messages.get(message.full_name()).map(Vec::as_slice).unwrap_or_default()
+        let place = self.places.get(message.full_name());
+        let found = place.and_then(|place| self.messages.get(*place));
+        found.map(|(_, fields)| fields.as_slice()).unwrap_or_default()
+    }
+
+    /// Where in the list of messages one is, by CRIU's name for it.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(&format!("criu.{name}")).copied()
+    }
+
+    /// The message at a place of the list.
+    pub(super) fn at(&self, place: usize) -> Option<&MessageDescriptor> {
+        self.messages.get(place).map(|(message, _)| message)
     }
 }
 
@@ -52,16 +66,18 @@ fn load() -> Option<Schema> {
     let pool = DescriptorPool::decode(proto::DESCRIPTORS).ok()?;
     let show = pool.get_extension_by_name("ckptfx.show")?;
     let required = pool.get_extension_by_name("ckptfx.required")?;
-    let messages = pool
+    let messages: Vec<(MessageDescriptor, Vec<Field>)> = pool
         .all_messages()
         .filter(|message| message.package_name() == "criu")
         .map(|message| {
             let fields = message.fields().map(|descriptor| field(descriptor, &show, &required)).collect();
-            (message.full_name().to_owned(), fields)
+            (message, fields)
         })
         .collect();
-    let shapes = Shapes::of(&messages);
-    Some(Schema { pool, messages, shapes })
+    let names = messages.iter().enumerate();
+    let places = names.map(|(place, (message, _))| (message.full_name().to_owned(), place)).collect();
+    let shapes = Shapes::of(messages.iter().map(|(message, fields)| (message, fields.as_slice())), &places);
+    Some(Schema { pool, messages, places, shapes })
 }
 
 fn field(descriptor: FieldDescriptor, show: &ExtensionDescriptor, required: &ExtensionDescriptor) -> Field {
