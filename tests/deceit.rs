@@ -497,3 +497,19 @@ fn every_byte_of_the_pages_images_is_accounted_for() {
         assert_eq!(counted, (bytes, 0), "{name}");
     }
 }
+
+#[test]
+fn findings_rest_on_memory_that_belongs_to_nothing_as_well() {
+    let mut members = with_entries("pagemap-14.img", |bodies| bodies.truncate(1));
+    let text = b"xmrig stratum+tcp://pool.example:3333 {\"method\":\"mining.subscribe\",\"algo\":\"randomx\"} donate-level";
+    let pages = members.find_mut("checkpoint/pages-9.img");
+    let mut bytes = pages.body.to_vec();
+    bytes[..text.len()].copy_from_slice(text);
+    pages.body = bytes.into();
+    let findings = on_bytes("triage -o json", members.to_tar()).json();
+    let of_image = |finding: &&serde_json::Value| {
+        finding["id"] != "IMAGES-CONTRADICT" && finding["subject"]["path"] == "checkpoint/pages-9.img"
+    };
+    let found = findings["findings"].as_array().expect("findings").iter().find(of_image);
+    assert!(found.is_some(), "{findings}");
+}

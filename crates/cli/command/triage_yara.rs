@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    Case, finding, nested,
+    Case, nested, search,
     yara::{self, Match},
 };
 use ckptfx_parser::Diagnostic;
@@ -50,7 +50,7 @@ impl Rules {
     pub fn run(&self, case: &mut Case<'_>, file_systems: &[nested::Source]) -> Result<Vec<Match>> {
         case.diagnostics.extend(self.notices.iter().cloned());
         let regions =
-            finding::searched(case, file_systems).context("cannot put scattered pieces together")?;
+            search::all_content(case, file_systems).context("cannot put scattered pieces together")?;
         let groups = yara::groups(&regions);
         let units: Vec<Unit<'_>> = groups.iter().map(|group| group.unit(case, &regions, None)).collect();
         let options = Options { most_places: MAX_PLACES, ..Options::default() };

@@ -1,5 +1,7 @@
 //! Whether the images of the checkpoint agree with one another.
 
+use std::collections::HashSet;
+
 use ckptfx_parser::{Diagnostic, Severity};
 
 use super::{Facts, Hit, Subject};
@@ -18,13 +20,9 @@ pub(super) fn contradictions(case: &Case<'_>) -> Vec<Diagnostic> {
     let cut = case.checkpoint.images.is_cut();
     let is_meant = |code: &str| CONTRADICTIONS.contains(&code) || !cut && LEFTOVERS.contains(&code);
     let losses = case.diagnostics.iter().filter(|one| one.severity == Severity::Loss && is_meant(one.code));
-    let mut found: Vec<Diagnostic> = Vec::new();
-    for loss in losses {
-        if !found.contains(loss) {
-            found.push(loss.clone());
-        }
-    }
-    found
+    // Each process may give cause for one.
+    let mut seen = HashSet::new();
+    losses.filter(|loss| seen.insert(*loss)).cloned().collect()
 }
 
 /// Images that contradict one another: somebody may have changed them after the dump.

@@ -96,42 +96,6 @@ pub struct MemorySignals {
     pub searched_bytes: u64,
 }
 
-/// What is searched: all but logs and the engine's own files.
-const SEARCHED: [Source; 12] = [
-    Source::Memory,
-    Source::SharedMemory,
-    Source::Memfd,
-    Source::GpuMemory,
-    Source::Pipe,
-    Source::SocketQueue,
-    Source::MessageQueue,
-    Source::Tty,
-    Source::GhostFile,
-    Source::Tmpfs,
-    Source::Rootfs,
-    Source::Volume,
-];
-
-/// The bytes that findings rest on.
-///
-/// # Errors
-/// When pieces cannot be put together in anonymous storage.
-pub fn searched<'a>(
-    case: &mut Case<'a>,
-    file_systems: &[nested::Source],
-) -> io::Result<Vec<SearchRegion<'a>>> {
-    let before = case.diagnostics.len();
-    let regions = search::regions_with(case, &SEARCHED, file_systems);
-    // Queues and deleted files are read for their facts as well: what is wrong with them is said once.
-    let said = case.diagnostics.split_off(before);
-    for diagnostic in said {
-        if !case.diagnostics.contains(&diagnostic) {
-            case.diagnostics.push(diagnostic);
-        }
-    }
-    regions
-}
-
 /// The rules for secrets with the strings beside them, compiled once however many archives are looked at.
 static RULES: LazyLock<Result<Rules, String>> = LazyLock::new(|| {
     let strings: Vec<String> = STRINGS.iter().map(|(_, text)| any_case(text)).collect();
@@ -140,7 +104,7 @@ static RULES: LazyLock<Result<Rules, String>> = LazyLock::new(|| {
 
 /// Searches captured memory, queues and files for strings and secrets, in one pass.
 pub(super) fn search(case: &mut Case<'_>, file_systems: &[nested::Source]) -> io::Result<MemorySignals> {
-    let found = searched(case, file_systems)?;
+    let found = search::all_content(case, file_systems)?;
     let regions: Vec<Region<'_>> = found.iter().map(|it| Region::new(it.base(), it.bytes())).collect();
     let rules = RULES.as_ref().map_err(|error| io::Error::other(error.clone()))?;
     let mut strings = Strings::default();

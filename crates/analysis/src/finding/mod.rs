@@ -38,7 +38,7 @@ pub use self::{
     attack::{AttackVersion, Technique},
     coverage::{NotExamined, not_examined},
     facts::{DroppedFile, Facts},
-    memory::{MemorySignals, StringHit, searched},
+    memory::{MemorySignals, StringHit},
     rank::{rank, stories},
     suppress::{Ignore, Suppressed, suppress},
     table::{DETECTIONS, Detection, detection},

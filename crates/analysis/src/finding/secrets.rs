@@ -114,7 +114,10 @@ fn is_queue(place: &SecretPlace) -> bool {
 }
 
 fn is_memory(place: &SecretPlace) -> bool {
-    matches!(place.source, Source::Memory | Source::SharedMemory | Source::Memfd)
+    matches!(
+        place.source,
+        Source::Memory | Source::SharedMemory | Source::Memfd | Source::Unclaimed | Source::GpuMemory
+    )
 }
 
 fn flag(secret: &Secret, key: &str) -> bool {

@@ -4,10 +4,13 @@ mod content;
 mod coverage;
 mod source;
 
-use std::{borrow::Cow, io, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, io, sync::Arc};
 
 use bytes::Bytes;
-use ckptfx_parser::memory::{ObjectKind, Pages, Region, Vma, VmaKind, captured_regions};
+use ckptfx_parser::{
+    Diagnostic,
+    memory::{ObjectKind, Pages, Region, Vma, VmaKind, captured_regions},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -210,6 +213,23 @@ pub fn regions_with<'a>(
     }
     regions.sort_by_key(|region| region.source);
     Ok(regions)
+}
+
+/// All content, for those who read the facts about it as well: what is wrong with it is said once.
+///
+/// # Errors
+/// As [`regions`].
+pub fn all_content<'a>(
+    case: &mut Case<'a>,
+    file_systems: &[nested::Source],
+) -> io::Result<Vec<SearchRegion<'a>>> {
+    let before = case.diagnostics.len();
+    let regions = regions_with(case, &Source::CONTENT, file_systems);
+    let said = case.diagnostics.split_off(before);
+    let known: HashSet<&Diagnostic> = case.diagnostics.iter().collect();
+    let new: Vec<Diagnostic> = said.into_iter().filter(|diagnostic| !known.contains(diagnostic)).collect();
+    case.diagnostics.extend(new);
+    regions
 }
 
 /// Whether a search finds all there is although bytes were left out that were searched while they were decompressed:

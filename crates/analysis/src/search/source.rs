@@ -61,6 +61,22 @@ impl Source {
         Self::Log,
         Self::Metadata,
     ];
+    /// All but logs and metadata: what a container held, and what findings and dated facts are looked for in.
+    pub const CONTENT: [Self; 13] = [
+        Self::Memory,
+        Self::SharedMemory,
+        Self::Memfd,
+        Self::Unclaimed,
+        Self::GpuMemory,
+        Self::Pipe,
+        Self::SocketQueue,
+        Self::MessageQueue,
+        Self::Tty,
+        Self::GhostFile,
+        Self::Tmpfs,
+        Self::Rootfs,
+        Self::Volume,
+    ];
     /// What processes can address.
     pub const MAPPED: [Self; 3] = [Self::Memory, Self::SharedMemory, Self::Memfd];
 
@@ -94,5 +110,17 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_all_but_logs_and_metadata() {
+        let others: Vec<Source> =
+            Source::ALL.into_iter().filter(|source| !Source::CONTENT.contains(source)).collect();
+        assert_eq!(others, [Source::Log, Source::Metadata]);
     }
 }

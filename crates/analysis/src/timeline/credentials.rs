@@ -13,21 +13,6 @@ use crate::{
     secret::{Confidence, Filter, Hunt, Rules, Secret, SecretPlace, tell},
 };
 
-/// What is searched.
-const SEARCHED: [Source; 12] = [
-    Source::Memory,
-    Source::SharedMemory,
-    Source::Memfd,
-    Source::GpuMemory,
-    Source::Pipe,
-    Source::SocketQueue,
-    Source::MessageQueue,
-    Source::Tty,
-    Source::GhostFile,
-    Source::Tmpfs,
-    Source::Rootfs,
-    Source::Volume,
-];
 /// Most certificates that are told; the lists of authorities that programs load have some hundreds.
 const MOST_CERTIFICATES: usize = 10_000;
 
@@ -39,16 +24,7 @@ static RULES: LazyLock<Result<Rules, String>> = LazyLock::new(|| {
 
 /// Times of tokens and certificates, of each once.
 pub(super) fn times(case: &mut Case<'_>, wish: &Wish<'_>, list: &mut Vec<Event>) -> io::Result<()> {
-    let before = case.diagnostics.len();
-    let found = search::regions_with(case, &SEARCHED, wish.sources);
-    // Deleted files are read for their times as well: what is wrong with them is said once.
-    let said = case.diagnostics.split_off(before);
-    for diagnostic in said {
-        if !case.diagnostics.contains(&diagnostic) {
-            case.diagnostics.push(diagnostic);
-        }
-    }
-    let found = found?;
+    let found = search::all_content(case, wish.sources)?;
     let regions: Vec<Region<'_>> = found.iter().map(|it| Region::new(it.base(), it.bytes())).collect();
     let rules = RULES.as_ref().map_err(|error| io::Error::other(error.clone()))?;
     let hunt = Hunt { rules, least: Confidence::Low, show: false };
