@@ -7,9 +7,11 @@ use std::{collections::BTreeMap, fmt::Write as _, ops::Range, path::Path};
 
 use bytes::Bytes;
 use ckptfx_analysis::{
-    Case, file, mapping,
+    Case,
+    files::file,
+    memory::mapping,
+    process::thread,
     search::{self, Source},
-    thread,
 };
 use ckptfx_parser::{Diagnostic, Severity};
 use ckptfx_testkit::{Members, Rng, put_varint};

@@ -5,10 +5,17 @@ use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
 use bytes::Bytes;
 use ckptfx_analysis::{
-    Case, anomaly, cgroup, credential, elf_core, environment, file, finding, graph, history, ipc, limits,
-    log, mapping, mount, namespace, nested, network, queue, recover, rootfs, sbom,
+    Case,
+    container::{cgroup, ipc, log, mount, namespace, statistics, summary, uts},
+    files::{file, nested, rootfs, sbom},
+    finding, graph,
+    memory::{anomaly, elf_core, mapping},
+    network::{self, queue, socket},
+    process::{environment, history, limits, signal, thread, timer},
+    recover,
     search::{self, Coverage, Source},
-    signal, socket, statistics, summary, thread, timeline, timer, uts,
+    security::credential,
+    timeline,
 };
 use ckptfx_parser::{
     Diagnostic, Limits, Severity,

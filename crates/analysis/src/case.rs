@@ -10,8 +10,8 @@ use ckptfx_parser::{
 use std::collections::BTreeSet;
 
 use crate::{
-    absent,
-    ledger::Ledger,
+    container::absent,
+    memory::ledger::Ledger,
     process::{self, Process},
 };
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Text, finding::DETECTIONS, nested::contents_in, secret::Rules};
+use crate::{Text, files::nested::contents_in, finding::DETECTIONS, secret::Rules};
 
 /// Zeros of the holes of one sparse member that are hashed, in bytes.
 const MAX_ZEROS: u64 = 4 << 30;

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::{
+    files::sbom::{Component, ComponentKind},
     report::Head,
-    sbom::{Component, ComponentKind},
 };
 
 /// The document.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     Text,
-    dated::{self, Basis},
+    container::dated::{self, Basis},
 };
 
 /// Who made the report.

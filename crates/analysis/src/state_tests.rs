@@ -3,9 +3,15 @@
 use ckptfx_testkit::{Arch, Checkpoint, Criu, File, FileKind, Message, Mount, Process, State, Vma};
 
 use crate::{
-    Case, mapping, mount, namespace, queue, signal, socket,
+    Case,
+    container::{mount, namespace},
+    memory::mapping,
+    network::{queue, socket},
+    process::{
+        signal,
+        thread::{self, GuardedStack, Rseq, SignalStack},
+    },
     tests::with_case,
-    thread::{self, GuardedStack, Rseq, SignalStack},
 };
 
 #[test]

@@ -1,7 +1,7 @@
 //! `ckptfx cgroups`: control groups and what they are set to.
 
 use anyhow::Result;
-use ckptfx_analysis::cgroup::{self, Cgroup};
+use ckptfx_analysis::container::cgroup::{self, Cgroup};
 
 use super::{
     Outcome, ns,

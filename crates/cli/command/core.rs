@@ -9,8 +9,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Task,
-    elf_core::{self, Core, Piece},
-    mapping,
+    memory::{
+        elf_core::{self, Core, Piece},
+        mapping,
+    },
     report::Head,
 };
 

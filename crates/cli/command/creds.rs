@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::{
-    credential::{self, Credentials},
     process::{Capabilities, Ids},
+    security::credential::{self, Credentials},
 };
 
 use super::{

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use ckptfx_analysis::{
     Case, Task,
     compare::{self, Change, Difference, Input, Kind, StringWish, Wish},
-    nested::{Source, sources},
+    files::nested::{Source, sources},
     report::{ContainerHead, EvidenceHead, Head},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};

@@ -1,7 +1,7 @@
 //! `ckptfx env`: the environment of each process.
 
 use anyhow::Result;
-use ckptfx_analysis::environment::{self, Variable};
+use ckptfx_analysis::process::environment::{self, Variable};
 
 use super::{
     Outcome,

@@ -1,7 +1,7 @@
 //! `ckptfx files`: every open file.
 
 use anyhow::Result;
-use ckptfx_analysis::file::{self, Details, Lock, OpenFile, Role};
+use ckptfx_analysis::files::file::{self, Details, Lock, OpenFile, Role};
 
 use super::{
     Outcome,

@@ -1,7 +1,7 @@
 //! `ckptfx history`: commands that were typed.
 
 use anyhow::Result;
-use ckptfx_analysis::history::{self, TypedCommand};
+use ckptfx_analysis::process::history::{self, TypedCommand};
 
 use super::{
     Outcome,

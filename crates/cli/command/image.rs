@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use ckptfx_analysis::{Case, Text, dated, report::Head};
+use ckptfx_analysis::{Case, Text, container::dated, report::Head};
 use ckptfx_capture::image::{self, Entry, Form, Image, Kind, Origin, Verdict};
 #[cfg(feature = "capture")]
 use ckptfx_capture::{

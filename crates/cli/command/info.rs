@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::Result;
 use ckptfx_analysis::{
     Case,
-    summary::{Summary, summarise},
+    container::summary::{Summary, summarise},
 };
 use ckptfx_parser::container::Container;
 

@@ -1,7 +1,7 @@
 //! `ckptfx ipc`: System V objects.
 
 use anyhow::Result;
-use ckptfx_analysis::ipc::{self, Kind, Object};
+use ckptfx_analysis::container::ipc::{self, Kind, Object};
 
 use super::{
     Outcome, ns,

@@ -1,7 +1,7 @@
 //! `ckptfx limits`: resource limits.
 
 use anyhow::Result;
-use ckptfx_analysis::limits::{self, Limit};
+use ckptfx_analysis::process::limits::{self, Limit};
 
 use super::{
     Outcome,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::Result;
-use ckptfx_analysis::log::{self, LogLine, Source};
+use ckptfx_analysis::container::log::{self, LogLine, Source};
 
 use super::{Outcome, for_each_checkpoint};
 use crate::{

@@ -1,7 +1,7 @@
 //! `ckptfx maps`: the mappings of each process.
 
 use anyhow::Result;
-use ckptfx_analysis::{
+use ckptfx_analysis::memory::{
     anomaly::Anomaly,
     mapping::{self, Mapping},
 };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use anyhow::Result;
-use ckptfx_analysis::mount::{self, Mount};
+use ckptfx_analysis::container::mount::{self, Mount};
 
 use super::{
     Outcome, for_each_checkpoint,

@@ -1,7 +1,7 @@
 //! `ckptfx ns`: namespaces, and which are the host's.
 
 use anyhow::Result;
-use ckptfx_analysis::namespace::{self, IdRange, NamespaceFacts};
+use ckptfx_analysis::container::namespace::{self, IdRange, NamespaceFacts};
 
 use super::{
     Outcome,

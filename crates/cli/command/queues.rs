@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Text,
-    queue::{self, Direction, Queue},
+    network::queue::{self, Direction, Queue},
 };
 
 use super::{Outcome, finish_diagnostics, for_each_checkpoint, only_checkpoint, sockets::address, view};

@@ -9,9 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case,
-    contents::Contents,
-    file_use::User,
-    recover::{self, Found, Limits, Recoverable},
+    files::file_use::User,
+    recover::{self, Found, Limits, Recoverable, contents::Contents},
 };
 use ckptfx_parser::Diagnostic;
 use rustix::{

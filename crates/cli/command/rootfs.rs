@@ -9,8 +9,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case,
-    nested::{Origin, Source, sources},
-    rootfs::{self, Base, Change, ChangeKind, Wish},
+    files::{
+        nested::{Origin, Source, sources},
+        rootfs::{self, Base, Change, ChangeKind, Wish},
+    },
 };
 use ckptfx_parser::{
     Diagnostic,

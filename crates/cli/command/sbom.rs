@@ -3,9 +3,9 @@
 use anyhow::Result;
 use ckptfx_analysis::{
     Case, cyclonedx,
+    files::sbom::{self, Component},
     recover::Limits,
     report::Head,
-    sbom::{self, Component},
 };
 
 use super::{

@@ -8,10 +8,9 @@ use std::{
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     Case, Text,
-    contents::file_type,
+    files::nested::sources,
     finding::{self, AttackVersion, Facts, Finding, Severity, Subject},
-    nested::sources,
-    recover::{self, Limits, Purpose},
+    recover::{self, Limits, Purpose, contents::file_type},
     report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, Warning},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};

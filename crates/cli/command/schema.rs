@@ -4,9 +4,19 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    cgroup, compare, credential, custody, elf_core, environment, file, finding, graph, history, ioc, ipc,
-    limits, log, mapping, mount, namespace, network, process, queue, recover, report, rootfs, sbom, search,
-    secret, signal, socket, statistics, summary, thread, timeline, timer, uts, yara,
+    compare,
+    container::{cgroup, ipc, log, mount, namespace, statistics, summary, uts},
+    custody,
+    files::{file, rootfs, sbom},
+    finding, graph, ioc,
+    memory::{elf_core, mapping},
+    network::{self, queue, socket},
+    process::{self, environment, history, limits, signal, thread, timer},
+    recover, report,
+    search::{self, yara},
+    secret,
+    security::credential,
+    timeline,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case,
-    nested::OpenNested,
+    files::nested::OpenNested,
     report::DocumentHead,
     search,
     secret::{Confidence, Filter, Hunt, Rules, Secret, SecretPlace},

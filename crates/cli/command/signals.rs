@@ -1,7 +1,7 @@
 //! `ckptfx signals`: what processes do on signals, and which wait.
 
 use anyhow::Result;
-use ckptfx_analysis::signal::{self, Disposition, Pending, Signal};
+use ckptfx_analysis::process::signal::{self, Disposition, Pending, Signal};
 
 use super::{
     Outcome, threads,

@@ -1,7 +1,7 @@
 //! `ckptfx sockets`: what `ss` would have shown.
 
 use anyhow::Result;
-use ckptfx_analysis::socket::{self, Endpoint, Socket};
+use ckptfx_analysis::network::socket::{self, Endpoint, Socket};
 
 use super::{
     Outcome,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::Result;
-use ckptfx_analysis::statistics::{self, Measured};
+use ckptfx_analysis::container::statistics::{self, Measured};
 use serde_json::Value;
 
 use super::{Outcome, for_each_checkpoint};

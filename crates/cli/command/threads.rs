@@ -4,9 +4,11 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::{
-    location::Location,
-    process::State,
-    thread::{self, Outcome as CallOutcome, Syscall, ThreadFacts},
+    memory::location::Location,
+    process::{
+        State,
+        thread::{self, Outcome as CallOutcome, Syscall, ThreadFacts},
+    },
 };
 
 use super::{

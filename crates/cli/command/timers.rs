@@ -1,7 +1,7 @@
 //! `ckptfx timers`: interval and POSIX timers.
 
 use anyhow::Result;
-use ckptfx_analysis::timer::{self, Kind, Timer};
+use ckptfx_analysis::process::timer::{self, Kind, Timer};
 
 use super::{
     Outcome,

@@ -8,11 +8,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
+    files::nested::sources,
     finding::{
         self, AttackVersion, DETECTIONS, Detection, Facts, Finding, Ignore, NotExamined, Severity,
         Suppressed, Technique, detection, sigma::Rules,
     },
-    nested::sources,
 };
 use ckptfx_parser::Diagnostic;
 use clap::{Args, ValueEnum};

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    Case, nested, search,
-    yara::{self, Match},
+    Case,
+    files::nested,
+    search::{
+        self,
+        yara::{self, Match},
+    },
 };
 use ckptfx_parser::Diagnostic;
 use ckptfx_scan::yara::{Compiled, End, Options, RuleSet, Unit};

@@ -1,7 +1,7 @@
 //! `ckptfx uts`: host names.
 
 use anyhow::Result;
-use ckptfx_analysis::uts::{self, Uts};
+use ckptfx_analysis::container::uts::{self, Uts};
 
 use super::{
     Outcome,

@@ -11,8 +11,10 @@ use std::{
 use anyhow::{Result, bail};
 use ckptfx_analysis::{
     Case, Task,
-    search::{Coverage, SearchRegion, Source, Unscanned},
-    yara::{self, Count, Group, Keep, Match, StringMatch},
+    search::{
+        Coverage, SearchRegion, Source, Unscanned,
+        yara::{self, Count, Group, Keep, Match, StringMatch},
+    },
 };
 use ckptfx_parser::{Diagnostic, memory::Vma};
 use ckptfx_scan::yara::{Compiled, Content, End, MAX_PLACES, Options, RuleSet, Unit, UnitResult, Value};

@@ -1,7 +1,7 @@
 //! What the engine says of the container itself.
 
 use super::{Input, Item, Key, Side, Wish, item::Builder};
-use crate::{Text, summary};
+use crate::{Text, container::summary};
 
 pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) -> Vec<Item> {
     let container = &input.case.checkpoint.container;

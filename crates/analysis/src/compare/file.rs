@@ -3,7 +3,7 @@
 use super::{Input, Item, Key, Side, Wish, item::Builder};
 use crate::{
     Text,
-    file::{self, Details, Kind, OpenFile, Role},
+    files::file::{self, Details, Kind, OpenFile, Role},
 };
 
 pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) -> Vec<Item> {

@@ -3,7 +3,7 @@
 use ckptfx_parser::memory::{Vma, VmaKind};
 
 use super::{Input, Item, Key, Side, Wish, item::Builder};
-use crate::{Text, mapping, search};
+use crate::{Text, memory::mapping, search};
 
 pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) -> Vec<Item> {
     let mappings = mapping::mappings(input.case, &|task| side.wants_details(task));

@@ -21,7 +21,7 @@ use serde::Serialize;
 use self::item::{Facts, Item, Key};
 pub use self::memory::MemoryChange;
 use self::pair::{Pairs, Side, Which};
-use crate::{Case, Task, Text, nested::Source};
+use crate::{Case, Task, Text, files::nested::Source};
 
 /// What kind of thing differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

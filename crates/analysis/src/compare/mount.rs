@@ -1,7 +1,7 @@
 //! Mounts, by where they are mounted.
 
 use super::{Input, Item, Key, Side, Wish, item::Builder};
-use crate::mount;
+use crate::container::mount;
 
 pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) -> Vec<Item> {
     let same_container = side.pairs.same_container;

@@ -2,8 +2,9 @@
 
 use super::{Input, Item, Key, Side, Wish, item::Builder};
 use crate::{
-    Text, credential, environment,
-    process::{Ids, Process},
+    Text,
+    process::{Ids, Process, environment},
+    security::credential,
 };
 
 pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, _: &Wish) -> Vec<Item> {

@@ -3,7 +3,7 @@
 use super::{Input, Item, Key, Side, Wish, item::Builder};
 use crate::{
     Text,
-    rootfs::{self, ChangeKind},
+    files::rootfs::{self, ChangeKind},
 };
 
 pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, wish: &Wish) -> Vec<Item> {

@@ -3,8 +3,8 @@
 use super::{Input, Item, Key, Side, Wish, item::Builder};
 use crate::{
     Text,
-    descriptor::Holder,
-    socket::{self, Endpoint, Socket},
+    files::descriptor::Holder,
+    network::socket::{self, Endpoint, Socket},
 };
 
 pub(super) fn items(input: &mut Input<'_, '_>, side: &Side<'_>, wish: &Wish) -> Vec<Item> {

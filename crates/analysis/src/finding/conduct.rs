@@ -6,8 +6,10 @@ use ckptfx_parser::memory::VmaKind;
 use super::{Facts, Hit, Severity, facts::about};
 use crate::{
     Case, Task,
-    process::{Process, State},
-    signal::{self, Disposition},
+    process::{
+        Process, State,
+        signal::{self, Disposition},
+    },
 };
 
 /// `PF_FORKNOEXEC` of `task_struct.flags`: forked, and has run nothing else since.

@@ -8,7 +8,7 @@ use super::{
     known::{self, is_below},
 };
 use crate::{
-    file::Kind,
+    files::file::Kind,
     process::{Ids, Process},
 };
 

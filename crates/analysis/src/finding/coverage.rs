@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Facts;
-use crate::{Case, summary};
+use crate::{Case, container::summary};
 
 /// Something that was not looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

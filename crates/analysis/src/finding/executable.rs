@@ -9,7 +9,7 @@ use super::{
     known::{basename, is_below, is_hidden, is_runtime_memfd, is_system, is_temporary},
 };
 use crate::{
-    file::{OpenFile, Role},
+    files::file::{OpenFile, Role},
     process::Process,
 };
 
@@ -30,7 +30,7 @@ pub fn deleted(facts: &Facts<'_>) -> Vec<Hit> {
         .filter_map(|process| {
             let path = &process.exe.as_ref()?.0;
             let file = exe_of(facts, process);
-            let ghost = file.is_some_and(|file| file.content == crate::file::Content::Ghost);
+            let ghost = file.is_some_and(|file| file.content == crate::files::file::Content::Ghost);
             let mut hit =
                 Hit::new(about(process), format!("the program {} was deleted while it ran", show(path)))
                     .fact("executable", "files.img", path.as_slice())

@@ -6,18 +6,24 @@ use ckptfx_parser::{Diagnostic, container::Container, proto};
 
 use crate::{
     Case, Task, Text,
-    contents::Contents,
-    credential::{self, Credentials},
-    file::{self, OpenFile, Role},
+    container::mount::{self, Mount},
+    files::{
+        file::{self, OpenFile, Role},
+        nested::Source,
+        rootfs::{self, Change, ChangeKind, Wish},
+    },
     finding::{MemorySignals, Subject, conduct::Conduct, integrity, known, memory},
-    mapping::{self, Mapping},
-    mount::{self, Mount},
-    nested::Source,
-    process::{Process, State},
-    queue::{self, Queue},
-    rootfs::{self, Change, ChangeKind, Wish},
-    socket::{self, Socket},
-    thread::{self, ThreadFacts},
+    memory::mapping::{self, Mapping},
+    network::{
+        queue::{self, Queue},
+        socket::{self, Socket},
+    },
+    process::{
+        Process, State,
+        thread::{self, ThreadFacts},
+    },
+    recover::contents::Contents,
+    security::credential::{self, Credentials},
 };
 
 /// `AT_EXECFN`: where the kernel put the path that was given to execve.

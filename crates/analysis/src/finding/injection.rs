@@ -2,7 +2,10 @@
 //! mappings and threads.
 
 use super::{Facts, Hit, Severity, facts::about, known};
-use crate::{anomaly::Anomaly, mapping::Mapping, thread::ThreadFacts};
+use crate::{
+    memory::{anomaly::Anomaly, mapping::Mapping},
+    process::thread::ThreadFacts,
+};
 
 /// What a process that has a runtime mapped which makes code is excused with.
 const CODE_MAKER: &str = "makes code while it runs";

@@ -5,7 +5,7 @@ use super::{
     facts::{about, about_path},
     known::{basename, is_below},
 };
-use crate::{
+use crate::files::{
     file::{Content, Details, Kind, OpenFile},
     rootfs::ChangeKind,
 };

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    Case, Text, nested,
+    Case, Text,
+    files::nested,
     search::{self, SearchRegion, Source},
     secret::{Confidence, Filter, Hunt, Rules, Secret},
 };

@@ -44,7 +44,7 @@ pub use self::{
     table::{DETECTIONS, Detection, detection},
 };
 use crate::Text;
-pub use crate::anomaly::{Evidence, Severity};
+pub use crate::memory::anomaly::{Evidence, Severity};
 
 /// How sure it is that the fact means what the finding says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]

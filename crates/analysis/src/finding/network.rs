@@ -9,9 +9,9 @@ use super::{
     shell::socket_text,
 };
 use crate::{
-    file::{Details, Kind},
+    files::file::{Details, Kind},
+    network::socket::Socket,
     process::Process,
-    socket::Socket,
 };
 
 /// Programs that send and receive ICMP.

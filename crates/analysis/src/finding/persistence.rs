@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     Text,
-    contents::file_type,
-    rootfs::{Change, ChangeKind},
+    files::rootfs::{Change, ChangeKind},
+    recover::contents::file_type,
 };
 
 /// Bytes of a file that are judged.

@@ -2,9 +2,9 @@
 
 use super::{Confidence, Facts, Hit, Severity, Subject, facts::about, known};
 use crate::{
-    contents::file_type,
-    file::Role,
-    queue::{Direction, Kind, Queue},
+    files::file::Role,
+    network::queue::{Direction, Kind, Queue},
+    recover::contents::file_type,
 };
 
 /// Bytes of a queue that are shown as evidence.

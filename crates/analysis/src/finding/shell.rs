@@ -5,7 +5,7 @@ use super::{
     facts::about,
     known::{self, ShellUse, shell_use},
 };
-use crate::{file::Kind, process::Process, socket::Socket};
+use crate::{files::file::Kind, network::socket::Socket, process::Process};
 
 /// Programs that carry bytes between the network and standard input.
 const RELAYS: [&[u8]; 9] = [
@@ -25,7 +25,7 @@ fn is_inet(socket: &Socket) -> bool {
 }
 
 fn endpoint(socket: &Socket) -> String {
-    let end = |end: Option<&crate::socket::Endpoint>| {
+    let end = |end: Option<&crate::network::socket::Endpoint>| {
         end.map_or_else(
             || "*".to_owned(),
             |end| {
@@ -94,8 +94,8 @@ fn partners(facts: &Facts<'_>, process: &Process) -> Vec<u32> {
             let same_terminal = file.kind == Some(Kind::Tty)
                 && match (&file.details, &other.details) {
                     (
-                        Some(crate::file::Details::Tty { index: one, .. }),
-                        Some(crate::file::Details::Tty { index: two, side, .. }),
+                        Some(crate::files::file::Details::Tty { index: one, .. }),
+                        Some(crate::files::file::Details::Tty { index: two, side, .. }),
                     ) => one.is_some() && one == two && *side == Some("master"),
                     _ => false,
                 };

@@ -15,7 +15,7 @@ use super::*;
 mod conduct;
 mod secrets;
 
-use crate::{Case, nested::sources};
+use crate::{Case, files::nested::sources};
 
 /// Writes a container as Podman does, reads it, and gives what is found.
 fn triage(container: &Container) -> Vec<Finding> {

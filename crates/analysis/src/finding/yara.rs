@@ -5,8 +5,10 @@ use super::{
 };
 use crate::{
     Text,
-    search::Source,
-    yara::{Match, Value},
+    search::{
+        Source,
+        yara::{Match, Value},
+    },
 };
 
 /// Strings of a rule that are given as facts.
@@ -117,7 +119,7 @@ mod tests {
     use ckptfx_testkit::{Checkpoint, Process};
 
     use super::*;
-    use crate::{tests::with_case, yara::Meta};
+    use crate::{search::yara::Meta, tests::with_case};
 
     fn found(meta: &[(&str, Value)], pid: Option<u32>, path: Option<&str>) -> Match {
         let meta = meta.iter().map(|(name, value)| Meta { name: (*name).to_owned(), value: value.clone() });

@@ -8,11 +8,13 @@ use serde::Serialize;
 
 use crate::{
     Case, Task, Text,
-    descriptor::is_zombie,
-    file::{self, Details, OpenFile, Role},
-    mapping,
-    socket::{self, Endpoint, Socket},
-    trace::may_trace,
+    files::{
+        descriptor::is_zombie,
+        file::{self, Details, OpenFile, Role},
+    },
+    memory::mapping,
+    network::socket::{self, Endpoint, Socket},
+    security::trace::may_trace,
 };
 
 /// Most processes on both sides that are joined by an edge each; more are joined through a node of the object.

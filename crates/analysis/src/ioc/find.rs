@@ -10,12 +10,14 @@ use ckptfx_scan::{Encodings, Options, PatternError, PatternKind, Plan, Region, S
 use super::{FilePlace, Indicator, Kind, Matched, SocketPlace, Term, kind};
 use crate::{
     Case, Text,
-    nested::{self, OpenNested},
+    files::{
+        nested::{self, OpenNested},
+        rootfs::{self, Wish},
+    },
+    network::socket::{self, Endpoint, Socket},
     recover::{self, Limits},
-    rootfs::{self, Wish},
     search::{SearchRegion, Source},
     secret::{Filter, SecretPlace, tell},
-    socket::{self, Endpoint, Socket},
 };
 
 /// Most different indicators that are held.

@@ -7,7 +7,7 @@ use ckptfx_parser::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::clues::CriuVersion;
+use crate::container::clues::CriuVersion;
 
 /// Flags of the personality and their names.
 const PERSONALITY: [(u32, &str); 11] = [

@@ -15,12 +15,15 @@ use ckptfx_parser::{
 use super::{Content, Owner, SearchRegion, Source};
 use crate::{
     Case, Text,
-    contents::Contents,
-    file_use::{self, FileUse, User},
-    nested::{self, OpenNested, Origin},
-    queue::{self, Queue},
-    recover,
-    socket::Endpoint,
+    files::{
+        file_use::{self, FileUse, User},
+        nested::{self, OpenNested, Origin},
+    },
+    network::{
+        queue::{self, Queue},
+        socket::Endpoint,
+    },
+    recover::{self, contents::Contents},
 };
 
 /// Something with a name that holds bytes: a file, or a queue.

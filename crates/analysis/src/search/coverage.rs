@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{SearchRegion, Source};
-use crate::{Case, absent, process::State};
+use crate::{Case, container::absent, process::State};
 
 /// Why what an ended search did not come to was not searched.
 const STOPPED: &str = "stopped";

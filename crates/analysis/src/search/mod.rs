@@ -3,6 +3,7 @@
 mod content;
 mod coverage;
 mod source;
+pub mod yara;
 
 use std::{borrow::Cow, collections::HashSet, io, sync::Arc};
 
@@ -23,7 +24,7 @@ pub use self::{
 use crate::{
     Case, Text,
     case::Task,
-    nested::{self, OpenNested},
+    files::nested::{self, OpenNested},
 };
 
 /// A contiguous run of bytes that belongs to one process, one shared object, one queue or one file.

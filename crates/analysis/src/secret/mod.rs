@@ -1,6 +1,7 @@
 //! Secrets in everything that a checkpoint holds: found by rules, confirmed offline, told with their owner, and
 //! masked unless the user wants to see them.
 
+pub(crate) mod certificate;
 mod check;
 mod find;
 mod redact;
@@ -21,7 +22,7 @@ pub(crate) use self::{
 };
 use crate::{
     Case, Text,
-    dated::checkpointed,
+    container::dated::checkpointed,
     search::{RegionFacts, Source},
 };
 

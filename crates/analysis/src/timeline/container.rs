@@ -4,7 +4,10 @@ use ckptfx_parser::Diagnostic;
 use jiff::Timestamp;
 
 use super::{Event, Kind, Reliability};
-use crate::{Case, clues, dated, summary};
+use crate::{
+    Case,
+    container::{clues, dated, summary},
+};
 
 /// Creation, start, restore, checkpoint and boot.
 pub(super) fn engine(case: &Case<'_>, list: &mut Vec<Event>, diagnostics: &mut Vec<Diagnostic>) {

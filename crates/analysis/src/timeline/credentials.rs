@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::{Event, Kind, Reliability, Subject, Wish};
 use crate::{
-    Case, Task, Text, certificate,
+    Case, Task, Text,
     search::{self, Source},
-    secret::{Confidence, Filter, Hunt, Rules, Secret, SecretPlace, tell},
+    secret::{Confidence, Filter, Hunt, Rules, Secret, SecretPlace, certificate, tell},
 };
 
 /// Most certificates that are told; the lists of authorities that programs load have some hundreds.

@@ -3,8 +3,11 @@
 use super::{Event, Kind, Reliability, Subject, Wish};
 use crate::{
     Case, Text,
-    file_use::{self, FileUse},
-    recover, rootfs,
+    files::{
+        file_use::{self, FileUse},
+        rootfs,
+    },
+    recover,
 };
 
 /// Files that the tars of the archive hold.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::{Event, Kind, Reliability};
-use crate::{Case, Text, log};
+use crate::{Case, Text, container::log};
 
 /// Lines that the container wrote and the engine dated.
 pub(super) fn container(case: &mut Case<'_>, list: &mut Vec<Event>) {

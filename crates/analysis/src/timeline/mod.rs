@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Case, Task, Text, nested::Source};
+use crate::{Case, Task, Text, files::nested::Source};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -327,7 +327,8 @@ pub fn events(case: &mut Case<'_>, wish: &Wish<'_>) -> std::io::Result<Vec<Event
 
 /// Says which events are later than the checkpoint: a clock that was changed, or a time that was made up.
 fn note_order(case: &mut Case<'_>, list: &[Event]) {
-    let Some(checkpointed) = crate::dated::checkpointed(case.checkpoint).map(|found| found.time) else {
+    let Some(checkpointed) = crate::container::dated::checkpointed(case.checkpoint).map(|found| found.time)
+    else {
         return;
     };
     // The engine's stamp is taken before the dump, which may last a while.
@@ -389,7 +390,7 @@ mod tests {
     fn tokens_and_certificates_are_dated_once_each() {
         // {"alg":"HS256"} and {"sub":"somebody","iat":1717243000,"exp":1717246600}
         let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSIsImlhdCI6MTcxNzI0MzAwMCwiZXhwIjoxNzE3MjQ2NjAwfQ.c2ln";
-        let text = format!("{token}\0{token}\0{0}\0{0}", crate::certificate::tests::PEM);
+        let text = format!("{token}\0{token}\0{0}\0{0}", crate::secret::certificate::tests::PEM);
         let heap = |pid| Vma::heap(0x5555_0000_0000, 0x1000).bytes(0, format!("{text}{pid}"));
         let process = |pid| Process::new(pid).memory(heap(pid));
         let dump = || Checkpoint::new().process(process(1).child(process(2)));

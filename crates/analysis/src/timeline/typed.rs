@@ -1,7 +1,7 @@
 //! Commands with their times.
 
 use super::{Event, Kind, Reliability, Subject};
-use crate::{Case, Task, Text, history};
+use crate::{Case, Task, Text, process::history};
 
 /// Commands that GNU history keeps in memory. What was typed and not read has no time.
 pub(super) fn commands(

@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Text,
     custody::{Custody, MemberHash, RuleSet},
+    files::nested::sources,
     finding::{self, Facts},
     graph::{self, Graph},
-    nested::sources,
     recover::{self, Recoverable},
     redact::Redactor,
     report::Head,

@@ -100,7 +100,7 @@ pub fn all(report: &Report<'_>) -> Vec<Section> {
 }
 
 /// What runtimes make in every container.
-fn is_usual(change: &ckptfx_analysis::rootfs::Change) -> bool {
+fn is_usual(change: &ckptfx_analysis::files::rootfs::Change) -> bool {
     change.flags.contains(&"runtime-default")
 }
 

@@ -5,7 +5,7 @@ mod timesketch;
 
 use anyhow::Result;
 use ckptfx_analysis::{
-    nested::sources,
+    files::nested::sources,
     timeline::{self, Event, Kind, Wish},
 };
 

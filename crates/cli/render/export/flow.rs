@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use base64::Engine as _;
-use ckptfx_analysis::socket::{Endpoint, Socket};
+use ckptfx_analysis::network::socket::{Endpoint, Socket};
 use sha1::{Digest as _, Sha1};
 
 use super::index::Index;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ckptfx_analysis::{finding::Facts, process::Process, socket::Socket};
+use ckptfx_analysis::{finding::Facts, network::socket::Socket, process::Process};
 
 /// Protocol, network namespace and port.
 type Port<'d> = (Option<&'d str>, Option<u32>, u32);

@@ -7,12 +7,14 @@ use std::io::Write;
 use anyhow::Result;
 use ckptfx_analysis::{
     Text,
-    file::{Kind, OpenFile},
+    files::{
+        file::{Kind, OpenFile},
+        rootfs::{Change, ChangeKind},
+    },
     finding::{Finding, Severity, Technique},
+    network::socket::{Endpoint, Socket},
     process::Process,
-    rootfs::{Change, ChangeKind},
     secret::{self, Secret},
-    socket::{Endpoint, Socket},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;

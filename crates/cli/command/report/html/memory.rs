@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use ckptfx_analysis::{
     finding::{Facts, Severity},
-    mapping::Mapping,
+    memory::mapping::Mapping,
 };
 use maud::{Markup, PreEscaped, html};
 

@@ -1,9 +1,11 @@
 //! Processes and files as states.
 
 use ckptfx_analysis::{
-    file::{Kind, OpenFile},
+    files::{
+        file::{Kind, OpenFile},
+        rootfs::{Change, ChangeKind},
+    },
     process::{Process, State},
-    rootfs::{Change, ChangeKind},
 };
 use serde_json::Value;
 

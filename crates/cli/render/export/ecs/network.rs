@@ -1,6 +1,6 @@
 //! Sockets as states.
 
-use ckptfx_analysis::socket::{Endpoint, Socket};
+use ckptfx_analysis::network::socket::{Endpoint, Socket};
 use serde_json::Value;
 
 use super::Writer;

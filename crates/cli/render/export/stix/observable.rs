@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use ckptfx_analysis::{
     Text,
-    file::{Kind, OpenFile},
+    files::{
+        file::{Kind, OpenFile},
+        rootfs::{Change, ChangeKind},
+    },
     finding::Finding,
+    network::socket::{Endpoint, Socket},
     process::Process,
-    rootfs::{Change, ChangeKind},
-    socket::{Endpoint, Socket},
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
