@@ -42,7 +42,7 @@ have() { command -v "$1" >/dev/null; }
 
 target=${CARGO_TARGET_DIR:-$repository/target}
 if [[ -z ${CKPTFX:-} || -z ${TESTKIT:-} ]]; then
-    cargo build --quiet --release --manifest-path "$repository/Cargo.toml" -p ckptfx -p ckptfx-testkit
+    cargo build --quiet --release --manifest-path "$repository/Cargo.toml" -p ckptfx-cli -p ckptfx-testkit
 fi
 ckptfx=${CKPTFX:-$target/release/ckptfx}
 testkit=${TESTKIT:-$target/release/ckptfx-testkit}

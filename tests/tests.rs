@@ -16,6 +16,7 @@ mod capture_fetch;
 #[cfg(feature = "capture")]
 mod capture_kubelet;
 mod chromium;
+mod circles;
 mod cli;
 mod compare;
 mod custody;

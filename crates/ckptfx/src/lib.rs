@@ -1,0 +1,1 @@
+//! Reads container checkpoints: processes, memory, files and findings.
