@@ -68,7 +68,7 @@ fn open_archive(path: &Path, common: &Common, bars: &Bars, sieve: Option<&Sieve<
     if common.verbose > 0 {
         eprintln!(
             "ckptfx: opened {} ({}, {} checkpoints) in {:.1?}",
-            crate::untrusted::show(evidence.name.as_bytes()),
+            ckptfx_report::untrusted::show(evidence.name.as_bytes()),
             evidence.format,
             evidence.checkpoints.len(),
             started.elapsed()

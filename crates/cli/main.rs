@@ -9,7 +9,6 @@ mod render;
 mod scanning;
 mod sealed;
 mod sysroot;
-mod untrusted;
 
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
@@ -34,7 +33,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // An error's text may hold names from the evidence.
-            eprintln!("ckptfx: {}", untrusted::show(format!("{error:#}").as_bytes()));
+            eprintln!("ckptfx: {}", ckptfx_report::untrusted::show(format!("{error:#}").as_bytes()));
             ExitCode::from(USAGE_OR_UNREADABLE)
         }
     }

@@ -9,17 +9,20 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
-use ckptfx_analysis::{
-    Text,
-    report::{Head, Status},
-};
+use ckptfx_analysis::Text;
 use ckptfx_capture::manifest::SUFFIX;
 use ckptfx_parser::{
     Diagnostic,
     evidence::{Look, look, survey},
 };
+use ckptfx_report::{Head, Status};
 
-use crate::{args::Common, evidence, evidence::Opened, progress::Bars, untrusted::show};
+use crate::{
+    args::Common,
+    evidence::{self, Opened},
+    progress::Bars,
+};
+use ckptfx_report::untrusted::show;
 
 /// Names in a message.
 const MOST_NAMES: usize = 10;

@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_capture::manifest::{Chain, Manifest, SCHEMA, SUFFIX};
 use ckptfx_parser::Diagnostic;
 
-use crate::{evidence, untrusted::show};
+use crate::evidence;
+use ckptfx_report::untrusted::show;
 
 /// Longest manifest that is read; each answer in one is cut at 4 KiB.
 const MAX_MANIFEST: u64 = 4 << 20;

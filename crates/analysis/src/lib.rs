@@ -18,8 +18,6 @@
 mod case;
 pub mod compare;
 pub mod container;
-pub mod custody;
-pub mod cyclonedx;
 pub mod files;
 pub mod finding;
 pub mod graph;
@@ -29,7 +27,6 @@ pub mod network;
 pub mod process;
 pub mod recover;
 pub mod redact;
-pub mod report;
 pub mod search;
 pub mod secret;
 pub mod security;

@@ -32,7 +32,6 @@ pub mod kubernetes;
 #[cfg(feature = "network")]
 pub mod local;
 pub mod manifest;
-pub mod plain;
 #[cfg(feature = "network")]
 pub mod podman;
 #[cfg(feature = "network")]

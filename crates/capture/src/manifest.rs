@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::plain;
+use ckptfx_parser::plain;
 
 /// What `schema` says.
 pub const SCHEMA: &str = "ckptfx.manifest.v1";

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use ckptfx_analysis::{Text, report::DocumentHead};
+use ckptfx_analysis::Text;
 use ckptfx_capture::{
     captured::Captured,
     error::Error,
@@ -23,6 +23,7 @@ use ckptfx_capture::{
     session::{self, Event, Preflight, Reach, Request, Schedule, Way},
     stop,
 };
+use ckptfx_report::DocumentHead;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -34,8 +35,8 @@ use super::{
 use crate::{
     args::{CaptureArgs, Common, Format},
     render::{Collection, Output, table},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 /// Time for a checkpoint on the node itself, where nobody else sets a limit.
 const LOCAL_TIMEOUT: u64 = 600;

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     args::{CgroupsArgs, Common},
     render::Collection,
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<Cgroup> = View {
     name: "cgroups",

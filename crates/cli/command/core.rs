@@ -13,8 +13,8 @@ use ckptfx_analysis::{
         elf_core::{self, Core, Piece},
         mapping,
     },
-    report::Head,
 };
+use ckptfx_report::Head;
 
 use super::{Outcome, finish_diagnostics, no_such_process, only_checkpoint};
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
     progress::Bars,
     render::{Collection, Output},
     sysroot::{self, Found, Wanted},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "segments",

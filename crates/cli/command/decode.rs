@@ -3,7 +3,6 @@
 use std::{fs::File, path::Path, sync::atomic::AtomicU64};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::report::{DocumentHead, Head};
 use ckptfx_parser::{
     Checkpoint, Diagnostic,
     archive::looks_like_tar,
@@ -12,6 +11,7 @@ use ckptfx_parser::{
     proto::{self, core_entry::March},
     source::{Compression, map_file},
 };
+use ckptfx_report::{DocumentHead, Head};
 use schemars::JsonSchema;
 use serde::Serialize;
 

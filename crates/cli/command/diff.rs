@@ -5,9 +5,9 @@ use ckptfx_analysis::{
     Case, Task,
     compare::{self, Change, Difference, Input, Kind, StringWish, Wish},
     files::nested::{Source, sources},
-    report::{ContainerHead, EvidenceHead, Head},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};
+use ckptfx_report::{ContainerHead, EvidenceHead, Head};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -24,8 +24,8 @@ use crate::{
     progress::Bars,
     render::{Collection, Output},
     sealed,
-    untrusted::{show, show_short},
 };
+use ckptfx_report::untrusted::{show, show_short};
 
 /// Longest value in a cell of the table, in characters.
 const MAX_VALUE: usize = 60;

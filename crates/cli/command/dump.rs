@@ -3,11 +3,12 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{Case, Task, Text, report::Head, search::kind_name};
+use ckptfx_analysis::{Case, Task, Text, search::kind_name};
 use ckptfx_parser::{
     Diagnostic,
     memory::{AddressSpace, Captured, Content, PageRun, Run, Unavailable, VmaKind},
 };
+use ckptfx_report::Head;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -7,8 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use ckptfx_analysis::{Text, report::DocumentHead};
+use ckptfx_analysis::Text;
 use ckptfx_capture::explain::{self, Explanation, MAX_INPUT};
+use ckptfx_report::DocumentHead;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,8 +17,8 @@ use super::Outcome;
 use crate::{
     args::{Common, ExplainArgs},
     render::{Collection, Output},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "explanations",

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     args::{Common, FilesArgs},
     render::Collection,
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<OpenFile> = View {
     name: "files",

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     args::{Common, Format, GraphArgs},
     render::{Collection, Output},
-    untrusted::show_short,
 };
+use ckptfx_report::untrusted::show_short;
 
 /// Longest part of a label in a picture, in characters.
 const MAX_LABEL: usize = 60;

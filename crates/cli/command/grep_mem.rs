@@ -28,8 +28,8 @@ use crate::{
     progress::Bars,
     render::{Collection, Output},
     scanning::Scanner,
-    untrusted::{show, show_short},
 };
+use ckptfx_report::untrusted::{show, show_short};
 
 const MATCHES: Collection = Collection {
     name: "matches",

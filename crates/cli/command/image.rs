@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use ckptfx_analysis::{Case, Text, container::dated, report::Head};
+use ckptfx_analysis::{Case, Text, container::dated};
 use ckptfx_capture::image::{self, Entry, Form, Image, Kind, Origin, Verdict};
 #[cfg(feature = "capture")]
 use ckptfx_capture::{
@@ -16,6 +16,7 @@ use ckptfx_capture::{
     stop,
 };
 use ckptfx_parser::{Checkpoint, Diagnostic, Parent, archive::MemberKind, proto::core_entry::March};
+use ckptfx_report::Head;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,8 +28,8 @@ use crate::{
     named::open_one,
     progress::Bars,
     render::{Collection, Output, table},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "images",

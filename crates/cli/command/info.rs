@@ -13,8 +13,8 @@ use super::{Outcome, for_each_checkpoint};
 use crate::{
     args::{Common, InfoArgs},
     render::{Collection, Output, table},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "info",

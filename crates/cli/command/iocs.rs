@@ -19,8 +19,8 @@ use crate::{
     args::Common,
     render::Collection,
     scanning::{ScanArgs, Scanner},
-    untrusted::{show, show_short},
 };
+use ckptfx_report::untrusted::{show, show_short};
 
 /// Longest value in the table.
 const TABLE_TEXT: usize = 96;

@@ -1,10 +1,8 @@
 //! `ckptfx list`: many checkpoints, one line each.
 
 use anyhow::Result;
-use ckptfx_analysis::{
-    Case,
-    report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status},
-};
+use ckptfx_analysis::Case;
+use ckptfx_report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,8 +12,8 @@ use crate::{
     named::Named,
     progress::Bars,
     render::{Collection, Output, table},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "checkpoints",

@@ -9,8 +9,8 @@ use super::{Outcome, for_each_checkpoint};
 use crate::{
     args::{Common, LogSource, LogsArgs},
     render::{Collection, Output},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "lines",

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     args::{Common, MapsArgs},
     render::{Collection, table},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "maps",

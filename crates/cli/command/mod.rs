@@ -57,11 +57,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{
-    Case, Task,
-    report::{Head, Warning},
-};
+use ckptfx_analysis::{Case, Task};
 use ckptfx_parser::{Checkpoint, Diagnostic, Reports, Severity};
+use ckptfx_report::{Head, Warning};
 
 use crate::{
     args::{Cli, Command, Common, ProcessFilter},
@@ -69,8 +67,8 @@ use crate::{
     named::{Candidate, Named},
     progress::Bars,
     render::{Collection, Output},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 /// How a command ended; the number is the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     args::{Common, MountsArgs},
     render::{Collection, Output, table},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "mounts",

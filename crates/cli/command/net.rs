@@ -11,8 +11,8 @@ use super::{Outcome, for_each_checkpoint};
 use crate::{
     args::{Common, NetArgs},
     render::{Collection, Output, to_value},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "interfaces",

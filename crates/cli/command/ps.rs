@@ -15,8 +15,8 @@ use crate::{
         Collection, Output, table,
         tree::{self, Line},
     },
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "processes",

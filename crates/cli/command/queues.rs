@@ -14,8 +14,8 @@ use crate::{
     named::open_one,
     progress::Bars,
     render::{Collection, Output},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 /// Bytes in a line of the hexdump.
 const LINE: usize = 16;

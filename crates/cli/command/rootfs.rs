@@ -31,8 +31,8 @@ use crate::{
     named::open_one,
     progress::Bars,
     render::{Collection, Output},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<Change> = View {
     name: "rootfs",

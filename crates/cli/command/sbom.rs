@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use ckptfx_analysis::{
-    Case, cyclonedx,
+    Case,
     files::sbom::{self, Component},
     recover::Limits,
-    report::Head,
 };
+use ckptfx_export::cyclonedx;
+use ckptfx_report::Head;
 
 use super::{
     Outcome, finish_diagnostics, only_checkpoint,

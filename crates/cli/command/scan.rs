@@ -11,9 +11,9 @@ use ckptfx_analysis::{
     files::nested::sources,
     finding::{self, AttackVersion, Facts, Finding, Severity, Subject},
     recover::{self, Limits, Purpose, contents::file_type},
-    report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, Warning},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};
+use ckptfx_report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, Warning};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,8 +29,8 @@ use crate::{
     named::{Candidate, Named, NotRead},
     progress::Bars,
     render::{Collection, Output},
-    untrusted::{show, show_short},
 };
+use ckptfx_report::untrusted::{show, show_short};
 
 /// Zeros of holes that are hashed in one checkpoint, in bytes.
 const ZEROS: u64 = 1 << 30;

@@ -6,18 +6,18 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     compare,
     container::{cgroup, ipc, log, mount, namespace, statistics, summary, uts},
-    custody,
     files::{file, rootfs, sbom},
     finding, graph, ioc,
     memory::{elf_core, mapping},
     network::{self, queue, socket},
     process::{self, environment, history, limits, signal, thread, timer},
-    recover, report,
+    recover,
     search::{self, yara},
     secret,
     security::credential,
     timeline,
 };
+use ckptfx_report::{self, custody};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -167,11 +167,11 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
     let mut required = vec!["schema", "tool"];
     let mut properties = Map::new();
     properties.insert("schema".to_owned(), json!({"const": title}));
-    properties.insert("tool".to_owned(), reference::<report::Tool>(&mut generator));
+    properties.insert("tool".to_owned(), reference::<ckptfx_report::Tool>(&mut generator));
     // An image by itself is of no checkpoint, and a failure made none.
     if !NO_CHECKPOINT.contains(&command) {
-        properties.insert("evidence".to_owned(), reference::<report::EvidenceHead>(&mut generator));
-        properties.insert("container".to_owned(), reference::<report::ContainerHead>(&mut generator));
+        properties.insert("evidence".to_owned(), reference::<ckptfx_report::EvidenceHead>(&mut generator));
+        properties.insert("container".to_owned(), reference::<ckptfx_report::ContainerHead>(&mut generator));
         if command != "decode" {
             required.extend(["evidence", "container"]);
         }
@@ -219,7 +219,7 @@ fn document(command: &str, lists: &[(&str, &str, Record)]) -> Value {
         properties.insert("coverage".to_owned(), reference::<search::Coverage>(&mut generator));
         required.push("coverage");
     }
-    let warning = reference::<report::Warning>(&mut generator);
+    let warning = reference::<ckptfx_report::Warning>(&mut generator);
     properties.insert("warnings".to_owned(), json!({"type": "array", "items": warning}));
     required.push("warnings");
     let mut schema = json!({

@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case,
     files::nested::OpenNested,
-    report::DocumentHead,
     search,
     secret::{Confidence, Filter, Hunt, Rules, Secret, SecretPlace},
 };
 use ckptfx_parser::Diagnostic;
+use ckptfx_report::DocumentHead;
 use ckptfx_scan::{Options, Outcome as ScanOutcome, Region};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use serde::Serialize;
@@ -23,8 +23,8 @@ use crate::{
     args::Common,
     render::{Collection, Output},
     scanning::{ScanArgs, Scanner},
-    untrusted::{show, show_short},
 };
+use ckptfx_report::untrusted::{show, show_short};
 
 /// Longest masked text in the table.
 const TABLE_TEXT: usize = 100;

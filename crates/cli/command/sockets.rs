@@ -10,8 +10,8 @@ use super::{
 use crate::{
     args::{Common, SocketsArgs},
     render::Collection,
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<Socket> = View {
     name: "sockets",

@@ -23,8 +23,8 @@ use crate::{
     progress::Bars,
     render::{Collection, Output},
     scanning::{Scanner, Selection},
-    untrusted::{show, show_into},
 };
+use ckptfx_report::untrusted::{show, show_into};
 
 const STRINGS: Collection = Collection {
     name: "strings",

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     args::{Common, ThreadsArgs},
     render::Collection,
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<ThreadFacts> = View {
     name: "threads",

@@ -21,8 +21,8 @@ use super::{Outcome, for_each_checkpoint, rootfs::open_member, triage_yara, warn
 use crate::{
     args::{Common, Format, ProcessFilter},
     render::{Collection, Dossier, Output, table},
-    untrusted::{show, show_short},
 };
+use ckptfx_report::untrusted::{show, show_short};
 
 pub const HELP: &str = "Each finding names the facts that prove it, harmless causes that are known, and the command that \
 shows more. Known harmless causes (code that runtimes make, upgrades, rotation of logs, allocators that are preloaded, \

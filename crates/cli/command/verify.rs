@@ -3,12 +3,12 @@
 use std::{fs, io::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{
-    custody::{Difference, Recorded, compare},
-    report::DocumentHead,
-};
 use ckptfx_capture::manifest::Manifest;
 use ckptfx_parser::Checkpoint;
+use ckptfx_report::{
+    DocumentHead,
+    custody::{Difference, Recorded, compare},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,8 +20,8 @@ use crate::{
     progress::Bars,
     render::{Collection, Output, table},
     sealed::{Before, Sealed},
-    untrusted::show,
 };
+use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection =
     Collection { name: "differences", columns: &["what", "name", "problem", "expected", "actual"] };

@@ -103,5 +103,5 @@ pub fn number<T: ToString>(value: Option<T>) -> String {
 
 /// Text from the evidence or `-`.
 pub fn text(value: Option<&ckptfx_analysis::Text>) -> String {
-    value.map_or_else(|| "-".to_owned(), |text| crate::untrusted::show(&text.0))
+    value.map_or_else(|| "-".to_owned(), |text| ckptfx_report::untrusted::show(&text.0))
 }

@@ -26,8 +26,8 @@ use crate::{
     progress::Bars,
     render::{Collection, Output, table::Plain},
     scanning::{ScanArgs, Scanner},
-    untrusted::{show, show_short},
 };
+use ckptfx_report::untrusted::{show, show_short};
 
 const MATCHES: Collection = Collection {
     name: "matches",

@@ -5,7 +5,7 @@ use std::{borrow::Cow, io::Write};
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::untrusted::csv_cell;
+use ckptfx_report::untrusted::csv_cell;
 
 /// What stands before the columns of each command, so that a row stands alone: path in the head, and name.
 const WHENCE: [(&str, &str); 5] = [

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use ckptfx_analysis::{report::Warning, unfold};
+use ckptfx_analysis::unfold;
+use ckptfx_report::Warning;
 use serde::Serialize;
 use serde_json::{Value, ser::Formatter};
 
-use crate::untrusted::needs_json_escape;
+use ckptfx_report::untrusted::needs_json_escape;
 
 /// Writes compact or indented JSON in which characters that could act on a terminal are escaped.
 struct Safe<F>(F);

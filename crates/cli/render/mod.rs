@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use ckptfx_analysis::report::{Head, Warning};
+use ckptfx_report::{Head, Warning};
 use serde::Serialize;
 
 pub use self::{
@@ -114,14 +114,14 @@ impl Output {
 
     /// Begins the result about one checkpoint.
     pub fn begin(&mut self, head: &Head) -> Result<()> {
-        self.title = Some(crate::untrusted::show(&head.evidence.label().0));
+        self.title = Some(ckptfx_report::untrusted::show(&head.evidence.label().0));
         self.about = Some(head.clone());
         self.begin_document(head)
     }
 
     /// Begins a document about more than one checkpoint, with what stands above its table.
     pub fn begin_titled(&mut self, head: &impl Serialize, title: &str) -> Result<()> {
-        self.title = Some(crate::untrusted::show(title.as_bytes()));
+        self.title = Some(ckptfx_report::untrusted::show(title.as_bytes()));
         self.begin_document(head)
     }
 

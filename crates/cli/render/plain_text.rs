@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::untrusted::is_plain;
+use ckptfx_report::untrusted::is_plain;
 
 /// Up to so many bytes nothing is shown before all of it is known to be plain text.
 const MAX_HELD: usize = 1 << 20;

@@ -26,6 +26,7 @@ pub mod image;
 pub mod limits;
 pub mod memory;
 pub mod netlink;
+pub mod plain;
 pub mod proto;
 pub mod source;
 pub mod text;

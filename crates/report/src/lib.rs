@@ -1,1 +1,9 @@
-//! The frame around every result: what no single fact owns of the JSON contract.
+//! The frame around every result: what no single fact owns of the JSON contract, and text that is fit to be shown.
+//! Facts serialise themselves where they are made, in `ckptfx-analysis`.
+#![forbid(unsafe_code)]
+
+pub mod custody;
+mod envelope;
+pub mod untrusted;
+
+pub use self::envelope::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, Tool, Warning};

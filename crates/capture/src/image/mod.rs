@@ -183,7 +183,7 @@ fn descriptor(media_type: &'static str, bytes: &[u8]) -> Descriptor {
 
 /// Compact JSON; writing a [`Value`] to memory cannot fail.
 fn to_bytes(value: &Value) -> Vec<u8> {
-    crate::plain::json(&value.to_string()).into_bytes()
+    ckptfx_parser::plain::json(&value.to_string()).into_bytes()
 }
 
 /// `repository:tag` taken apart; the tag is `latest` where none is given.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Origin, restorable::mounts_of};
-use crate::plain::yaml_string;
+use ckptfx_parser::plain::yaml_string;
 
 /// Longest name of a Kubernetes object.
 const MAX_NAME: usize = 63;

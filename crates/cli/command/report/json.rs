@@ -1,7 +1,7 @@
 //! The report as a JSON document: the lists of the commands that show one each, under the same keys.
 
 use anyhow::Result;
-use ckptfx_analysis::{custody::Custody, report::Head};
+use ckptfx_report::{Head, custody::Custody};
 use serde::Serialize;
 
 use super::Report;

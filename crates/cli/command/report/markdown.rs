@@ -7,10 +7,8 @@ use anyhow::Result;
 use ckptfx_analysis::finding::{Finding, Severity, stories};
 
 use super::{Report, sections};
-use crate::{
-    command::triage::{count, headline},
-    untrusted::{show, show_short},
-};
+use crate::command::triage::{count, headline};
+use ckptfx_report::untrusted::{show, show_short};
 
 /// Most rows of a table, and longest text of a cell in characters.
 const MAX_ROWS: usize = 50;

@@ -10,17 +10,19 @@ use std::{os::unix::ffi::OsStrExt as _, path::Path};
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Text,
-    custody::{Custody, MemberHash, RuleSet},
     files::nested::sources,
     finding::{self, Facts},
     graph::{self, Graph},
     recover::{self, Recoverable},
     redact::Redactor,
-    report::Head,
     secret::Rules,
     timeline,
 };
 use ckptfx_parser::{Checkpoint, archive::Archive};
+use ckptfx_report::{
+    Head,
+    custody::{Custody, MemberHash, RuleSet},
+};
 use jiff::Timestamp;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 

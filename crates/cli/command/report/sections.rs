@@ -6,8 +6,8 @@ use super::Report;
 use crate::{
     command::{files, graph, mounts, ps, recover, rootfs, secrets, sockets, timeline, view::View},
     render::{table::size, tree},
-    untrusted::{show, show_short},
 };
+use ckptfx_report::untrusted::{show, show_short};
 
 /// Most rows of one table. A browser can still sort and search so many.
 pub const MAX_ROWS: usize = 10_000;

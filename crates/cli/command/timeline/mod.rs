@@ -18,8 +18,8 @@ use crate::{
     args::{Common, Format, TimelineArgs},
     render::Collection,
     sealed,
-    untrusted::{show, show_short},
 };
+use ckptfx_report::untrusted::{show, show_short};
 
 /// Longest source in a table, in characters.
 const MAX_SOURCE: usize = 28;

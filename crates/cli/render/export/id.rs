@@ -1,6 +1,6 @@
 //! Ids that are the same from run to run: UUIDs of version 5, which are hashes of a name.
 
-use ckptfx_analysis::report::Head;
+use ckptfx_report::Head;
 use sha1::{Digest as _, Sha1};
 use uuid::Uuid;
 

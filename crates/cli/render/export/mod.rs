@@ -21,10 +21,10 @@ use anyhow::Result;
 use ckptfx_analysis::{
     Text,
     finding::{Confidence, Facts, Finding, NotExamined, Severity},
-    report::{Head, Warning},
     secret::Secret,
     timeline::Event,
 };
+use ckptfx_report::{Head, Warning};
 
 /// What an export is made of: all that is known of one checkpoint.
 pub struct Dossier<'d> {

@@ -4,10 +4,8 @@ use ckptfx_analysis::finding::{Evidence, Finding, stories};
 use maud::{Markup, html};
 
 use super::super::Report;
-use crate::{
-    command::triage::headline,
-    untrusted::{show, show_short},
-};
+use crate::command::triage::headline;
+use ckptfx_report::untrusted::{show, show_short};
 
 /// Stories that are shown open.
 const OPEN: usize = 50;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use ckptfx_analysis::graph::{Edge, Graph, NodeKind};
 use maud::{Markup, PreEscaped, html};
 
-use crate::untrusted::show_short;
+use ckptfx_report::untrusted::show_short;
 
 /// A picture of more nodes or edges says nothing.
 const MAX_NODES: usize = 40;

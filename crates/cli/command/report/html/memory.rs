@@ -10,7 +10,8 @@ use ckptfx_analysis::{
 use maud::{Markup, PreEscaped, html};
 
 use super::{super::sections::MAX_ROWS, parts::table};
-use crate::{command::maps, render::table::size, untrusted::show};
+use crate::{command::maps, render::table::size};
+use ckptfx_report::untrusted::show;
 
 /// Most processes with a picture, and most mappings of one.
 const MAX_PICTURES: usize = 200;

@@ -14,7 +14,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 use super::{Report, sections};
-use crate::{render::Output, untrusted::show};
+use crate::render::Output;
+use ckptfx_report::untrusted::show;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");

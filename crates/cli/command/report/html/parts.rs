@@ -5,13 +5,11 @@ use ckptfx_analysis::finding::{Facts, Severity, stories};
 use maud::{Markup, html};
 
 use super::super::{Report, sections, sections::Section};
-use crate::{
-    command::{
-        queues,
-        triage::{count, headline},
-    },
-    untrusted::show,
+use crate::command::{
+    queues,
+    triage::{count, headline},
 };
+use ckptfx_report::untrusted::show;
 
 /// Cells with more bytes than a hash has may be broken anywhere.
 const LONG: usize = 64;

@@ -3,10 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    files::sbom::{Component, ComponentKind},
-    report::Head,
-};
+use ckptfx_analysis::files::sbom::{Component, ComponentKind};
+use ckptfx_report::Head;
 
 /// The document.
 pub fn document(head: &Head, components: &[Component]) -> Value {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use ckptfx_capture::plain::is_misleading;
-pub use ckptfx_capture::plain::needs_json_escape;
+use ckptfx_parser::plain::is_misleading;
+pub use ckptfx_parser::plain::needs_json_escape;
 
 /// Makes bytes fit to be shown: control characters and invalid bytes become `\xNN`, characters that
 /// mislead the eye `\u{NNNN}`; a backslash that could be mistaken for one of these is doubled.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{
+use ckptfx_analysis::{
     Text,
     container::dated::{self, Basis},
 };

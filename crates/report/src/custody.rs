@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Text, files::nested::contents_in, finding::DETECTIONS, secret::Rules};
+use ckptfx_analysis::{Text, files::nested::contents_in, finding::DETECTIONS, secret::Rules};
 
 /// Zeros of the holes of one sparse member that are hashed, in bytes.
 const MAX_ZEROS: u64 = 4 << 30;
@@ -212,7 +212,7 @@ fn describe(member: &Recorded) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::with_case;
+    use ckptfx_analysis::tests::with_case;
 
     fn member(path: &str, content: &str) -> Recorded {
         Recorded {
