@@ -17,7 +17,7 @@ use ckptfx_analysis::{
     security::credential,
     timeline,
 };
-use ckptfx_report::{self, custody};
+use ckptfx_report::custody;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
