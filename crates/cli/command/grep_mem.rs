@@ -16,7 +16,7 @@ use ckptfx_analysis::{
     Case, Task, Text,
     search::{Place, RegionFacts, SearchRegion, Source, Stop},
 };
-use ckptfx_parser::{evidence::Sieve, memory::Vma};
+use ckptfx_parser::{input::Sieve, memory::Vma};
 use ckptfx_scan::{Encoding, Encodings, Hit, Outcome as ScanOutcome, PatternKind, Plan, Region};
 use schemars::JsonSchema;
 use serde::Serialize;
