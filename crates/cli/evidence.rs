@@ -1,16 +1,15 @@
 //! From what the user named to opened evidence.
 
-use std::{fs::File, io, os::unix::fs::MetadataExt as _, path::Path, time::Instant};
+use std::{os::unix::fs::MetadataExt as _, path::Path, time::Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use ckptfx_analysis::{Case, search};
 use ckptfx_parser::{
     Checkpoint,
     input::{self, Evidence, Input, OpenOptions, Sieve},
 };
-use sha2::{Digest as _, Sha256};
 
-use crate::{args::Common, progress::Bars, sealed::Sealed};
+use crate::{args::Common, hash, progress::Bars, sealed::Sealed};
 
 /// Opened evidence with what was asked to be known about its file.
 pub struct Opened {
@@ -74,7 +73,7 @@ fn open_archive(path: &Path, common: &Common, bars: &Bars, sieve: Option<&Sieve<
             started.elapsed()
         );
     }
-    let sha256 = (common.hash && path.is_file()).then(|| hash_file(path)).transpose()?;
+    let sha256 = (common.hash && path.is_file()).then(|| hash::hash_file(path)).transpose()?;
     Ok(Opened { evidence, sha256 })
 }
 
@@ -98,27 +97,4 @@ pub fn refuse_to_overwrite<P: AsRef<Path>>(archives: &[P], common: &Common) -> R
         }
     }
     Ok(())
-}
-
-/// SHA-256 of a file in hexadecimal.
-pub fn hash_file(path: &Path) -> Result<String> {
-    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let count = match io::Read::read(&mut file, &mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            other => other.with_context(|| format!("cannot read {}", path.display()))?,
-        };
-        if count == 0 {
-            break;
-        }
-        hasher.update(&buffer[..count]);
-    }
-    Ok(hex::encode(hasher.finalize()))
-}
-
-/// SHA-256 of bytes in hexadecimal.
-pub fn hash_bytes(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }

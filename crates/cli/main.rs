@@ -1,34 +1,46 @@
 //! The `ckptfx` program.
 
 mod args;
+mod checkpoints;
 mod command;
+mod command_line;
+mod diagnostics;
 mod evidence;
+mod hash;
 mod named;
+mod nested;
+mod outcome;
 mod progress;
 mod render;
 mod scanning;
 mod sealed;
+mod spec;
 mod sysroot;
+mod view;
 
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use anyhow::{Context as _, Result, bail};
+use clap::{ArgMatches, FromArgMatches as _};
 
-use crate::{args::Cli, command::Outcome};
+use crate::{
+    args::{Common, Workers},
+    outcome::Outcome,
+    spec::Call,
+};
 
 /// What the exit status of `docs/output.md` means.
 const USAGE_OR_UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches_from(with_pem_markers(std::env::args_os()));
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = command_line::parser(command::ALL).get_matches_from(with_pem_markers(std::env::args_os()));
+    let common = Common::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if let Err(error) = guard() {
         eprintln!("ckptfx: {error}");
         return ExitCode::from(USAGE_OR_UNREADABLE);
     }
-    let strict = cli.common.strict;
-    match command::run(cli, matches.subcommand_name().unwrap_or_default()) {
-        Ok(Outcome::Partly) if strict => ExitCode::from(USAGE_OR_UNREADABLE),
+    match run(&matches, &common) {
+        Ok(Outcome::Partly) if common.strict => ExitCode::from(USAGE_OR_UNREADABLE),
         Ok(outcome) => ExitCode::from(outcome as u8),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -37,6 +49,22 @@ fn main() -> ExitCode {
             ExitCode::from(USAGE_OR_UNREADABLE)
         }
     }
+}
+
+/// Runs what the command line says.
+fn run(matches: &ArgMatches, common: &Common) -> Result<Outcome> {
+    let (name, own) = matches.subcommand().context("a command is needed")?;
+    let command =
+        command::ALL.iter().find(|command| command.name == name).context("there is no such command")?;
+    match common.workers() {
+        Workers::Some(count) => rayon::ThreadPoolBuilder::new().num_threads(count).build_global()?,
+        Workers::NotSaid { .. } if name != "ps" => bail!("--threads needs a number"),
+        Workers::NotSaid { .. } | Workers::Usual => {}
+    }
+    if !command.has(common.output) {
+        bail!("{} is not a form of `{name}`; it has {}", common.output.name(), command.forms());
+    }
+    (command.run)(&Call { matches: own, common, commands: command::ALL })
 }
 
 /// What is set up before any evidence is touched: a file that becomes shorter ends the program with a word, a write past

@@ -15,14 +15,13 @@ use ckptfx_parser::{
     Diagnostic,
     input::{Look, look, survey},
 };
-use ckptfx_report::{Head, Status};
+use ckptfx_report::{Head, Status, untrusted::show};
 
 use crate::{
     args::Common,
     evidence::{self, Opened},
     progress::Bars,
 };
-use ckptfx_report::untrusted::show;
 
 /// Names in a message.
 const MOST_NAMES: usize = 10;

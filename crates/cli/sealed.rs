@@ -9,9 +9,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use ckptfx_capture::manifest::{Chain, Manifest, SCHEMA, SUFFIX};
 use ckptfx_parser::Diagnostic;
-
-use crate::evidence;
 use ckptfx_report::untrusted::show;
+
+use crate::hash;
 
 /// Longest manifest that is read; each answer in one is cut at 4 KiB.
 const MAX_MANIFEST: u64 = 4 << 20;
@@ -108,7 +108,7 @@ impl Sealed {
         if !path.is_file() {
             return Ok(other(None));
         }
-        let sha256 = evidence::hash_file(&path)?;
+        let sha256 = hash::hash_file(&path)?;
         if Some(&sha256) != expected.as_ref() {
             return Ok(other(Some(sha256)));
         }
@@ -126,7 +126,7 @@ impl Sealed {
         let archive = self.archive()?;
         let mut found = Vec::new();
         let subject = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let actual = evidence::hash_file(&archive)?;
+        let actual = hash::hash_file(&archive)?;
         match &self.manifest.archive.sha256 {
             Some(expected) if *expected == actual => {}
             Some(expected) => found.push(Diagnostic::loss(

@@ -1,29 +1,68 @@
-//! What `scan` takes.
+//! What to scan, and for how long.
 
-use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Args;
+use ckptfx_analysis::search::Source;
+use clap::{Args, ValueEnum, builder::PossibleValue};
 
-use crate::command::triage::Level;
+use super::{process::ProcessFilter, value::parse_range};
 
-pub const SCAN_HELP: &str = "Directories are searched for archives, and patterns with *, ? or [] that the shell left alone are expanded. \
-An archive that cannot be read is named on standard error and costs itself only; the exit status is then 3.
-SHARED lists what more than one checkpoint has: the same recovered or dropped program, program of a finding, address of \
-another host, or finding about the same file.
+/// What to scan, and for how long.
+#[derive(Debug, Clone, Args)]
+pub struct ScanArgs {
+    /// What kinds of bytes to scan.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "memory,shared-memory,memfd,unclaimed,gpu-memory"
+    )]
+    pub source: Vec<SourceArg>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Only mappings with these permissions: `x`, `rw-`, `rwxs`; ? for any.
+    #[arg(long, value_name = "PERMS", allow_hyphen_values = true)]
+    pub perms: Option<String>,
+    /// Only what begins between two addresses.
+    #[arg(long, value_name = "A-B", value_parser = parse_range)]
+    pub range: Option<(u64, u64)>,
+    /// Stop after this many seconds and give what was found by then, marked as partial.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<Duration>,
+}
 
-Examples:
-  ckptfx scan /var/lib/kubelet/checkpoints
-  ckptfx scan --fail-on high 'cases/*.tar'
-  ckptfx scan -o json cases | jq '.shared[] | select(.kind == \"sha256\")'
-  ckptfx scan -o csv cases > verdicts.csv";
+/// A source, or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceArg {
+    /// One.
+    One(Source),
+    /// All.
+    All,
+}
 
-/// What `scan` takes.
-#[derive(Debug, Args)]
-pub struct FleetArgs {
-    /// Archives, directories, or patterns.
-    #[arg(required = true, value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// End with status 1 when there is a finding of this severity or above.
-    #[arg(long, value_enum, value_name = "SEVERITY")]
-    pub fail_on: Option<Level>,
+impl ValueEnum for SourceArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        const VARIANTS: [SourceArg; Source::ALL.len() + 1] = {
+            let mut variants = [SourceArg::All; Source::ALL.len() + 1];
+            let mut index = 0;
+            while index < Source::ALL.len() {
+                variants[index] = SourceArg::One(Source::ALL[index]);
+                index += 1;
+            }
+            variants
+        };
+        &VARIANTS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::One(source) => PossibleValue::new(source.name()),
+            Self::All => PossibleValue::new("all"),
+        })
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

@@ -2,16 +2,30 @@
 
 use anyhow::Result;
 use ckptfx_analysis::container::cgroup::{self, Cgroup};
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{
-    Outcome, ns,
+use super::ns;
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{CgroupsArgs, Common},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "cgroups",
+    aliases: &[],
+    about: "Show control groups and their limits",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx cgroups archive.tar", "ckptfx cgroups -o csv archive.tar"],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<Cgroup> = View {
     name: "cgroups",
@@ -31,7 +45,7 @@ pub const VIEW: View<Cgroup> = View {
     ],
 };
 
-pub fn run(args: &CgroupsArgs, common: &Common) -> Result<Outcome> {
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
         Ok(cgroup::cgroups(case, wanted))
     })

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{Read as _, Seek as _, SeekFrom, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -14,17 +14,50 @@ use ckptfx_analysis::{
         mapping,
     },
 };
-use ckptfx_report::Head;
+use ckptfx_report::{Head, untrusted::show};
+use clap::Args;
 
-use super::{Outcome, finish_diagnostics, no_such_process, only_checkpoint};
 use crate::{
-    args::{Common, CoreArgs, Format},
+    args::{Common, Format, no_such_process},
+    checkpoints::only_checkpoint,
+    diagnostics::finish_diagnostics,
     named::open_one,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output},
+    spec::Command,
     sysroot::{self, Found, Wanted},
 };
-use ckptfx_report::untrusted::show;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "core",
+    aliases: &[],
+    about: "Write an ELF core file of a process",
+    usage: None,
+    notes: "The core holds every byte of the process that the checkpoint holds, and nothing else: pages that are only in files
+of the container are left out, and listed. --sysroot adds them from files whose build id (or size, for files without
+one) is that of the file that was mapped. A debugger may fill the gaps from files of the machine it runs on: tell gdb
+not to with 'set sysroot', as below; it then says that it cannot access them.",
+    examples: &["ckptfx core --pid 14 archive.tar --out-file 14.core", "ckptfx core --pid 14 archive.tar --sysroot ./image-root --out-file 14.core", "gdb -iex 'set sysroot /nonexistent' -ex 'info threads' -c 14.core", "ckptfx core --pid 14 archive.tar -o json"],
+    arguments: CoreArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `core` takes.
+#[derive(Debug, Args)]
+pub struct CoreArgs {
+    /// The archive, a directory, or - for standard input.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// The process.
+    #[arg(long, value_name = "PID")]
+    pub pid: u32,
+    /// Directory with the container's files, for pages that are only in files.
+    #[arg(long, value_name = "DIR")]
+    pub sysroot: Option<PathBuf>,
+}
 
 const COLLECTION: Collection = Collection {
     name: "segments",
@@ -78,7 +111,7 @@ pub fn run(args: &CoreArgs, common: &Common) -> Result<Outcome> {
         output.end(&warnings)?;
     }
     output.finish()?;
-    Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+    Ok(Outcome::of(&warnings))
 }
 
 /// The files below a directory that are the mapped ones. What was taken and what was refused is said.

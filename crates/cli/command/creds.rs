@@ -1,21 +1,48 @@
 //! `ckptfx creds`: who processes are and what they may do.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use ckptfx_analysis::{
     process::{Capabilities, Ids},
     security::credential::{self, Credentials},
 };
+use clap::Args;
 
-use super::{
-    Outcome, for_each_checkpoint,
+use crate::{
+    args::{Common, Format, ProcessFilter},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, CredsArgs, Format},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "creds",
+    aliases: &[],
+    about: "Show credentials, capabilities, seccomp filters and security labels",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx creds archive.tar", "ckptfx creds --pid 1 --filters archive.tar"],
+    arguments: CredsArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
+
+/// What `creds` takes.
+#[derive(Debug, Args)]
+pub struct CredsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Show the seccomp filters, disassembled.
+    #[arg(long)]
+    pub filters: bool,
+}
 
 pub const VIEW: View<Credentials> = View {
     name: "creds",

@@ -1,6 +1,10 @@
 //! `ckptfx decode`: any CRIU image as JSON.
 
-use std::{fs::File, path::Path, sync::atomic::AtomicU64};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicU64,
+};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_parser::{
@@ -12,16 +16,44 @@ use ckptfx_parser::{
     source::{Compression, map_file},
 };
 use ckptfx_report::{DocumentHead, Head};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Outcome, finish_diagnostics};
 use crate::{
-    args::{Common, DecodeArgs, Format},
+    args::{Common, Format},
+    diagnostics::finish_diagnostics,
     named::open_one,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output},
+    spec::Command,
 };
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "decode",
+    aliases: &[],
+    about: "Print a CRIU image as JSON",
+    usage: None,
+    notes: "",
+    examples: &[
+        "ckptfx decode archive.tar checkpoint/pstree.img",
+        "ckptfx decode core-1.img",
+        "ckptfx decode archive.tar files.img -o jsonl",
+    ],
+    arguments: DecodeArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `decode` takes.
+#[derive(Debug, Args)]
+pub struct DecodeArgs {
+    /// An image file, or an archive and the names of images in it.
+    #[arg(required = true, value_name = "IMAGE|ARCHIVE MEMBER")]
+    pub operands: Vec<PathBuf>,
+}
 
 const COLLECTION: Collection = Collection { name: "entries", columns: &[] };
 
@@ -179,5 +211,5 @@ fn decode(
     }
     let warnings = finish_diagnostics(&diagnostics, common);
     output.end(&warnings)?;
-    Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+    Ok(Outcome::of(&warnings))
 }

@@ -1,6 +1,6 @@
 //! `ckptfx dump`: raw memory.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{Case, Task, Text, search::kind_name};
@@ -9,16 +9,66 @@ use ckptfx_parser::{
     memory::{AddressSpace, Captured, Content, PageRun, Run, Unavailable, VmaKind},
 };
 use ckptfx_report::Head;
+use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Outcome, finish_diagnostics, no_such_process, only_checkpoint};
 use crate::{
-    args::{Common, DumpArgs, Format, Missing},
+    args::{Common, Format, no_such_process, parse_range},
+    checkpoints::only_checkpoint,
+    diagnostics::finish_diagnostics,
     named::open_one,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output},
+    spec::Command,
 };
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "dump",
+    aliases: &[],
+    about: "Write raw bytes of a process's memory",
+    usage: None,
+    notes: "Without --range or --vma the captured bytes of the whole process are written one after another; -o json lists
+which address each piece has. With them the bytes are contiguous: never-written anonymous memory is zero, and
+--missing says what to do about bytes that the checkpoint does not hold.",
+    examples: &["ckptfx dump --pid 1 --vma stack archive.tar | strings", "ckptfx dump --pid 11 --range 0x7f0000000000-0x7f0000010000 archive.tar --out-file region.bin", "ckptfx dump --pid 11 -o json archive.tar"],
+    arguments: DumpArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `dump` takes.
+#[derive(Debug, Args)]
+pub struct DumpArgs {
+    /// The archive, a directory, or - for standard input.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// The process.
+    #[arg(long, value_name = "PID")]
+    pub pid: u32,
+    /// Addresses to write, the second exclusive.
+    #[arg(long, value_name = "A-B", value_parser = parse_range, conflicts_with = "vma")]
+    pub range: Option<(u64, u64)>,
+    /// A mapping: heap, stack, vdso, or its index in the list that -o json gives.
+    #[arg(long, value_name = "heap|stack|INDEX")]
+    pub vma: Option<String>,
+    /// Bytes that the checkpoint does not hold.
+    #[arg(long, value_enum, default_value_t = Missing::Fail)]
+    pub missing: Missing,
+}
+
+/// What to do about bytes that are not in the checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Missing {
+    /// Write nothing and say what is missing.
+    Fail,
+    /// Write zero bytes in their place, with a warning.
+    Zero,
+    /// Leave them out, with a warning; what follows moves up.
+    Skip,
+}
 
 const COLLECTION: Collection = Collection {
     name: "pieces",
@@ -108,7 +158,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     let warnings = finish_diagnostics(&case.diagnostics, common);
     output.end(&warnings)?;
     output.finish()?;
-    Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+    Ok(Outcome::of(&warnings))
 }
 
 fn piece(run: &Run<'_>, space: &AddressSpace<'_>, file_offset: Option<u64>) -> Piece {

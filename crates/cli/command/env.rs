@@ -2,16 +2,29 @@
 
 use anyhow::Result;
 use ckptfx_analysis::process::environment::{self, Variable};
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{
-    Outcome,
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, ViewArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "env",
+    aliases: &["envars"],
+    about: "Show the environment of each process",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx env archive.tar", "ckptfx env --pid 1 archive.tar | grep -i token"],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<Variable> = View {
     name: "env",

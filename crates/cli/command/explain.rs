@@ -3,22 +3,53 @@
 use std::{
     fs::File,
     io::{self, Read, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::Text;
 use ckptfx_capture::explain::{self, Explanation, MAX_INPUT};
-use ckptfx_report::DocumentHead;
+use ckptfx_report::{DocumentHead, untrusted::show};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Outcome;
 use crate::{
-    args::{Common, ExplainArgs},
+    args::{Common, Format},
+    outcome::Outcome,
     render::{Collection, Output},
+    spec::Command,
 };
-use ckptfx_report::untrusted::show;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "explain",
+    aliases: &[],
+    about: "Say in plain words why a checkpoint failed, and what to do",
+    usage: None,
+    notes: "CRIU's log, a runtime's error and the answers of kubelets and API servers are held against a table of what is
+known. A log of a dump that finished says so; its errors are probes of the kernel that CRIU can do without.
+A process that somebody was already tracing is marked as a finding: it belongs in the report.
+
+Where no cause is known, the error that ended the dump is shown as it stands, with what stands around it.
+
+Exit status 1: nothing in it is known.",
+    examples: &["ckptfx explain dump.log", "ckptfx explain --message '404 page not found'", "kubectl describe pod shop | ckptfx explain -", "ckptfx logs --source dump archive.tar | ckptfx explain -o json -"],
+    arguments: ExplainArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `explain` takes.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// CRIU's log or any text that holds the error, or - for standard input.
+    #[arg(required_unless_present = "message", conflicts_with = "message", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The error itself.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub message: Option<String>,
+}
 
 const COLLECTION: Collection = Collection {
     name: "explanations",

@@ -2,17 +2,34 @@
 
 use anyhow::Result;
 use ckptfx_analysis::files::file::{self, Details, Lock, OpenFile, Role};
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{
-    Outcome,
-    sockets::address,
+use super::sockets::address;
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, FilesArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "files",
+    aliases: &["lsof"],
+    about: "List every open file: descriptors, working directories, executables, mapped files",
+    usage: None,
+    notes: "",
+    examples: &[
+        "ckptfx files archive.tar",
+        "ckptfx files archive.tar | grep deleted",
+        "ckptfx files --pid 14 -o json archive.tar",
+    ],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<OpenFile> = View {
     name: "files",
@@ -161,7 +178,7 @@ fn more(details: &Details) -> Option<String> {
     })
 }
 
-pub fn run(args: &FilesArgs, common: &Common) -> Result<Outcome> {
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
         Ok(file::files(case, wanted))
     })

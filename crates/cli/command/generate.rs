@@ -1,15 +1,52 @@
 //! `ckptfx generate`: man pages and completions, made from the command line's own definition.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::CommandFactory as _;
+use clap::{Args, Subcommand};
 
-use super::Outcome;
-use crate::args::{Cli, Generate, GenerateArgs};
+use crate::{args::Format, command_line, outcome::Outcome, spec::Command};
 
-pub fn run(args: &GenerateArgs) -> Result<Outcome> {
-    let mut command = Cli::command();
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "generate",
+    aliases: &[],
+    about: "Write man pages or shell completions",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx generate man --dir man1", "ckptfx generate completions bash > ckptfx.bash"],
+    arguments: GenerateArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.commands),
+};
+
+/// What `generate` takes.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What to write.
+    #[command(subcommand)]
+    pub what: Generate,
+}
+
+/// What can be generated.
+#[derive(Debug, Subcommand)]
+pub enum Generate {
+    /// Man pages, one per command
+    Man {
+        /// Directory to write them to.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Completions for a shell
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+pub fn run(args: &GenerateArgs, commands: &[&Command]) -> Result<Outcome> {
+    let mut command = command_line::parser(commands);
     match &args.what {
         Generate::Man { dir } => {
             fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;

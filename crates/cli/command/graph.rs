@@ -1,19 +1,50 @@
 //! `ckptfx graph`: who talks to whom, as a list, for Graphviz, or for Mermaid.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use ckptfx_analysis::graph::{self, Edge, EdgeKind, Graph, Node, NodeKind, Wish};
+use ckptfx_report::untrusted::show_short;
+use clap::Args;
 
-use super::{
-    Outcome, for_each_checkpoint,
+use crate::{
+    args::{Common, Format, ProcessFilter},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
+    render::{Collection, Output},
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, Format, GraphArgs},
-    render::{Collection, Output},
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "graph",
+    aliases: &[],
+    about: "Show who talks to whom: pipes, sockets, shared memory, parents",
+    usage: None,
+    notes: "Arrows go from writer to reader, from client to server, from parent to child. A dashed line has no direction.
+An address or socket outside of the container is a node of its own.",
+    examples: &["ckptfx graph archive.tar", "ckptfx graph -o dot archive.tar | dot -Tsvg > graph.svg", "ckptfx graph -o mermaid --no-parents archive.tar", "ckptfx graph --may-trace -o json archive.tar | jq '.edges[] | select(.kind == \"may-trace\")'"],
+    arguments: GraphArgs::augment_args,
+    formats: &[Format::Table, Format::Json, Format::Jsonl, Format::Csv, Format::Dot, Format::Mermaid],
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show_short;
+
+/// What `graph` takes.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    /// Leave out who is whose parent.
+    #[arg(long)]
+    pub no_parents: bool,
+    /// Show which processes may trace which others by the kernel's rules.
+    #[arg(long)]
+    pub may_trace: bool,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
 
 /// Longest part of a label in a picture, in characters.
 const MAX_LABEL: usize = 60;

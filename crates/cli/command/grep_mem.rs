@@ -7,7 +7,7 @@ use std::{
     io::{self, Write as _},
     ops::{ControlFlow, Range},
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     time::Instant,
 };
 
@@ -17,19 +17,86 @@ use ckptfx_analysis::{
     search::{Place, RegionFacts, SearchRegion, Source, Stop},
 };
 use ckptfx_parser::{input::Sieve, memory::Vma};
+use ckptfx_report::untrusted::{show, show_short};
 use ckptfx_scan::{Encoding, Encodings, Hit, Outcome as ScanOutcome, PatternKind, Plan, Region};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Outcome, for_each_opened};
 use crate::{
-    args::{Common, EncodingArg, GrepArgs},
+    args::{Common, EncodingArg, Format, ScanArgs},
+    checkpoints::for_each_opened,
     evidence,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output},
     scanning::Scanner,
+    spec::Command,
 };
-use ckptfx_report::untrusted::{show, show_short};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "grep-mem",
+    aliases: &[],
+    about: "Search the memory of all processes",
+    usage: Some("ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE..."),
+    notes: "A pattern is literal unless --regex or --hex is given. Expressions match bytes; (?u) turns Unicode on.
+Every match is reported with its process, address and mapping. Matches run over page and mapping borders as
+long as captured bytes follow one another, and never over a gap.",
+    examples: &["ckptfx grep-mem 'BEGIN OPENSSH PRIVATE KEY' archive.tar", "ckptfx grep-mem -i -e passwd -e secret --encoding all archive.tar", "ckptfx grep-mem -E 'https?://[^ ]+' -C 16 archive.tar", "ckptfx grep-mem --hex '7f 45 4c 46 ?? 01' --perms rwx archive.tar", "ckptfx grep-mem --source all --timeout 60 10.0.0.7 archive.tar", "ckptfx grep-mem -c -f indicators.txt -o json archive.tar"],
+    arguments: GrepArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(call.arguments()?, call.common),
+};
+
+/// What `grep-mem` takes.
+#[derive(Debug, Args)]
+pub struct GrepArgs {
+    /// The pattern, unless -e or -f give any; then archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "PATTERN ARCHIVE")]
+    pub operands: Vec<PathBuf>,
+    /// A pattern; may be repeated.
+    #[arg(short = 'e', long = "pattern", value_name = "PATTERN", allow_hyphen_values = true)]
+    pub patterns: Vec<std::ffi::OsString>,
+    /// Patterns from a file, one a line; empty lines are skipped.
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Patterns are regular expressions.
+    #[arg(short = 'E', long, conflicts_with = "hex")]
+    pub regex: bool,
+    /// Patterns are bytes in hexadecimal, with ? for any half byte.
+    #[arg(long)]
+    pub hex: bool,
+    /// Ignore the case of ASCII letters.
+    #[arg(short, long)]
+    pub ignore_case: bool,
+    /// Match whole words only.
+    #[arg(short, long)]
+    pub word: bool,
+    /// How the text may be encoded in memory.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "utf-8", value_name = "ENCODING")]
+    pub encoding: Vec<EncodingArg>,
+    /// Count the matches of each process.
+    #[arg(short, long, conflicts_with = "list")]
+    pub count: bool,
+    /// Only list the processes with a match.
+    #[arg(short, long)]
+    pub list: bool,
+    /// Stop after this many matches in each archive.
+    #[arg(short, long, value_name = "N")]
+    pub max_count: Option<u64>,
+    /// Bytes shown after a match.
+    #[arg(short = 'A', long, value_name = "BYTES")]
+    pub after_context: Option<usize>,
+    /// Bytes shown before a match.
+    #[arg(short = 'B', long, value_name = "BYTES")]
+    pub before_context: Option<usize>,
+    /// Bytes shown before and after a match.
+    #[arg(short = 'C', long, value_name = "BYTES")]
+    pub context: Option<usize>,
+    #[command(flatten)]
+    pub scan: ScanArgs,
+}
 
 const MATCHES: Collection = Collection {
     name: "matches",

@@ -2,14 +2,28 @@
 
 use anyhow::Result;
 use ckptfx_analysis::process::history::{self, TypedCommand};
+use clap::Args;
 
-use super::{
-    Outcome,
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, ViewArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "history",
+    aliases: &["bash"],
+    about: "Show commands that were typed: shell history in memory, and unread terminal input",
+    usage: None,
+    notes: "Bash and other programs with GNU history keep what was typed in memory, also when they write no history file.
+Shells without it (dash, BusyBox) keep nothing but the line that they work on.",
+    examples: &["ckptfx history archive.tar", "ckptfx history --pid 6 -o json archive.tar"],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
 
 pub const VIEW: View<TypedCommand> = View {

@@ -10,26 +10,89 @@ use std::{
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::{Case, Text, container::dated};
 use ckptfx_capture::image::{self, Entry, Form, Image, Kind, Origin, Verdict};
+use ckptfx_parser::{Checkpoint, Diagnostic, Parent, archive::MemberKind, proto::core_entry::March};
+use ckptfx_report::{Head, untrusted::show};
+use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
+
 #[cfg(feature = "capture")]
 use ckptfx_capture::{
     push::{self, Registry},
     stop,
 };
-use ckptfx_parser::{Checkpoint, Diagnostic, Parent, archive::MemberKind, proto::core_entry::March};
-use ckptfx_report::Head;
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use super::{Outcome, finish_diagnostics, only_checkpoint};
-#[cfg(feature = "capture")]
-use crate::args::PushArgs;
 use crate::{
-    args::{Common, Format, ImageArgs},
+    args::{Common, Format},
+    checkpoints::only_checkpoint,
+    diagnostics::finish_diagnostics,
     named::open_one,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output, table},
+    spec::Command,
 };
-use ckptfx_report::untrusted::show;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "image",
+    aliases: &[],
+    about: "Make an OCI image that CRI-O, containerd or Podman restores",
+    usage: None,
+    notes: "The image has the archive's own files in one layer and the annotations by which CRI-O, containerd and Podman
+know a checkpoint. What each of them will refuse, and what it needs on the node, is shown; nothing is written
+unless --out, -o oci-dir, -o oci-archive or --push asks for it. The same archive gives the same image, bit by bit.
+
+--push needs no engine. Credentials are those that podman login or docker login wrote; programs that keep
+credentials are not started. An image holds all secrets of the processes: use a registry of your own.",
+    examples: &["ckptfx image archive.tar", "ckptfx image archive.tar -o oci-archive --out shop.oci.tar --name registry.local/forensics/shop:1", "ckptfx image archive.tar -o oci-dir --out shop-oci --pod-manifest restore.yaml", "ckptfx image archive.tar --push registry.example/forensics/shop:1 --pod-manifest restore.yaml", "ckptfx image archive.tar -o json | jq '.images[].engines'"],
+    arguments: ImageArgs::augment_args,
+    formats: &[Format::Table, Format::Json, Format::Jsonl, Format::Csv, Format::OciDir, Format::OciArchive],
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `image` takes.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// The archive, a directory, or - for standard input.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// Where to write the image; nothing may be there yet. A name that ends in .tar gets an archive, any other a
+    /// directory, unless -o says which. With -o alone it is named after the archive.
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Name of the image.
+    #[arg(long, value_name = "REPOSITORY:TAG")]
+    pub name: Option<String>,
+    /// Write the manifest of a pod that restores the image.
+    #[arg(long, value_name = "FILE")]
+    pub pod_manifest: Option<PathBuf>,
+    #[cfg(feature = "capture")]
+    #[command(flatten)]
+    pub push: PushArgs,
+}
+
+/// Where `image` sends an image.
+#[cfg(feature = "capture")]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registry")]
+pub struct PushArgs {
+    /// Send the image to a registry, under this name.
+    #[arg(long, value_name = "REGISTRY/REPO:TAG")]
+    pub push: Option<String>,
+    /// File with credentials instead of the usual ones ($REGISTRY_AUTH_FILE, containers/auth.json, ~/.docker/config.json).
+    #[arg(long, value_name = "FILE", requires = "push")]
+    pub auth_file: Option<PathBuf>,
+    /// Authority that signed the registry's certificate (PEM), beside those of the system.
+    #[arg(long, value_name = "FILE", requires = "push")]
+    pub registry_ca: Option<PathBuf>,
+    /// Speak HTTP with a registry on this machine.
+    #[arg(long, requires = "push")]
+    pub plain_http: bool,
+    /// Take any certificate, and with --plain-http any machine: whoever is in between can then read the image.
+    #[arg(long, requires = "push")]
+    pub insecure: bool,
+}
 
 const COLLECTION: Collection = Collection {
     name: "images",

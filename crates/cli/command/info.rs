@@ -1,6 +1,6 @@
 //! `ckptfx info`: the overview.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use ckptfx_analysis::{
@@ -8,13 +8,37 @@ use ckptfx_analysis::{
     container::summary::{Summary, summarise},
 };
 use ckptfx_parser::container::Container;
-
-use super::{Outcome, for_each_checkpoint};
-use crate::{
-    args::{Common, InfoArgs},
-    render::{Collection, Output, table},
-};
 use ckptfx_report::untrusted::show;
+use clap::Args;
+
+use crate::{
+    args::{Common, Format},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
+    render::{Collection, Output, table},
+    spec::Command,
+};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "info",
+    aliases: &[],
+    about: "Give an overview: container, times, versions, counts, sizes, and what is not in the archive",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx info archive.tar", "ckptfx info -o json --hash archive.tar"],
+    arguments: InfoArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `info` takes.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+}
 
 const COLLECTION: Collection = Collection {
     name: "info",

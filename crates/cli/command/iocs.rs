@@ -8,34 +8,45 @@ use ckptfx_analysis::{
     secret::Filter,
 };
 use ckptfx_parser::Diagnostic;
+use ckptfx_report::untrusted::{show, show_short};
 use ckptfx_scan::Outcome as ScanOutcome;
 use clap::{Args, ValueEnum, builder::PossibleValue};
 
-use super::{
-    Outcome, for_each_checkpoint, open_member,
+use crate::{
+    args::{Common, Format, ScanArgs},
+    checkpoints::for_each_checkpoint,
+    nested::open_member,
+    outcome::Outcome,
+    render::Collection,
+    scanning::Scanner,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::Common,
-    render::Collection,
-    scanning::{ScanArgs, Scanner},
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "iocs",
+    aliases: &[],
+    about: "Count URLs, addresses, wallets and hashes, or find those of a list",
+    usage: None,
+    notes: "Without a list, what looks like an indicator is counted: onion services and wallets by their checksums, domains by their top level. With --match, only the entries of the list that are there are given: in the scanned bytes in any case and encoding, as an end of a socket, and as name or SHA-256 of a file. Nothing is looked up in a network.",
+    examples: &[
+        "ckptfx iocs archive.tar",
+        "ckptfx iocs --kind url,ipv4,monero -o csv archive.tar",
+        "ckptfx iocs --match feed.txt archive.tar",
+        "ckptfx iocs --match bundle.json --match event.json -o json archive.tar",
+    ],
+    arguments: |parser| {
+        IocsArgs::augment_args(parser).mut_arg("source", |source| source.default_value("all"))
+    },
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::{show, show_short};
 
 /// Longest value in the table.
 const TABLE_TEXT: usize = 96;
 /// Zeros of holes that are hashed, in bytes.
 const ZEROS: u64 = 4 << 30;
-
-pub const HELP: &str = "Without a list, what looks like an indicator is counted: onion services and wallets by their checksums, domains by their \
-top level. With --match, only the entries of the list that are there are given: in the scanned bytes in any case and \
-encoding, as an end of a socket, and as name or SHA-256 of a file. Nothing is looked up in a network.
-
-Examples:
-  ckptfx iocs archive.tar
-  ckptfx iocs --kind url,ipv4,monero -o csv archive.tar
-  ckptfx iocs --match feed.txt archive.tar
-  ckptfx iocs --match bundle.json --match event.json -o json archive.tar";
 
 /// What `iocs` takes.
 #[derive(Debug, Args)]

@@ -2,14 +2,28 @@
 
 use anyhow::Result;
 use ckptfx_analysis::container::ipc::{self, Kind, Object};
+use clap::Args;
 
-use super::{
-    Outcome, ns,
+use super::ns;
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::{Collection, table},
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, IpcArgs},
-    render::{Collection, table},
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "ipc",
+    aliases: &[],
+    about: "Show System V shared memory, semaphores and message queues",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx ipc archive.tar", "ckptfx ipc -o json archive.tar"],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
 
 pub const VIEW: View<Object> = View {
@@ -88,7 +102,7 @@ fn shown<T>(list: &[T], show: impl Fn(&T) -> String) -> String {
     text
 }
 
-pub fn run(args: &IpcArgs, common: &Common) -> Result<Outcome> {
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
         Ok(ipc::objects(case, wanted))
     })

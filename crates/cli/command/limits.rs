@@ -2,14 +2,27 @@
 
 use anyhow::Result;
 use ckptfx_analysis::process::limits::{self, Limit};
+use clap::Args;
 
-use super::{
-    Outcome,
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, ViewArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "limits",
+    aliases: &[],
+    about: "Show the resource limits of each process",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx limits archive.tar", "ckptfx limits --comm nginx -o json archive.tar"],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
 
 pub const VIEW: View<Limit> = View {

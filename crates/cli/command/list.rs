@@ -1,19 +1,44 @@
 //! `ckptfx list`: many checkpoints, one line each.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use ckptfx_analysis::Case;
-use ckptfx_report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status};
+use ckptfx_report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, untrusted::show};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Outcome, finish_diagnostics};
 use crate::{
-    args::{Common, ListArgs},
+    args::{Common, Format},
+    diagnostics::finish_diagnostics,
     named::Named,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output, table},
+    spec::Command,
 };
-use ckptfx_report::untrusted::show;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "list",
+    aliases: &[],
+    about: "Tabulate the checkpoints of directories",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx list /var/lib/kubelet/checkpoints", "ckptfx list -o csv cases/*"],
+    arguments: ListArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `list` takes.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Directories with archives, or archives.
+    #[arg(required = true, value_name = "DIR")]
+    pub directories: Vec<PathBuf>,
+}
 
 const COLLECTION: Collection = Collection {
     name: "checkpoints",
@@ -109,9 +134,7 @@ pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     }
     named.finish(common)?;
     let warnings = finish_diagnostics(&diagnostics, common);
-    if warnings.iter().any(|warning| warning.partial) {
-        outcome = Outcome::Partly;
-    }
+    outcome = outcome.max(Outcome::of(&warnings));
     if output.is_table() {
         write_table(&rows, &mut output)?;
     } else {

@@ -1,16 +1,60 @@
 //! `ckptfx logs`: what the container and CRIU wrote.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use ckptfx_analysis::container::log::{self, LogLine, Source};
-
-use super::{Outcome, for_each_checkpoint};
-use crate::{
-    args::{Common, LogSource, LogsArgs},
-    render::{Collection, Output},
-};
 use ckptfx_report::untrusted::show;
+use clap::{Args, ValueEnum};
+
+use crate::{
+    args::{Common, Format, ProcessFilter},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
+    render::{Collection, Output},
+    spec::Command,
+};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "logs",
+    aliases: &[],
+    about: "Show the container's log and CRIU's",
+    usage: None,
+    notes: "A log is not that of one process: with --pid, --comm or --exe the logs of those containers are shown that have
+such a process.",
+    examples: &["ckptfx logs archive.tar", "ckptfx logs --errors archive.tar", "ckptfx logs --source all -o jsonl archive.tar"],
+    arguments: LogsArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `logs` takes.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    /// Whose log.
+    #[arg(long, value_enum, default_value_t = LogSource::Container, value_name = "LOG")]
+    pub source: LogSource,
+    /// Only the errors and warnings of CRIU's log.
+    #[arg(long, conflicts_with = "source")]
+    pub errors: bool,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// Whose log `logs` shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogSource {
+    /// The container's: what it wrote to standard output and error.
+    Container,
+    /// CRIU's, of the dump.
+    Dump,
+    /// One after the other.
+    All,
+}
 
 const COLLECTION: Collection = Collection {
     name: "lines",

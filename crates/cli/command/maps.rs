@@ -1,20 +1,48 @@
 //! `ckptfx maps`: the mappings of each process.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use ckptfx_analysis::memory::{
     anomaly::Anomaly,
     mapping::{self, Mapping},
 };
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{
-    Outcome,
+use crate::{
+    args::{Common, Format, ProcessFilter},
+    outcome::Outcome,
+    render::{Collection, table},
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, MapsArgs},
-    render::{Collection, table},
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "maps",
+    aliases: &[],
+    about: "List the mappings of each process",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx maps --pid 14 archive.tar", "ckptfx maps --anomalies archive.tar"],
+    arguments: MapsArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show;
+
+/// What `maps` takes.
+#[derive(Debug, Args)]
+pub struct MapsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Only mappings with something odd about them, and what it is.
+    #[arg(long)]
+    pub anomalies: bool,
+}
 
 const COLLECTION: Collection = Collection {
     name: "maps",

@@ -4,16 +4,33 @@ use std::collections::VecDeque;
 
 use anyhow::Result;
 use ckptfx_analysis::container::mount::{self, Mount};
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{
-    Outcome, for_each_checkpoint,
+use crate::{
+    args::{Common, Format, ViewArgs},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
+    render::{Collection, Output, table},
+    spec::Command,
     view::{number, text},
 };
-use crate::{
-    args::{Common, MountsArgs},
-    render::{Collection, Output, table},
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "mounts",
+    aliases: &[],
+    about: "Show the mount tree",
+    usage: None,
+    notes: "",
+    examples: &[
+        "ckptfx mounts archive.tar",
+        "ckptfx mounts -o json archive.tar | jq -r \".mounts[] | select(.external) | .mountpoint\"",
+    ],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show;
 
 const COLLECTION: Collection = Collection {
     name: "mounts",
@@ -48,7 +65,7 @@ pub const RIGHT: [usize; 2] = [0, 1];
 /// Deeper mounts are drawn as if they were as deep as this.
 const MAX_DRAWN: usize = 32;
 
-pub fn run(args: &MountsArgs, common: &Common) -> Result<Outcome> {
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, "mounts", COLLECTION, |case, output, _| {
         args.filter.check(case)?;
         let mounts = mount::mounts(case, &|task| args.filter.accepts(task));

@@ -4,15 +4,34 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::network;
+use ckptfx_report::untrusted::show;
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Outcome, for_each_checkpoint};
 use crate::{
-    args::{Common, NetArgs},
+    args::{Common, Format, ViewArgs},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
     render::{Collection, Output, to_value},
+    spec::Command,
 };
-use ckptfx_report::untrusted::show;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "net",
+    aliases: &[],
+    about: "Show interfaces, addresses, routes, rules, firewall and sysctls",
+    usage: None,
+    notes: "Most container engines set the network up themselves: then CRIU saves nothing of it but sockets, and a note says so.",
+    examples: &[
+        "ckptfx net archive.tar",
+        "ckptfx net -o json archive.tar | jq '.firewall[] | select(.criu_own | not)'",
+    ],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
 
 const COLLECTION: Collection = Collection {
     name: "interfaces",
@@ -81,7 +100,7 @@ struct OfKind<'a, R> {
     record: &'a R,
 }
 
-pub fn run(args: &NetArgs, common: &Common) -> Result<Outcome> {
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, "net", COLLECTION, |case, output, _| {
         args.filter.check(case)?;
         let network = network::network(case, &|task| args.filter.accepts(task));

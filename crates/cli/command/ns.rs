@@ -2,16 +2,29 @@
 
 use anyhow::Result;
 use ckptfx_analysis::container::namespace::{self, IdRange, NamespaceFacts};
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{
-    Outcome,
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, NsArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "ns",
+    aliases: &[],
+    about: "List namespaces and tell which are the host's",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx ns archive.tar", "ckptfx ns --pid 14 archive.tar"],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<NamespaceFacts> = View {
     name: "ns",
@@ -73,7 +86,7 @@ fn ranges(map: &[IdRange]) -> String {
     map.iter().map(range).collect::<Vec<_>>().join(" ")
 }
 
-pub fn run(args: &NsArgs, common: &Common) -> Result<Outcome> {
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
         Ok(namespace::namespaces(case, wanted))
     })

@@ -1,22 +1,55 @@
 //! `ckptfx ps`: the process tree.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use ckptfx_analysis::{
     Case, Text,
     process::{Process, State},
 };
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{Outcome, for_each_checkpoint};
 use crate::{
-    args::{Common, PsArgs},
+    args::{Common, Format, ProcessFilter, Workers},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
     render::{
         Collection, Output, table,
         tree::{self, Line},
     },
+    spec::Command,
 };
-use ckptfx_report::untrusted::show;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "ps",
+    aliases: &["pstree"],
+    about: "Show the process tree",
+    usage: None,
+    notes: "",
+    examples: &[
+        "ckptfx ps archive.tar",
+        "ckptfx ps --threads --env archive.tar",
+        "ckptfx ps --pid 14 -o json archive.tar",
+    ],
+    arguments: PsArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(call.arguments()?, call.common),
+};
+
+/// What `ps` takes.
+#[derive(Debug, Args)]
+pub struct PsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Show the environment of each process.
+    #[arg(long)]
+    pub env: bool,
+}
 
 const COLLECTION: Collection = Collection {
     name: "processes",
@@ -69,7 +102,13 @@ const COLLECTION: Collection = Collection {
     ],
 };
 
-pub fn run(args: &PsArgs, show_threads: bool, common: &Common) -> Result<Outcome> {
+pub fn run(mut args: PsArgs, common: &Common) -> Result<Outcome> {
+    let workers = common.workers();
+    let show_threads = matches!(workers, Workers::NotSaid { .. });
+    if let Workers::NotSaid { operand: Some(operand) } = workers {
+        args.archives.insert(0, operand.into());
+    }
+    let args = &args;
     for_each_checkpoint(&args.archives, common, "ps", COLLECTION, |case, output, _| {
         args.filter.check(case)?;
         if output.is_table() {

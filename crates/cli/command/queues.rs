@@ -1,21 +1,57 @@
 //! `ckptfx queues`: bytes that nobody had read.
 
-use std::io::Write;
+use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Text,
     network::queue::{self, Direction, Queue},
 };
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{Outcome, finish_diagnostics, for_each_checkpoint, only_checkpoint, sockets::address, view};
+use super::sockets::address;
 use crate::{
-    args::{Common, QueuesArgs},
+    args::{Common, Format, ProcessFilter},
+    checkpoints::{for_each_checkpoint, only_checkpoint},
+    diagnostics::finish_diagnostics,
     named::open_one,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output},
+    spec::Command,
+    view,
 };
-use ckptfx_report::untrusted::show;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "queues",
+    aliases: &[],
+    about: "Show bytes that nobody had read yet: pipes, sockets, terminals, message queues",
+    usage: None,
+    notes: "",
+    examples: &[
+        "ckptfx queues archive.tar",
+        "ckptfx queues -o json archive.tar | jq -r '.queues[].text'",
+        "ckptfx queues --raw 1 archive.tar --out-file unread.bin",
+    ],
+    arguments: QueuesArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `queues` takes.
+#[derive(Debug, Args)]
+pub struct QueuesArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Write the bytes of the queue with this number, and nothing else.
+    #[arg(long, value_name = "N")]
+    pub raw: Option<usize>,
+}
 
 /// Bytes in a line of the hexdump.
 const LINE: usize = 16;
@@ -88,7 +124,7 @@ fn raw(args: &QueuesArgs, number: usize, common: &Common) -> Result<Outcome> {
     output.write_all(&queue.bytes_b64.0)?;
     output.finish()?;
     let warnings = finish_diagnostics(&case.diagnostics, common);
-    Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+    Ok(Outcome::of(&warnings))
 }
 
 /// What the bytes are: `#2 tcp received, 36 bytes, 127.0.0.1:31337 <- 127.0.0.1:51216, python3(11) -> sh(24)`.

@@ -13,20 +13,65 @@ use ckptfx_analysis::{
     recover::{self, Found, Limits, Recoverable, contents::Contents},
 };
 use ckptfx_parser::Diagnostic;
+use clap::Args;
 use rustix::{
     fs::{Mode, OFlags, mkdir, open, openat},
     io::Errno,
 };
 
-use super::{
-    Outcome, for_each_checkpoint, rootfs,
-    view::{self, Column, View},
-};
 use crate::{
-    args::{Common, RecoverArgs},
+    args::{Common, Format, ProcessFilter},
+    checkpoints::for_each_checkpoint,
+    nested::open_member,
+    outcome::Outcome,
     progress::Bars,
     render::Collection,
+    spec::Command,
+    view::{self, Column, View},
 };
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "recover",
+    aliases: &[],
+    about: "List or write deleted files, memfds and executables that exist only in memory",
+    usage: Some("ckptfx recover [OPTIONS] ARCHIVE...\n       ckptfx recover [OPTIONS] -O DIR ID... ARCHIVE"),
+    notes: "Without -O what can be recovered is listed: deleted files that were in use, memfds, and files of tmpfs mounts. With -O the files named by id, or --all, are written to a directory: with mode 0600, under names made of id and file name. Nothing that exists is replaced, and no path of the archive is followed.",
+    examples: &[
+        "ckptfx recover archive.tar",
+        "ckptfx recover --pid 14 -o json archive.tar",
+        "ckptfx recover ghost-2 memfd-253 -O recovered archive.tar",
+        "ckptfx recover --all -O recovered archive.tar",
+    ],
+    arguments: RecoverArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `recover` takes.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// With -O the ids of files, then the archive; else archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ID ARCHIVE")]
+    pub operands: Vec<PathBuf>,
+    /// Write files to this directory, which is made if need be.
+    #[arg(short = 'O', long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
+    /// Write all files that are complete.
+    #[arg(long, requires = "out_dir")]
+    pub all: bool,
+    /// Write what there is of files of which some content is missing, with holes in its place.
+    #[arg(long, requires = "out_dir")]
+    pub partial: bool,
+    /// Shared anonymous and System V memory, too.
+    #[arg(long)]
+    pub shared_memory: bool,
+    /// Write no file of more GiB than this, and hash no more holes.
+    #[arg(long, default_value_t = 4, value_name = "GIB")]
+    pub max_size: u64,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
 
 /// Longest part of a file's own name in the name that it is written under.
 const MAX_NAME: usize = 80;
@@ -112,7 +157,7 @@ fn find(case: &mut Case<'_>, args: &RecoverArgs, common: &Common, bars: &Bars) -
     let limits = Limits { shared_memory: args.shared_memory, zeros: args.max_size.saturating_mul(1 << 30) };
     let all = !args.filter.is_set();
     recover::find(case, &|task| args.filter.accepts(task), all, limits, &|member, diagnostics| {
-        rootfs::open_member(member, common, bars, diagnostics)
+        open_member(member, common, bars, diagnostics)
     })
 }
 

@@ -16,23 +16,109 @@ use ckptfx_analysis::{
 };
 use ckptfx_parser::{
     Diagnostic,
-    archive::{Member, MemberKind, normalise},
+    archive::{MemberKind, normalise},
     container::Container,
-    input::{BaseImage, open_base_image, open_nested},
+    input::{BaseImage, open_base_image},
     proto::core_entry::March,
 };
+use ckptfx_report::untrusted::show;
+use clap::{Args, Subcommand};
 
-use super::{
-    Outcome, finish_diagnostics, for_each_checkpoint, only_checkpoint,
-    view::{self, Column, View},
-};
 use crate::{
-    args::{Common, Format, RootfsAction, RootfsArgs, RootfsOptions},
+    args::{Common, Format, ProcessFilter},
+    checkpoints::{for_each_checkpoint, only_checkpoint},
+    diagnostics::finish_diagnostics,
     named::open_one,
+    nested::open_member,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output},
+    spec::Command,
+    view::{self, Column, View},
 };
-use ckptfx_report::untrusted::show;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "rootfs",
+    aliases: &[],
+    about: "List what changed in the root file system",
+    usage: None,
+    notes: "Listed are changes of the root file system (rootfs-diff.tar, deleted.files and whiteouts), and all files of Podman volumes, /dev/shm and tmpfs mounts; contents of other mounts are not in a checkpoint. With the image that the container was made of, --base tells added from modified files, and --diff shows how text changed.",
+    examples: &[
+        "ckptfx rootfs archive.tar",
+        "ckptfx rootfs --hash -o json archive.tar | jq '.changes[] | select(.flags | index(\"setuid\"))'",
+        "ckptfx rootfs --base image.tar --diff archive.tar",
+        "ckptfx rootfs ls /etc archive.tar",
+        "ckptfx rootfs cat /etc/crontab archive.tar",
+    ],
+    arguments: |parser| {
+        RootfsArgs::augment_args(parser).args_conflicts_with_subcommands(true).subcommand_negates_reqs(true)
+    },
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `rootfs` takes.
+#[derive(Debug, Args)]
+pub struct RootfsArgs {
+    /// Only list or show a part.
+    #[command(subcommand)]
+    pub action: Option<RootfsAction>,
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub options: RootfsOptions,
+}
+
+/// How changes are listed.
+#[derive(Debug, Clone, Args)]
+pub struct RootfsOptions {
+    /// The image that the container was made of: an OCI layout, an OCI or docker archive, or a tar of its files.
+    #[arg(long, value_name = "IMAGE")]
+    pub base: Option<PathBuf>,
+    /// Show how small text files changed.
+    #[arg(long, requires = "base")]
+    pub diff: bool,
+    /// In the table, also show what runtimes put into every container.
+    #[arg(short, long)]
+    pub all: bool,
+    /// Hash no more than this many GiB of holes.
+    #[arg(long, default_value_t = 4, value_name = "GIB")]
+    pub max_size: u64,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
+
+/// Parts of `rootfs`.
+#[derive(Debug, Subcommand)]
+pub enum RootfsAction {
+    /// List what the archive has at a path and below it
+    #[command(
+        override_usage = "ckptfx rootfs ls [OPTIONS] [PATH] ARCHIVE",
+        after_help = "Examples:\n  ckptfx rootfs ls /etc archive.tar\n  ckptfx rootfs ls archive.tar"
+    )]
+    Ls {
+        /// A path in the container, all of it by default; then the archive.
+        #[arg(required = true, num_args = 1..=2, value_name = "PATH ARCHIVE")]
+        operands: Vec<PathBuf>,
+        #[command(flatten)]
+        options: RootfsOptions,
+    },
+    /// Write the content of one file
+    #[command(after_help = "Examples:\n  ckptfx rootfs cat /etc/crontab archive.tar")]
+    Cat {
+        /// A path in the container.
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// The archive, a directory, or - for standard input.
+        #[arg(value_name = "ARCHIVE")]
+        archive: PathBuf,
+        /// Write holes as zeros up to this many GiB.
+        #[arg(long, default_value_t = 4, value_name = "GIB")]
+        max_size: u64,
+    },
+}
 
 pub const VIEW: View<Change> = View {
     name: "rootfs",
@@ -169,16 +255,6 @@ fn open_sources(case: &mut Case<'_>, common: &Common, bars: &Bars) -> Vec<Source
     sources(case, &|member, diagnostics| open_member(member, common, bars, diagnostics))
 }
 
-/// Opens a tar that is a member.
-pub fn open_member(
-    member: &Member,
-    common: &Common,
-    bars: &Bars,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<ckptfx_parser::archive::Archive> {
-    open_nested(member, &common.options(None, bars), diagnostics)
-}
-
 fn open_base(path: &Path, case: &mut Case<'_>, common: &Common, bars: &Bars) -> Result<Base> {
     let options = common.options(None, bars);
     let march = case.tasks.iter().find_map(|task| March::try_from(task.core.as_ref()?.mtype?).ok());
@@ -278,7 +354,7 @@ fn cat(path: &Path, archive: &Path, max_size: u64, common: &Common) -> Result<Ou
     }
     output.finish()?;
     let warnings = finish_diagnostics(&case.diagnostics, common);
-    Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+    Ok(Outcome::of(&warnings))
 }
 
 fn why_missing(case: &mut Case<'_>, sources: &[Source], wanted: &[u8]) -> &'static str {

@@ -1,5 +1,7 @@
 //! `ckptfx sbom`: mapped programs and libraries.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use ckptfx_analysis::{
     Case,
@@ -8,17 +10,49 @@ use ckptfx_analysis::{
 };
 use ckptfx_export::cyclonedx;
 use ckptfx_report::Head;
+use clap::Args;
 
-use super::{
-    Outcome, finish_diagnostics, only_checkpoint,
-    view::{self, Column, View},
-};
 use crate::{
-    args::{Common, SbomArgs},
+    args::{Common, Format, ProcessFilter},
+    checkpoints::only_checkpoint,
+    diagnostics::finish_diagnostics,
     named::open_one,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output, write_json},
+    spec::Command,
+    view::{self, Column, View},
 };
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "sbom",
+    aliases: &["librarylist"],
+    about: "List mapped executables and libraries",
+    usage: None,
+    notes: "",
+    examples: &[
+        "ckptfx sbom archive.tar",
+        "ckptfx sbom --pid 14 archive.tar",
+        "ckptfx sbom --cyclonedx archive.tar --out-file sbom.cdx.json",
+    ],
+    arguments: SbomArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `sbom` takes.
+#[derive(Debug, Args)]
+pub struct SbomArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    /// Write a CycloneDX 1.6 document (JSON).
+    #[arg(long, conflicts_with = "output")]
+    pub cyclonedx: bool,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+}
 
 /// Zeros of holes that are hashed, in bytes.
 const ZEROS: u64 = 4 << 30;
@@ -83,5 +117,5 @@ pub fn run(args: &SbomArgs, common: &Common) -> Result<Outcome> {
     write_json(&mut output, &cyclonedx::document(&head, &components))?;
     output.finish()?;
     let warnings = finish_diagnostics(&case.diagnostics, common);
-    Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+    Ok(Outcome::of(&warnings))
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -13,24 +14,52 @@ use ckptfx_analysis::{
     recover::{self, Limits, Purpose, contents::file_type},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};
-use ckptfx_report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, Warning};
+use ckptfx_report::{
+    ContainerHead, DocumentHead, EvidenceHead, Head, Status, Warning,
+    untrusted::{show, show_short},
+};
+use clap::Args;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{
-    Outcome, finish_diagnostics,
-    rootfs::open_member,
-    view::{self, Column, View},
-};
 use crate::{
-    args::{Common, FleetArgs},
+    args::{Common, Format, Level},
+    diagnostics::finish_diagnostics,
     evidence::{self, Opened},
     named::{Candidate, Named, NotRead},
+    nested::open_member,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output},
+    spec::Command,
+    view::{self, Column, View},
 };
-use ckptfx_report::untrusted::{show, show_short};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "scan",
+    aliases: &[],
+    about: "Triage many archives: one line each, the worst first, and what they share",
+    usage: None,
+    notes: "Directories are searched for archives, and patterns with *, ? or [] that the shell left alone are expanded. An archive that cannot be read is named on standard error and costs itself only; the exit status is then 3.
+SHARED lists what more than one checkpoint has: the same recovered or dropped program, program of a finding, address of another host, or finding about the same file.",
+    examples: &["ckptfx scan /var/lib/kubelet/checkpoints", "ckptfx scan --fail-on high 'cases/*.tar'", "ckptfx scan -o json cases | jq '.shared[] | select(.kind == \"sha256\")'", "ckptfx scan -o csv cases > verdicts.csv"],
+    arguments: FleetArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `scan` takes.
+#[derive(Debug, Args)]
+pub struct FleetArgs {
+    /// Archives, directories, or patterns.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// End with status 1 when there is a finding of this severity or above.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<Level>,
+}
 
 /// Zeros of holes that are hashed in one checkpoint, in bytes.
 const ZEROS: u64 = 1 << 30;
@@ -264,9 +293,7 @@ pub fn run(args: &FleetArgs, common: &Common) -> Result<Outcome> {
         examined.iter().flat_map(|one| one.diagnostics.iter().cloned()).collect();
     diagnostics.extend(not_read.iter().map(NotRead::diagnostic));
     let warnings = finish_diagnostics(&diagnostics, common);
-    if warnings.iter().any(|warning| warning.partial) {
-        outcome = Outcome::Partly;
-    }
+    outcome = outcome.max(Outcome::of(&warnings));
     let shared = shared(&examined);
     let mut rows: Vec<Verdict> = examined.into_iter().map(|one| one.verdict).collect();
     rows.extend(not_read.into_iter().map(Verdict::not_read));

@@ -1,6 +1,6 @@
 //! `ckptfx schema`: what the JSON of each command looks like, generated from the types it is made of.
 
-use std::{fs, io::Write as _};
+use std::{fs, io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
@@ -18,11 +18,39 @@ use ckptfx_analysis::{
     timeline,
 };
 use ckptfx_report::custody;
+use clap::Args;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, decode, diff, dump, explain, grep_mem, image, list, scan, strings, verify};
-use crate::args::SchemaArgs;
+use super::{decode, diff, dump, explain, grep_mem, image, list, scan, strings, verify};
+use crate::{args::Format, outcome::Outcome, spec::Command};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "schema",
+    aliases: &[],
+    about: "Print the JSON Schema of a command's result",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx schema ps", "ckptfx schema --all --dir docs/schema"],
+    arguments: SchemaArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?),
+};
+
+/// What `schema` takes.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The command whose result is meant; manifest for what capture writes beside an archive.
+    #[arg(required_unless_present = "all", value_name = "COMMAND")]
+    pub command: Option<String>,
+    /// All of them.
+    #[arg(long, requires = "dir")]
+    pub all: bool,
+    /// Write `<command>.json` files to this directory.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
 
 /// Name of the schema of manifests.
 const MANIFEST: &str = "manifest";

@@ -10,36 +10,48 @@ use ckptfx_analysis::{
     secret::{Confidence, Filter, Hunt, Rules, Secret, SecretPlace},
 };
 use ckptfx_parser::Diagnostic;
-use ckptfx_report::DocumentHead;
+use ckptfx_report::{
+    DocumentHead,
+    untrusted::{show, show_short},
+};
 use ckptfx_scan::{Options, Outcome as ScanOutcome, Region};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use serde::Serialize;
 
-use super::{
-    Outcome, for_each_checkpoint,
+use crate::{
+    args::{Common, Format, ScanArgs},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
+    render::{Collection, Output},
+    scanning::Scanner,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::Common,
-    render::{Collection, Output},
-    scanning::{ScanArgs, Scanner},
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "secrets",
+    aliases: &[],
+    about: "Find keys, tokens and passwords in memory, files and queues",
+    usage: None,
+    notes: "Rules find what looks like a secret, and offline validators confirm it: the structure of keys, checksums of tokens, the claims of JSON Web Tokens. Nothing is ever checked over a network. Secrets are masked; the same secret in several places is one record.",
+    examples: &[
+        "ckptfx secrets archive.tar",
+        "ckptfx secrets -o json archive.tar | jq '.secrets[] | {title, pid, comm, details}'",
+        "ckptfx secrets --rule json-web-token --show-secrets archive.tar",
+        "ckptfx secrets --rules ours.toml --min-confidence medium archive.tar",
+        "ckptfx secrets --fail-on high archive.tar",
+        "ckptfx secrets --list-rules",
+    ],
+    arguments: |parser| {
+        SecretsArgs::augment_args(parser).mut_arg("source", |source| source.default_value("all"))
+    },
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::{show, show_short};
 
 /// Longest masked text in the table.
 const TABLE_TEXT: usize = 100;
-
-pub const HELP: &str = "Rules find what looks like a secret, and offline validators confirm it: the structure of keys, checksums of \
-tokens, the claims of JSON Web Tokens. Nothing is ever checked over a network. Secrets are masked; the same secret in \
-several places is one record.
-
-Examples:
-  ckptfx secrets archive.tar
-  ckptfx secrets -o json archive.tar | jq '.secrets[] | {title, pid, comm, details}'
-  ckptfx secrets --rule json-web-token --show-secrets archive.tar
-  ckptfx secrets --rules ours.toml --min-confidence medium archive.tar
-  ckptfx secrets --fail-on high archive.tar
-  ckptfx secrets --list-rules";
 
 /// What `secrets` takes.
 #[derive(Debug, Args)]

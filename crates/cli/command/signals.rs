@@ -1,16 +1,45 @@
 //! `ckptfx signals`: what processes do on signals, and which wait.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use ckptfx_analysis::process::signal::{self, Disposition, Pending, Signal};
+use clap::Args;
 
-use super::{
-    Outcome, threads,
+use super::threads;
+use crate::{
+    args::{Common, Format, ProcessFilter},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, SignalsArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "signals",
+    aliases: &[],
+    about: "Show signal handlers, blocked and pending signals",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx signals --pid 1 archive.tar"],
+    arguments: SignalsArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
+
+/// What `signals` takes.
+#[derive(Debug, Args)]
+pub struct SignalsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Show signals with their default action too.
+    #[arg(long)]
+    pub all: bool,
+}
 
 pub const VIEW: View<Signal> = View {
     name: "signals",

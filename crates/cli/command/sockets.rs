@@ -2,16 +2,32 @@
 
 use anyhow::Result;
 use ckptfx_analysis::network::socket::{self, Endpoint, Socket};
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{
-    Outcome,
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, SocketsArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "sockets",
+    aliases: &["ss", "sockstat"],
+    about: "List sockets with their peers, queues and holders",
+    usage: None,
+    notes: "",
+    examples: &[
+        "ckptfx sockets archive.tar",
+        "ckptfx ss -o json archive.tar | jq '.sockets[] | select(.state == \"LISTEN\")'",
+    ],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show;
 
 pub const VIEW: View<Socket> = View {
     name: "sockets",
@@ -115,7 +131,7 @@ fn users(socket: &Socket) -> String {
     if users.is_empty() { "-".to_owned() } else { users.join(", ") }
 }
 
-pub fn run(args: &SocketsArgs, common: &Common) -> Result<Outcome> {
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
         Ok(socket::sockets(case, wanted))
     })

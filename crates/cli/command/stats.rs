@@ -4,12 +4,29 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::container::statistics::{self, Measured};
+use clap::Args;
 use serde_json::Value;
 
-use super::{Outcome, for_each_checkpoint};
 use crate::{
-    args::{Common, StatsArgs},
+    args::{Common, Format, ViewArgs},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
     render::{Collection, Output, to_value},
+    spec::Command,
+};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "stats",
+    aliases: &[],
+    about: "Show durations and page counts of the dump",
+    usage: None,
+    notes: "Statistics are not those of one process: with --pid, --comm or --exe they are shown of those containers that have
+such a process.",
+    examples: &["ckptfx stats archive.tar", "ckptfx stats -o csv *.tar"],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
 
 const COLLECTION: Collection = Collection {
@@ -39,7 +56,7 @@ const COLLECTION: Collection = Collection {
     ],
 };
 
-pub fn run(args: &StatsArgs, common: &Common) -> Result<Outcome> {
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, "stats", COLLECTION, |case, output, _| {
         args.filter.check(case)?;
         if args.filter.is_set() && !case.tasks.iter().any(|task| args.filter.accepts(task)) {

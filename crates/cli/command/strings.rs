@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
     io::Write as _,
     ops::ControlFlow,
+    path::PathBuf,
 };
 
 use anyhow::Result;
@@ -13,18 +14,60 @@ use ckptfx_analysis::{
     search::{Place, RegionFacts, SearchRegion, Source, Stop},
 };
 use ckptfx_parser::Diagnostic;
+use ckptfx_report::untrusted::{show, show_into};
 use ckptfx_scan::{Outcome as ScanOutcome, Strings, Summary, Text as Run, TextEncoding};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Outcome, for_each_checkpoint};
 use crate::{
-    args::{Common, EncodingArg, StringsArgs},
+    args::{Common, EncodingArg, Format, ScanArgs},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output},
     scanning::{Scanner, Selection},
+    spec::Command,
 };
-use ckptfx_report::untrusted::{show, show_into};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "strings",
+    aliases: &[],
+    about: "List printable text, with the process, address and mapping of each",
+    usage: None,
+    notes: "Printable are the ASCII characters and the tab; in UTF-8 also every other character that is no control; in UTF-16 also
+Latin-1. A string is a maximal run of them and never runs over a gap in captured memory.",
+    examples: &["ckptfx strings archive.tar | less", "ckptfx strings -n 12 --pid 14 --encoding all archive.tar", "ckptfx strings --unique --perms rw archive.tar | head", "ckptfx strings --source rootfs,ghost-file,pipe archive.tar"],
+    arguments: StringsArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `strings` takes.
+#[derive(Debug, Args)]
+pub struct StringsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    /// Fewest characters of a string.
+    #[arg(short = 'n', long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub min_length: u16,
+    /// How the text may be encoded.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "utf-8", value_name = "ENCODING")]
+    pub encoding: Vec<EncodingArg>,
+    /// Give each text once, with the number of times and the first place, the most frequent first.
+    #[arg(short, long, conflicts_with = "count")]
+    pub unique: bool,
+    /// With --unique, tell at most this many texts apart.
+    #[arg(long, default_value_t = 5_000_000, value_name = "N")]
+    pub max_unique: usize,
+    /// Count the strings of each process.
+    #[arg(short, long)]
+    pub count: bool,
+    #[command(flatten)]
+    pub scan: ScanArgs,
+}
 
 const STRINGS: Collection = Collection {
     name: "strings",

@@ -1,6 +1,6 @@
 //! `ckptfx threads`: where each thread was.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use ckptfx_analysis::{
@@ -10,16 +10,44 @@ use ckptfx_analysis::{
         thread::{self, Outcome as CallOutcome, Syscall, ThreadFacts},
     },
 };
+use ckptfx_report::untrusted::show;
+use clap::Args;
 
-use super::{
-    Outcome, for_each_checkpoint, maps,
+use super::maps;
+use crate::{
+    args::{Common, Format, ProcessFilter},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, ThreadsArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "threads",
+    aliases: &[],
+    about: "Show where each thread was, with its registers",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx threads archive.tar", "ckptfx threads --pid 14 -o json archive.tar"],
+    arguments: ThreadsArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show;
+
+/// What `threads` takes.
+#[derive(Debug, Args)]
+pub struct ThreadsArgs {
+    /// Archives, directories, or - for standard input.
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub filter: ProcessFilter,
+    /// Show the registers of each thread.
+    #[arg(long)]
+    pub registers: bool,
+}
 
 pub const VIEW: View<ThreadFacts> = View {
     name: "threads",
@@ -109,7 +137,7 @@ pub fn location(location: Option<&Location>) -> String {
 }
 
 pub fn run(args: &ThreadsArgs, common: &Common) -> Result<Outcome> {
-    if !args.registers || common.output != crate::args::Format::Table {
+    if !args.registers || common.output != Format::Table {
         return view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
             Ok(thread::threads(case, wanted))
         });

@@ -2,14 +2,27 @@
 
 use anyhow::Result;
 use ckptfx_analysis::process::timer::{self, Kind, Timer};
+use clap::Args;
 
-use super::{
-    Outcome,
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, TimersArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "timers",
+    aliases: &[],
+    about: "Show interval and POSIX timers",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx timers archive.tar"],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
 
 pub const VIEW: View<Timer> = View {
@@ -64,7 +77,7 @@ fn seconds(nanoseconds: Option<u64>) -> String {
     format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-pub fn run(args: &TimersArgs, common: &Common) -> Result<Outcome> {
+pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
         Ok(timer::timers(case, wanted))
     })

@@ -15,30 +15,52 @@ use ckptfx_analysis::{
     },
 };
 use ckptfx_parser::Diagnostic;
-use clap::{Args, ValueEnum};
-
-use super::{Outcome, for_each_checkpoint, rootfs::open_member, triage_yara, warnings};
-use crate::{
-    args::{Common, Format, ProcessFilter},
-    render::{Collection, Dossier, Output, table},
-};
 use ckptfx_report::untrusted::{show, show_short};
+use clap::Args;
 
-pub const HELP: &str = "Each finding names the facts that prove it, harmless causes that are known, and the command that \
-shows more. Known harmless causes (code that runtimes make, upgrades, rotation of logs, allocators that are preloaded, \
-what CRIU itself leaves) lower the severity. The list ends with what was not looked at.
+use super::triage_yara;
+use crate::{
+    args::{Attack, Common, Format, Level, ProcessFilter},
+    checkpoints::for_each_checkpoint,
+    diagnostics::warnings,
+    nested::open_member,
+    outcome::Outcome,
+    render::{Collection, Dossier, Output, count, table},
+    spec::Command,
+};
 
-Examples:
-  ckptfx triage archive.tar
-  ckptfx triage --min-severity medium -o json archive.tar | jq -r '.findings[] | [.score, .id, .subject.pid] | @tsv'
-  ckptfx triage --fail-on high archive.tar
-  ckptfx triage -o json archive.tar > known.json; ckptfx triage --baseline known.json later.tar
-  ckptfx triage --ignore SECCOMP-OFF --ignore LISTENER:/usr/sbin/nginx archive.tar
-  ckptfx triage --sigma rules/linux/process_creation archive.tar
-  ckptfx triage -o ecs --inventory archive.tar | gzip > events.ndjson.gz
-  ckptfx triage -o sarif archive.tar --out-file triage.sarif
-  ckptfx triage --yara rules/ archive.tar
-  ckptfx triage --explain TEXT-PATCHED";
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "triage",
+    aliases: &[],
+    about: "Say what speaks for an intrusion, with proof: ranked, one story per process",
+    usage: None,
+    notes: "Each finding names the facts that prove it, harmless causes that are known, and the command that shows more. Known harmless causes (code that runtimes make, upgrades, rotation of logs, allocators that are preloaded, what CRIU itself leaves) lower the severity. The list ends with what was not looked at.",
+    examples: &[
+        "ckptfx triage archive.tar",
+        "ckptfx triage --min-severity medium -o json archive.tar | jq -r '.findings[] | [.score, .id, .subject.pid] | @tsv'",
+        "ckptfx triage --fail-on high archive.tar",
+        "ckptfx triage -o json archive.tar > known.json; ckptfx triage --baseline known.json later.tar",
+        "ckptfx triage --ignore SECCOMP-OFF --ignore LISTENER:/usr/sbin/nginx archive.tar",
+        "ckptfx triage --sigma rules/linux/process_creation archive.tar",
+        "ckptfx triage -o ecs --inventory archive.tar | gzip > events.ndjson.gz",
+        "ckptfx triage -o sarif archive.tar --out-file triage.sarif",
+        "ckptfx triage --yara rules/ archive.tar",
+        "ckptfx triage --explain TEXT-PATCHED",
+    ],
+    arguments: TriageArgs::augment_args,
+    formats: &[
+        Format::Table,
+        Format::Json,
+        Format::Jsonl,
+        Format::Csv,
+        Format::Ecs,
+        Format::Ocsf,
+        Format::Sarif,
+        Format::Stix,
+    ],
+    run: |call| run(&call.arguments()?, call.common),
+};
 
 /// What `triage` takes.
 #[derive(Debug, Default, Args)]
@@ -79,54 +101,6 @@ pub struct TriageArgs {
     /// List the detections, and do nothing else.
     #[arg(long, conflicts_with = "archives")]
     pub list_rules: bool,
-}
-
-/// A severity, as it is given on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Level {
-    /// Everything.
-    Info,
-    /// Usually harmless.
-    Low,
-    /// To be looked at.
-    Medium,
-    /// Rare in ordinary containers.
-    High,
-    /// Hardly to be explained by anything else.
-    Critical,
-}
-
-impl From<Level> for Severity {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Info => Self::Info,
-            Level::Low => Self::Low,
-            Level::Medium => Self::Medium,
-            Level::High => Self::High,
-            Level::Critical => Self::Critical,
-        }
-    }
-}
-
-/// A version of ATT&CK.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Attack {
-    /// Version 18.
-    #[value(name = "18")]
-    V18,
-    /// Version 19.
-    #[default]
-    #[value(name = "19")]
-    V19,
-}
-
-impl From<Attack> for AttackVersion {
-    fn from(version: Attack) -> Self {
-        match version {
-            Attack::V18 => Self::V18,
-            Attack::V19 => Self::V19,
-        }
-    }
 }
 
 const COLLECTION: Collection = Collection {
@@ -287,11 +261,6 @@ fn sigma_rules(paths: &[PathBuf], common: &Common) -> Result<Rules> {
         );
     }
     Ok(rules)
-}
-
-/// A number of things, in words.
-pub fn count(what: &str, number: usize) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn style(severity: Severity) -> anstyle::Style {

@@ -2,14 +2,27 @@
 
 use anyhow::Result;
 use ckptfx_analysis::container::uts::{self, Uts};
+use clap::Args;
 
-use super::{
-    Outcome,
+use crate::{
+    args::{Common, Format, ViewArgs},
+    outcome::Outcome,
+    render::Collection,
+    spec::Command,
     view::{self, Column, View},
 };
-use crate::{
-    args::{Common, ViewArgs},
-    render::Collection,
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "uts",
+    aliases: &[],
+    about: "Show host and domain name of each UTS namespace",
+    usage: None,
+    notes: "",
+    examples: &["ckptfx uts archive.tar"],
+    arguments: ViewArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
 };
 
 pub const VIEW: View<Uts> = View {

@@ -1,6 +1,10 @@
 //! `ckptfx verify`: whether an archive is still the one that a report or manifest was made of.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_capture::manifest::Manifest;
@@ -8,20 +12,51 @@ use ckptfx_parser::Checkpoint;
 use ckptfx_report::{
     DocumentHead,
     custody::{Difference, Recorded, compare},
+    untrusted::show,
 };
+use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Outcome, report::members};
+use super::report::members;
 use crate::{
-    args::{Common, VerifyArgs},
-    evidence,
+    args::{Common, Format},
+    evidence, hash,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output, table},
     sealed::{Before, Sealed},
+    spec::Command,
 };
-use ckptfx_report::untrusted::show;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "verify",
+    aliases: &[],
+    about: "Say whether an archive is still the one that a report or manifest was made of",
+    usage: None,
+    notes: "The first file is what report -o json wrote, or the manifest of a captured archive. All differences are listed: size and SHA-256 of the archive and, where the report has them, its members that are missing, were added, or have another content.
+Of a manifest in a chain the ones before it are checked, too, back to the first; without ARCHIVE the archive beside it is meant.
+Neither file says who wrote it: keep it, or its SHA-256, where nobody else can write.
+
+Exit status: 0 the same; 1 something differs; 2 one of the files cannot be read.",
+    examples: &["ckptfx verify report.json archive.tar", "ckptfx verify archive.manifest.json", "ckptfx verify -o json report.json archive.tar | jq '.differences[]'"],
+    arguments: VerifyArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `verify` takes.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A report in JSON, or a manifest.
+    #[arg(value_name = "REPORT")]
+    pub record: PathBuf,
+    /// The archive or directory; that beside a manifest may be left out.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: Option<PathBuf>,
+}
 
 const COLLECTION: Collection =
     Collection { name: "differences", columns: &["what", "name", "problem", "expected", "actual"] };
@@ -136,7 +171,7 @@ pub fn run(args: &VerifyArgs, common: &Common) -> Result<Outcome> {
         differences.push(Difference { what: "archive", name: archive.clone(), problem, expected, actual });
     };
     let metadata = path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
-    let sha256 = metadata.is_file().then(|| evidence::hash_file(&path)).transpose()?;
+    let sha256 = metadata.is_file().then(|| hash::hash_file(&path)).transpose()?;
     let mut bytes = metadata.is_file().then_some(metadata.len());
     let mut compared = 0;
     let mut of_members = Vec::new();
@@ -166,7 +201,7 @@ pub fn run(args: &VerifyArgs, common: &Common) -> Result<Outcome> {
     let verified = Verified {
         record: name(&args.record),
         record_schema: record.schema,
-        record_sha256: evidence::hash_bytes(&text),
+        record_sha256: hash::hash_bytes(&text),
         archive,
         bytes,
         sha256,

@@ -17,17 +17,34 @@ use ckptfx_analysis::{
     },
 };
 use ckptfx_parser::{Diagnostic, memory::Vma};
+use ckptfx_report::untrusted::{show, show_short};
 use ckptfx_scan::yara::{Compiled, Content, End, MAX_PLACES, Options, RuleSet, Unit, UnitResult, Value};
 use clap::Args;
 
-use super::{Outcome, for_each_checkpoint};
 use crate::{
-    args::Common,
+    args::{Common, Format, ScanArgs},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Output, table::Plain},
-    scanning::{ScanArgs, Scanner},
+    scanning::Scanner,
+    spec::Command,
 };
-use ckptfx_report::untrusted::{show, show_short};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "yara",
+    aliases: &[],
+    about: "Hold YARA rules against processes and files",
+    usage: Some("ckptfx yara [OPTIONS] -r RULES... ARCHIVE..."),
+    notes: "Rules are evaluated over one process at a time, with the addresses of its memory, or over one shared object,
+queue or file. A rule that does not compile costs a warning and itself. Each file of rules is a namespace. The usual
+variables filename, filepath and extension are those of a file, and empty for memory.",
+    examples: &["ckptfx yara -r rules.yar archive.tar", "ckptfx yara -r rules/ -s --source all archive.tar", "ckptfx yara -r rules/ --tag webshell --comm php-fpm archive.tar", "ckptfx yara -r rules/ -d max_size=1048576 -o jsonl *.tar | jq -r '[.rule, .pid] | @tsv'"],
+    arguments: YaraArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(&call.arguments()?, call.common),
+};
 
 const MATCHES: Collection = Collection {
     name: "matches",
@@ -64,19 +81,6 @@ pub struct YaraArgs {
     max_strings: usize,
     #[command(flatten)]
     scan: ScanArgs,
-}
-
-impl YaraArgs {
-    /// What is said below the options.
-    pub const HELP: &str = "Rules are evaluated over one process at a time, with the addresses of its memory, or over one shared object,
-queue or file. A rule that does not compile costs a warning and itself. Each file of rules is a namespace. The usual
-variables filename, filepath and extension are those of a file, and empty for memory.
-
-Examples:
-  ckptfx yara -r rules.yar archive.tar
-  ckptfx yara -r rules/ -s --source all archive.tar
-  ckptfx yara -r rules/ --tag webshell --comm php-fpm archive.tar
-  ckptfx yara -r rules/ -d max_size=1048576 -o jsonl *.tar | jq -r '[.rule, .pid] | @tsv'";
 }
 
 fn parse_definition(text: &str) -> Result<(String, Value), String> {

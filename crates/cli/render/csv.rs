@@ -3,9 +3,8 @@
 use std::{borrow::Cow, io::Write};
 
 use anyhow::Result;
-use serde_json::Value;
-
 use ckptfx_report::untrusted::csv_cell;
+use serde_json::Value;
 
 /// What stands before the columns of each command, so that a row stands alone: path in the head, and name.
 const WHENCE: [(&str, &str); 5] = [

@@ -4,11 +4,9 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use ckptfx_analysis::unfold;
-use ckptfx_report::Warning;
+use ckptfx_report::{Warning, untrusted::needs_json_escape};
 use serde::Serialize;
 use serde_json::{Value, ser::Formatter};
-
-use ckptfx_report::untrusted::needs_json_escape;
 
 /// Writes compact or indented JSON in which characters that could act on a terminal are escaped.
 struct Safe<F>(F);

@@ -7,6 +7,7 @@ mod new_file;
 mod plain_text;
 pub mod table;
 pub mod tree;
+mod words;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Seek as _, Write},
@@ -20,7 +21,9 @@ use serde::Serialize;
 pub use self::{
     export::Dossier,
     json::{safe_line, to_value},
+    words::count,
 };
+
 use self::{export::Exporter, new_file::NewFile, plain_text::PlainText};
 use crate::args::{Color, Common, Format};
 

@@ -5,10 +5,10 @@ use std::io::Write;
 
 use anyhow::Result;
 use ckptfx_analysis::finding::{Finding, Severity, stories};
+use ckptfx_report::untrusted::{show, show_short};
 
 use super::{Report, sections};
-use crate::command::triage::{count, headline};
-use ckptfx_report::untrusted::{show, show_short};
+use crate::{command::triage::headline, render::count};
 
 /// Most rows of a table, and longest text of a cell in characters.
 const MAX_ROWS: usize = 50;

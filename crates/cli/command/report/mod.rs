@@ -5,7 +5,10 @@ mod json;
 mod markdown;
 mod sections;
 
-use std::{os::unix::ffi::OsStrExt as _, path::Path};
+use std::{
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
@@ -23,17 +26,67 @@ use ckptfx_report::{
     Head,
     custody::{Custody, MemberHash, RuleSet},
 };
+use clap::Args;
 use jiff::Timestamp;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::{Outcome, finish_diagnostics, rootfs::open_member, secrets};
+use super::secrets;
 use crate::{
-    args::{Common, Format, ReportArgs},
+    args::{Attack, Common, Format},
+    diagnostics::finish_diagnostics,
     evidence::{self, Opened},
     named::open_one,
+    nested::open_member,
+    outcome::Outcome,
     progress::Bars,
     render::{Collection, Dossier, Output},
+    spec::Command,
 };
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "report",
+    aliases: &[],
+    about: "Put everything into one document, with a record of custody",
+    usage: None,
+    notes: "Forms: -o html (one page that needs nothing else and loads nothing), -o markdown (the default, for tickets) and -o json (all of it, for programs; verify reads its record of custody).
+-o ecs, ocsf, sarif and stix are those of triage, with all processes, files and sockets, and without secrets in their text.
+Passwords, tokens and keys are taken out unless --show-secrets is given. The evidence is hashed, member by member, and never
+written to. The record of custody has the arguments and, unless --no-times is given, the time by the clock of this machine.",
+    examples: &["ckptfx report -o html archive.tar --out-file report.html", "ckptfx report -o html --case 2026-17 --examiner 'J. Doe' archive.tar --out-file report.html", "ckptfx report archive.tar | less", "ckptfx report -o json archive.tar --out-file report.json; ckptfx verify report.json archive.tar"],
+    arguments: ReportArgs::augment_args,
+    formats: &[Format::Table, Format::Json, Format::Html, Format::Markdown, Format::Ecs, Format::Ocsf, Format::Sarif, Format::Stix],
+    run: |call| run(&call.arguments()?, call.common),
+};
+
+/// What `report` takes.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The archive or directory.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// Name or number of the case, for the record of custody.
+    #[arg(long, value_name = "ID")]
+    pub case: Option<String>,
+    /// Who examines the evidence, for the record of custody.
+    #[arg(long, value_name = "NAME")]
+    pub examiner: Option<String>,
+    /// On which machine, for the record of custody.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// Leave passwords, tokens and keys in.
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Take passwords, tokens and keys out, which is the default.
+    #[arg(long, conflicts_with = "show_secrets")]
+    pub redact: bool,
+    /// Record no start and end: the same input then gives the same bytes.
+    #[arg(long)]
+    pub no_times: bool,
+    /// Version of MITRE ATT&CK that techniques are named after.
+    #[arg(long, value_enum, default_value_t = Attack::V19, value_name = "VERSION")]
+    pub attack: Attack,
+}
 
 /// What a report is made of.
 pub struct Report<'d> {
@@ -143,7 +196,7 @@ impl Examination<'_> {
             _ if output.is_export() => output.export(&report.dossier)?,
             _ => markdown::write(&report, output)?,
         }
-        Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
+        Ok(Outcome::of(&warnings))
     }
 
     fn custody(&self, members: Vec<MemberHash>, redacted_values: u64) -> Result<Custody> {

@@ -1,13 +1,14 @@
 //! The tables of a report, in no particular form: cells are fit to be shown, and only need to be escaped.
 
 use ckptfx_analysis::{finding::Severity, process::Process};
+use ckptfx_report::untrusted::{show, show_short};
 
 use super::Report;
 use crate::{
-    command::{files, graph, mounts, ps, recover, rootfs, secrets, sockets, timeline, view::View},
+    command::{files, graph, mounts, ps, recover, rootfs, secrets, sockets, timeline},
     render::{table::size, tree},
+    view::View,
 };
-use ckptfx_report::untrusted::{show, show_short};
 
 /// Most rows of one table. A browser can still sort and search so many.
 pub const MAX_ROWS: usize = 10_000;

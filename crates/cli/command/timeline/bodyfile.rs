@@ -6,9 +6,9 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::timeline::{Event, Kind};
+use ckptfx_report::untrusted::show;
 
 use crate::render::Output;
-use ckptfx_report::untrusted::show;
 
 /// A time that is not known.
 const NONE: i64 = -1;

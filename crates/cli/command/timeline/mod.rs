@@ -1,5 +1,6 @@
 //! `ckptfx timeline`: every dated fact, in order of time.
 
+mod arguments;
 mod bodyfile;
 mod timesketch;
 
@@ -8,18 +9,37 @@ use ckptfx_analysis::{
     files::nested::sources,
     timeline::{self, Event, Kind, Wish},
 };
+use ckptfx_report::untrusted::{show, show_short};
+use clap::Args;
 
-use super::{
-    Outcome, for_each_checkpoint,
-    rootfs::open_member,
-    view::{self, Column, View},
-};
+use self::arguments::TimelineArgs;
 use crate::{
-    args::{Common, Format, TimelineArgs},
+    args::{Common, Format},
+    checkpoints::for_each_checkpoint,
+    nested::open_member,
+    outcome::Outcome,
     render::Collection,
     sealed,
+    spec::Command,
+    view::{self, Column, View},
 };
-use ckptfx_report::untrusted::{show, show_short};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "timeline",
+    aliases: &["timeliner"],
+    about: "List every dated fact in order of time",
+    usage: None,
+    notes: "Times are UTC. TRUST says who vouches for a time: recorded (engine, kernel or CRIU, on the node), derived
+(calculated from recorded times), or claimed (processes of the container could have chosen it).
+-o timesketch writes JSON lines to upload to Timesketch, -o bodyfile lines for mactime; both are of several
+archives one after another, not sorted over all of them. A directory that capture wrote to stands for its archives,
+and a manifest for its archive: seals and links are checked, and what does not agree is a warning.",
+    examples: &["ckptfx timeline archive.tar", "ckptfx timeline --kind command-typed,log-entry archive.tar", "ckptfx timeline --from 2026-11-23T22:00:00Z --to 2026-11-24 archive.tar", "ckptfx timeline -o timesketch archive.tar --out-file case.jsonl", "ckptfx timeline -o bodyfile archive.tar | mactime -z UTC -d"],
+    arguments: TimelineArgs::augment_args,
+    formats: &[Format::Table, Format::Json, Format::Jsonl, Format::Csv, Format::Bodyfile, Format::Timesketch],
+    run: |call| run(&call.arguments()?, call.common),
+};
 
 /// Longest source in a table, in characters.
 const MAX_SOURCE: usize = 28;

@@ -16,7 +16,6 @@ mod stix;
 
 use std::{collections::BTreeSet, io::Write};
 
-use super::json;
 use anyhow::Result;
 use ckptfx_analysis::{
     Text,
@@ -25,6 +24,8 @@ use ckptfx_analysis::{
     timeline::Event,
 };
 use ckptfx_report::{Head, Warning};
+
+use super::json;
 
 /// What an export is made of: all that is known of one checkpoint.
 pub struct Dossier<'d> {

@@ -1,11 +1,11 @@
 //! Findings, story by story.
 
 use ckptfx_analysis::finding::{Evidence, Finding, stories};
+use ckptfx_report::untrusted::{show, show_short};
 use maud::{Markup, html};
 
 use super::super::Report;
 use crate::command::triage::headline;
-use ckptfx_report::untrusted::{show, show_short};
 
 /// Stories that are shown open.
 const OPEN: usize = 50;

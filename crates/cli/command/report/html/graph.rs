@@ -4,9 +4,8 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use ckptfx_analysis::graph::{Edge, Graph, NodeKind};
-use maud::{Markup, PreEscaped, html};
-
 use ckptfx_report::untrusted::show_short;
+use maud::{Markup, PreEscaped, html};
 
 /// A picture of more nodes or edges says nothing.
 const MAX_NODES: usize = 40;

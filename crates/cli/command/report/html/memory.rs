@@ -7,11 +7,11 @@ use ckptfx_analysis::{
     finding::{Facts, Severity},
     memory::mapping::Mapping,
 };
+use ckptfx_report::untrusted::show;
 use maud::{Markup, PreEscaped, html};
 
 use super::{super::sections::MAX_ROWS, parts::table};
 use crate::{command::maps, render::table::size};
-use ckptfx_report::untrusted::show;
 
 /// Most processes with a picture, and most mappings of one.
 const MAX_PICTURES: usize = 200;

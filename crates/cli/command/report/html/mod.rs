@@ -10,12 +10,12 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use base64::Engine as _;
+use ckptfx_report::untrusted::show;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 use super::{Report, sections};
 use crate::render::Output;
-use ckptfx_report::untrusted::show;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");

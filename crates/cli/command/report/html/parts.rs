@@ -2,14 +2,17 @@
 
 use anyhow::Result;
 use ckptfx_analysis::finding::{Facts, Severity, stories};
+use ckptfx_report::untrusted::show;
 use maud::{Markup, html};
 
-use super::super::{Report, sections, sections::Section};
-use crate::command::{
-    queues,
-    triage::{count, headline},
+use super::super::{
+    Report,
+    sections::{self, Section},
 };
-use ckptfx_report::untrusted::show;
+use crate::{
+    command::{queues, triage::headline},
+    render::count,
+};
 
 /// Cells with more bytes than a hash has may be broken anywhere.
 const LONG: usize = 64;

@@ -6,20 +6,7 @@ use ckptfx_analysis::timeline::Kind;
 use clap::{Args, ValueEnum};
 use jiff::{Timestamp, civil, tz::TimeZone};
 
-use super::ProcessFilter;
-
-pub const TIMELINE_HELP: &str = "Times are UTC. TRUST says who vouches for a time: recorded (engine, kernel or CRIU, on the node), derived
-(calculated from recorded times), or claimed (processes of the container could have chosen it).
--o timesketch writes JSON lines to upload to Timesketch, -o bodyfile lines for mactime; both are of several
-archives one after another, not sorted over all of them. A directory that capture wrote to stands for its archives,
-and a manifest for its archive: seals and links are checked, and what does not agree is a warning.
-
-Examples:
-  ckptfx timeline archive.tar
-  ckptfx timeline --kind command-typed,log-entry archive.tar
-  ckptfx timeline --from 2026-11-23T22:00:00Z --to 2026-11-24 archive.tar
-  ckptfx timeline -o timesketch archive.tar --out-file case.jsonl
-  ckptfx timeline -o bodyfile archive.tar | mactime -z UTC -d";
+use crate::args::ProcessFilter;
 
 /// What `timeline` takes.
 #[derive(Debug, Args)]

@@ -4,9 +4,10 @@ use anyhow::Result;
 use ckptfx_analysis::{Case, Task};
 use serde::Serialize;
 
-use super::{Outcome, for_each_checkpoint};
 use crate::{
     args::{Common, ProcessFilter, ViewArgs},
+    checkpoints::for_each_checkpoint,
+    outcome::Outcome,
     render::{Collection, Output, table},
 };
 

@@ -1,121 +1,10 @@
-//! What can be said about taking checkpoints and making images of them.
+//! What `capture` takes.
 
-use std::path::PathBuf;
-#[cfg(feature = "capture")]
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-/// Examples of `explain`.
-pub const EXPLAIN_HELP: &str = "\
-CRIU's log, a runtime's error and the answers of kubelets and API servers are held against a table of what is
-known. A log of a dump that finished says so; its errors are probes of the kernel that CRIU can do without.
-A process that somebody was already tracing is marked as a finding: it belongs in the report.
-
-Where no cause is known, the error that ended the dump is shown as it stands, with what stands around it.
-
-Exit status 1: nothing in it is known.
-
-Examples:
-  ckptfx explain dump.log
-  ckptfx explain --message '404 page not found'
-  kubectl describe pod shop | ckptfx explain -
-  ckptfx logs --source dump archive.tar | ckptfx explain -o json -";
-
-/// What `explain` takes.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// CRIU's log or any text that holds the error, or - for standard input.
-    #[arg(required_unless_present = "message", conflicts_with = "message", value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// The error itself.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub message: Option<String>,
-}
-
-/// Examples of `image`.
-pub const IMAGE_HELP: &str = "\
-The image has the archive's own files in one layer and the annotations by which CRI-O, containerd and Podman
-know a checkpoint. What each of them will refuse, and what it needs on the node, is shown; nothing is written
-unless --out, -o oci-dir, -o oci-archive or --push asks for it. The same archive gives the same image, bit by bit.
-
---push needs no engine. Credentials are those that podman login or docker login wrote; programs that keep
-credentials are not started. An image holds all secrets of the processes: use a registry of your own.
-
-Examples:
-  ckptfx image archive.tar
-  ckptfx image archive.tar -o oci-archive --out shop.oci.tar --name registry.local/forensics/shop:1
-  ckptfx image archive.tar -o oci-dir --out shop-oci --pod-manifest restore.yaml
-  ckptfx image archive.tar --push registry.example/forensics/shop:1 --pod-manifest restore.yaml
-  ckptfx image archive.tar -o json | jq '.images[].engines'";
-
-/// What `image` takes.
-#[derive(Debug, Args)]
-pub struct ImageArgs {
-    /// The archive, a directory, or - for standard input.
-    #[arg(value_name = "ARCHIVE")]
-    pub archive: PathBuf,
-    /// Where to write the image; nothing may be there yet. A name that ends in .tar gets an archive, any other a
-    /// directory, unless -o says which. With -o alone it is named after the archive.
-    #[arg(long, value_name = "PATH")]
-    pub out: Option<PathBuf>,
-    /// Name of the image.
-    #[arg(long, value_name = "REPOSITORY:TAG")]
-    pub name: Option<String>,
-    /// Write the manifest of a pod that restores the image.
-    #[arg(long, value_name = "FILE")]
-    pub pod_manifest: Option<PathBuf>,
-    #[cfg(feature = "capture")]
-    #[command(flatten)]
-    pub push: PushArgs,
-}
-
-/// Where `image` sends an image.
-#[cfg(feature = "capture")]
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Registry")]
-pub struct PushArgs {
-    /// Send the image to a registry, under this name.
-    #[arg(long, value_name = "REGISTRY/REPO:TAG")]
-    pub push: Option<String>,
-    /// File with credentials instead of the usual ones ($REGISTRY_AUTH_FILE, containers/auth.json, ~/.docker/config.json).
-    #[arg(long, value_name = "FILE", requires = "push")]
-    pub auth_file: Option<PathBuf>,
-    /// Authority that signed the registry's certificate (PEM), beside those of the system.
-    #[arg(long, value_name = "FILE", requires = "push")]
-    pub registry_ca: Option<PathBuf>,
-    /// Speak HTTP with a registry on this machine.
-    #[arg(long, requires = "push")]
-    pub plain_http: bool,
-    /// Take any certificate, and with --plain-http any machine: whoever is in between can then read the image.
-    #[arg(long, requires = "push")]
-    pub insecure: bool,
-}
-
-/// Examples of `capture`.
-#[cfg(feature = "capture")]
-pub const CAPTURE_HELP: &str = "\
-The container goes on running; whether it does is checked afterwards. Each archive is written with mode 0600
-under a new name, and a manifest beside it (NAME.manifest.json) records its SHA-256, times, node, image and
-every answer. Without --fetch a checkpoint that Kubernetes takes stays on its node, and the manifest says where.
-
-Through the API server the caller needs create on nodes/proxy, with --kubelet on nodes/checkpoint; docs/capture
-has roles for both. --cri and --podman need root on the node.
-
-Exit status: 0 all captured; 1 --preflight found something missing; 2 nothing captured; 3 some were not captured,
-or a container was not running afterwards.
-
-Examples:
-  ckptfx capture -n shop web-7d9f/app --fetch --dir evidence --operator $USER --case 2026-17
-  ckptfx capture -n shop -l app=web --preflight
-  ckptfx capture --kubelet https://node-1:10250 --cert me.crt --key me.key --ca kubelet-ca.crt -n shop web-7d9f
-  ckptfx capture -n shop --deployment web --all-nodes --jobs 4 --fetch --dir evidence
-  ckptfx capture --cri web --triage --dir /var/lib/evidence
-  ckptfx capture --cri /run/crio/crio.sock --pod web-7d9f --dir /var/lib/evidence
-  ckptfx capture --podman web --every 5m --count 12 --dir chain; ckptfx diff chain";
-
 /// What `capture` takes.
-#[cfg(feature = "capture")]
 #[derive(Debug, Args)]
 pub struct CaptureArgs {
     /// POD or POD/CONTAINER, also as pod/POD; with --cri and --podman the name or id of a container.
@@ -170,7 +59,6 @@ pub struct CaptureArgs {
 }
 
 /// Whom `capture` speaks to.
-#[cfg(feature = "capture")]
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Whom to ask")]
 pub struct ReachArgs {
@@ -213,7 +101,6 @@ pub struct ReachArgs {
 }
 
 /// How `capture` brings an archive home.
-#[cfg(feature = "capture")]
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bringing archives home")]
 pub struct FetchArgs {
@@ -247,7 +134,6 @@ pub struct FetchArgs {
 }
 
 /// `30s`, `5m` or `1h`.
-#[cfg(feature = "capture")]
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let units = [('s', 1), ('m', 60), ('h', 3600)];
     let parsed = units.iter().find_map(|(unit, seconds)| {
@@ -261,7 +147,6 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The same, as long as a copy may take.
-#[cfg(feature = "capture")]
 fn parse_copy_time(text: &str) -> Result<Duration, String> {
     let most = ckptfx_capture::kubernetes::fetch::MAX_TIME;
     let time = parse_duration(text)?;

@@ -1,5 +1,7 @@
 //! `ckptfx capture`: takes checkpoints of running containers, and seals them.
 
+mod arguments;
+
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
@@ -23,20 +25,41 @@ use ckptfx_capture::{
     session::{self, Event, Preflight, Reach, Request, Schedule, Way},
     stop,
 };
-use ckptfx_report::DocumentHead;
+use ckptfx_report::{DocumentHead, untrusted::show};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{
-    Outcome,
-    triage::{self, TriageArgs},
+use self::arguments::CaptureArgs;
+use super::triage::{self, TriageArgs};
+use crate::{
+    args::{Common, Format},
+    outcome::Outcome,
+    render::{Collection, Output, table},
+    spec::Command,
     view,
 };
-use crate::{
-    args::{CaptureArgs, Common, Format},
-    render::{Collection, Output, table},
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "capture",
+    aliases: &[],
+    about: "Take a checkpoint of a running container and seal it",
+    usage: None,
+    notes: "The container goes on running; whether it does is checked afterwards. Each archive is written with mode 0600
+under a new name, and a manifest beside it (NAME.manifest.json) records its SHA-256, times, node, image and
+every answer. Without --fetch a checkpoint that Kubernetes takes stays on its node, and the manifest says where.
+
+Through the API server the caller needs create on nodes/proxy, with --kubelet on nodes/checkpoint; docs/capture
+has roles for both. --cri and --podman need root on the node.
+
+Exit status: 0 all captured; 1 --preflight found something missing; 2 nothing captured; 3 some were not captured,
+or a container was not running afterwards.",
+    examples: &["ckptfx capture -n shop web-7d9f/app --fetch --dir evidence --operator $USER --case 2026-17", "ckptfx capture -n shop -l app=web --preflight", "ckptfx capture --kubelet https://node-1:10250 --cert me.crt --key me.key --ca kubelet-ca.crt -n shop web-7d9f", "ckptfx capture -n shop --deployment web --all-nodes --jobs 4 --fetch --dir evidence", "ckptfx capture --cri web --triage --dir /var/lib/evidence", "ckptfx capture --cri /run/crio/crio.sock --pod web-7d9f --dir /var/lib/evidence", "ckptfx capture --podman web --every 5m --count 12 --dir chain; ckptfx diff chain"],
+    arguments: CaptureArgs::augment_args,
+    formats: Format::RECORDS,
+    run: |call| run(call.arguments()?, call.common),
 };
-use ckptfx_report::untrusted::show;
 
 /// Time for a checkpoint on the node itself, where nobody else sets a limit.
 const LOCAL_TIMEOUT: u64 = 600;
