@@ -2,13 +2,16 @@
 
 use anyhow::Result;
 use ckptfx_analysis::{Case, Task};
+use ckptfx_report::listing::{Ask, Listing};
 use serde::Serialize;
 
 use crate::{
     args::{Common, ProcessFilter, ViewArgs},
     checkpoints::for_each_checkpoint,
+    nested::open_member,
     outcome::Outcome,
     render::{Collection, Output, table},
+    spec::Call,
 };
 
 /// A column of the table.
@@ -43,20 +46,35 @@ pub struct View<R: 'static> {
     pub table: &'static [Column<R>],
 }
 
-/// Runs a command that lists records.
-pub fn run<R: Serialize>(
-    view: &View<R>,
-    args: &ViewArgs,
-    common: &Common,
-    mut records: impl FnMut(&mut Case<'_>, &dyn Fn(&Task<'_>) -> bool) -> Result<Vec<R>>,
-) -> Result<Outcome> {
-    run_filtered(view, &args.archives, &args.filter, common, &mut records)
+impl<R> View<R> {
+    /// The view of a listing, with these columns in a table.
+    pub const fn of(listing: &Listing<R>, table: &'static [Column<R>]) -> Self {
+        Self { name: listing.command, collection: Collection::of(listing), table }
+    }
+}
+
+/// Runs a command that shows a listing and has no options of its own.
+pub fn list<R: Serialize>(view: &View<R>, listing: &Listing<R>, call: &Call<'_>) -> Result<Outcome> {
+    let args: ViewArgs = call.arguments()?;
+    for_each_checkpoint(&args.archives, call.common, view.name, view.collection, |case, output, bars| {
+        args.filter.check(case)?;
+        let ask = Ask {
+            wanted: &|task| args.filter.accepts(task),
+            open: &|member, diagnostics| open_member(member, call.common, bars, diagnostics),
+        };
+        let mut records = Vec::new();
+        (listing.records)(case, &ask, &mut |record| {
+            records.push(record);
+            Ok(())
+        })?;
+        write(view, &records, output)
+    })
 }
 
 /// Gives the records of the processes that its second argument accepts.
 pub type Records<'r, R> = dyn FnMut(&mut Case<'_>, &dyn Fn(&Task<'_>) -> bool) -> Result<Vec<R>> + 'r;
 
-/// As [`run`], for commands with options of their own.
+/// Runs a command that lists records and has options of its own.
 pub fn run_filtered<R: Serialize>(
     view: &View<R>,
     archives: &[std::path::PathBuf],

@@ -1,15 +1,12 @@
 //! `ckptfx cgroups`: control groups and what they are set to.
 
-use anyhow::Result;
-use ckptfx_analysis::container::cgroup::{self, Cgroup};
-use ckptfx_report::untrusted::show;
+use ckptfx_analysis::container::cgroup::Cgroup;
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use super::ns;
 use crate::{
-    args::{Common, Format, ViewArgs},
-    outcome::Outcome,
-    render::Collection,
+    args::{Format, ViewArgs},
     spec::Command,
     view::{self, Column, View},
 };
@@ -24,16 +21,12 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx cgroups archive.tar", "ckptfx cgroups -o csv archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
-    run: |call| run(&call.arguments()?, call.common),
+    run: |call| view::list(&VIEW, &listing::CGROUPS, call),
 };
 
-pub const VIEW: View<Cgroup> = View {
-    name: "cgroups",
-    collection: Collection {
-        name: "cgroups",
-        columns: &["controller", "path", "outside", "property", "value", "mode", "uid", "gid", "pids"],
-    },
-    table: &[
+pub const VIEW: View<Cgroup> = View::of(
+    &listing::CGROUPS,
+    &[
         Column::left("CONTROLLER", |group| match group.controller.0.as_slice() {
             b"" => "(v2)".to_owned(),
             name => show(name),
@@ -43,10 +36,4 @@ pub const VIEW: View<Cgroup> = View {
         Column::left("PROPERTY", |group| view::text(group.property.as_ref())),
         Column::left("VALUE", |group| view::text(group.value.as_ref())),
     ],
-};
-
-pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
-    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
-        Ok(cgroup::cgroups(case, wanted))
-    })
-}
+);

@@ -7,13 +7,13 @@ use ckptfx_analysis::{
     process::{Capabilities, Ids},
     security::credential::{self, Credentials},
 };
+use ckptfx_report::listing;
 use clap::Args;
 
 use crate::{
     args::{Common, Format, ProcessFilter},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::Collection,
     spec::Command,
     view::{self, Column, View},
 };
@@ -44,39 +44,9 @@ pub struct CredsArgs {
     pub filters: bool,
 }
 
-pub const VIEW: View<Credentials> = View {
-    name: "creds",
-    collection: Collection {
-        name: "credentials",
-        columns: &[
-            "pid",
-            "tid",
-            "comm",
-            "differs_in",
-            "uid.real",
-            "uid.effective",
-            "uid.saved",
-            "uid.fs",
-            "gid.real",
-            "gid.effective",
-            "gid.saved",
-            "gid.fs",
-            "groups",
-            "capabilities.effective",
-            "capabilities.permitted",
-            "capabilities.inheritable",
-            "capabilities.bounding",
-            "capabilities.ambient",
-            "securebits",
-            "no_new_privs",
-            "seccomp",
-            "seccomp_source",
-            "filters",
-            "lsm_label",
-            "lsm_sockcreate",
-        ],
-    },
-    table: &[
+pub const VIEW: View<Credentials> = View::of(
+    &listing::CREDENTIALS,
+    &[
         Column::right("PID", |creds| creds.pid.to_string()),
         Column::right("TID", |creds| creds.tid.to_string()),
         Column::left("COMM", |creds| view::text(creds.comm.as_ref())),
@@ -101,7 +71,7 @@ pub const VIEW: View<Credentials> = View {
         Column::left("LABEL", |creds| view::text(creds.lsm_label.as_ref())),
         Column::left("DIFFERS IN", |creds| creds.differs_in.join(" ")),
     ],
-};
+);
 
 fn seccomp(creds: &Credentials) -> &'static str {
     creds.seccomp.unwrap_or("?")

@@ -1,14 +1,11 @@
 //! `ckptfx env`: the environment of each process.
 
-use anyhow::Result;
-use ckptfx_analysis::process::environment::{self, Variable};
-use ckptfx_report::untrusted::show;
+use ckptfx_analysis::process::environment::Variable;
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use crate::{
-    args::{Common, Format, ViewArgs},
-    outcome::Outcome,
-    render::Collection,
+    args::{Format, ViewArgs},
     spec::Command,
     view::{self, Column, View},
 };
@@ -23,13 +20,12 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx env archive.tar", "ckptfx env --pid 1 archive.tar | grep -i token"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
-    run: |call| run(&call.arguments()?, call.common),
+    run: |call| view::list(&VIEW, &listing::VARIABLES, call),
 };
 
-pub const VIEW: View<Variable> = View {
-    name: "env",
-    collection: Collection { name: "variables", columns: &["pid", "comm", "name", "value"] },
-    table: &[
+pub const VIEW: View<Variable> = View::of(
+    &listing::VARIABLES,
+    &[
         Column::right("PID", |variable| variable.pid.to_string()),
         Column::left("COMM", |variable| view::text(variable.comm.as_ref())),
         Column::left("VARIABLE", |variable| {
@@ -37,8 +33,4 @@ pub const VIEW: View<Variable> = View {
             variable.value.as_ref().map_or(name.clone(), |value| format!("{name}={}", show(&value.0)))
         }),
     ],
-};
-
-pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
-    view::run(&VIEW, args, common, |case, wanted| Ok(environment::variables(case, wanted)))
-}
+);

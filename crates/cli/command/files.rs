@@ -1,15 +1,12 @@
 //! `ckptfx files`: every open file.
 
-use anyhow::Result;
 use ckptfx_analysis::files::file::{self, Details, Lock, OpenFile, Role};
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use super::sockets::address;
 use crate::{
-    args::{Common, Format, ViewArgs},
-    outcome::Outcome,
-    render::Collection,
+    args::{Format, ViewArgs},
     spec::Command,
     view::{self, Column, View},
 };
@@ -28,44 +25,12 @@ pub const COMMAND: Command = Command {
     ],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
-    run: |call| run(&call.arguments()?, call.common),
+    run: |call| view::list(&VIEW, &listing::FILES, call),
 };
 
-pub const VIEW: View<OpenFile> = View {
-    name: "files",
-    collection: Collection {
-        name: "files",
-        columns: &[
-            "pid",
-            "comm",
-            "fd",
-            "role",
-            "kind",
-            "link",
-            "path",
-            "deleted",
-            "content",
-            "flags",
-            "cloexec",
-            "position",
-            "size",
-            "mode",
-            "uid",
-            "gid",
-            "inode",
-            "mount_id",
-            "mount_point",
-            "build_id",
-            "shared_with",
-            "locks",
-            "queued_in",
-            "details",
-            "signal_owner.signal",
-            "signal_owner.type",
-            "signal_owner.pid",
-        ],
-    },
-    table: &[
+pub const VIEW: View<OpenFile> = View::of(
+    &listing::FILES,
+    &[
         Column::right("PID", |file| view::number(file.pid)),
         Column::left("COMM", |file| view::text(file.comm.as_ref())),
         Column::right("FD", descriptor),
@@ -75,7 +40,7 @@ pub const VIEW: View<OpenFile> = View {
         Column::left("CONTENT", |file| file.content.name().to_owned()),
         Column::left("NAME", name),
     ],
-};
+);
 
 /// The role or, as `lsof` has it, the descriptor with `r`, `w` or `u` for how it is open.
 fn descriptor(file: &OpenFile) -> String {
@@ -175,11 +140,5 @@ fn more(details: &Details) -> Option<String> {
             (None, None) => return None,
         },
         _ => return None,
-    })
-}
-
-pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
-    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
-        Ok(file::files(case, wanted))
     })
 }

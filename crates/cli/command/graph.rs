@@ -4,14 +4,14 @@ use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use ckptfx_analysis::graph::{self, Edge, EdgeKind, Graph, Node, NodeKind, Wish};
-use ckptfx_report::untrusted::show_short;
+use ckptfx_report::{listing, untrusted::show_short};
 use clap::Args;
 
 use crate::{
     args::{Common, Format, ProcessFilter},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::{Collection, Output},
+    render::Output,
     spec::Command,
     view::{self, Column, View},
 };
@@ -49,13 +49,9 @@ pub struct GraphArgs {
 /// Longest part of a label in a picture, in characters.
 const MAX_LABEL: usize = 60;
 
-pub const VIEW: View<Edge> = View {
-    name: "graph",
-    collection: Collection {
-        name: "edges",
-        columns: &["kind", "from", "from_name", "to", "to_name", "directed", "label", "unread_bytes"],
-    },
-    table: &[
+pub const VIEW: View<Edge> = View::of(
+    &listing::EDGES,
+    &[
         Column::left("KIND", |edge| edge.kind.name().to_owned()),
         Column::left("FROM", |edge| show_short(&edge.from_name.0, MAX_LABEL)),
         Column::left("", |edge| if edge.directed { "->" } else { "--" }.to_owned()),
@@ -63,7 +59,7 @@ pub const VIEW: View<Edge> = View {
         Column::right("UNREAD", |edge| view::number(edge.unread_bytes)),
         Column::left("THROUGH", |edge| show_short(&edge.label.0, 2 * MAX_LABEL)),
     ],
-};
+);
 
 pub fn run(args: &GraphArgs, common: &Common) -> Result<Outcome> {
     let wish = Wish { parents: !args.no_parents, may_trace: args.may_trace };

@@ -1,13 +1,11 @@
 //! `ckptfx history`: commands that were typed.
 
-use anyhow::Result;
-use ckptfx_analysis::process::history::{self, TypedCommand};
+use ckptfx_analysis::process::history::TypedCommand;
+use ckptfx_report::listing;
 use clap::Args;
 
 use crate::{
-    args::{Common, Format, ViewArgs},
-    outcome::Outcome,
-    render::Collection,
+    args::{Format, ViewArgs},
     spec::Command,
     view::{self, Column, View},
 };
@@ -23,24 +21,16 @@ Shells without it (dash, BusyBox) keep nothing but the line that they work on.",
     examples: &["ckptfx history archive.tar", "ckptfx history --pid 6 -o json archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
-    run: |call| run(&call.arguments()?, call.common),
+    run: |call| view::list(&VIEW, &listing::COMMANDS, call),
 };
 
-pub const VIEW: View<TypedCommand> = View {
-    name: "history",
-    collection: Collection {
-        name: "commands",
-        columns: &["pid", "comm", "exe", "time", "line", "address", "found"],
-    },
-    table: &[
+pub const VIEW: View<TypedCommand> = View::of(
+    &listing::COMMANDS,
+    &[
         Column::right("PID", |command| view::number(command.pid)),
         Column::left("COMM", |command| view::text(command.comm.as_ref())),
         Column::left("TIME", |command| view::number(command.time)),
         Column::left("FOUND", |command| command.found.name().to_owned()),
         Column::left("COMMAND", |command| view::text(command.line.as_ref())),
     ],
-};
-
-pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
-    view::run(&VIEW, args, common, |case, wanted| Ok(history::commands(case, wanted)?))
-}
+);

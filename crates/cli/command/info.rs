@@ -8,7 +8,7 @@ use ckptfx_analysis::{
     container::summary::{Summary, summarise},
 };
 use ckptfx_parser::container::Container;
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use crate::{
@@ -40,36 +40,7 @@ pub struct InfoArgs {
     pub archives: Vec<PathBuf>,
 }
 
-const COLLECTION: Collection = Collection {
-    name: "info",
-    columns: &[
-        "engine_name",
-        "pod_uid",
-        "sandbox_id",
-        "image_id",
-        "command",
-        "addresses",
-        "host_pid",
-        "criu.value",
-        "kernel.value",
-        "node.value",
-        "hostname.value",
-        "architecture",
-        "counts.processes",
-        "counts.zombies",
-        "counts.threads",
-        "counts.ghost_files",
-        "counts.memfds",
-        "memory.private",
-        "memory.shared",
-        "memory.pages_images",
-        "memory.unclaimed",
-        "memory.left_on_source",
-        "memory.gpu",
-        "plugins",
-        "parent",
-    ],
-};
+const COLLECTION: Collection = Collection::of(&listing::INFO);
 
 pub fn run(args: &InfoArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, "info", COLLECTION, |case, output, _| {

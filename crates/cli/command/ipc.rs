@@ -1,14 +1,13 @@
 //! `ckptfx ipc`: System V objects.
 
-use anyhow::Result;
-use ckptfx_analysis::container::ipc::{self, Kind, Object};
+use ckptfx_analysis::container::ipc::{Kind, Object};
+use ckptfx_report::listing;
 use clap::Args;
 
 use super::ns;
 use crate::{
-    args::{Common, Format, ViewArgs},
-    outcome::Outcome,
-    render::{Collection, table},
+    args::{Format, ViewArgs},
+    render::table,
     spec::Command,
     view::{self, Column, View},
 };
@@ -23,35 +22,12 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx ipc archive.tar", "ckptfx ipc -o json archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
-    run: |call| run(&call.arguments()?, call.common),
+    run: |call| view::list(&VIEW, &listing::IPC, call),
 };
 
-pub const VIEW: View<Object> = View {
-    name: "ipc",
-    collection: Collection {
-        name: "ipc",
-        columns: &[
-            "namespace",
-            "kind",
-            "key",
-            "id",
-            "uid",
-            "gid",
-            "creator_uid",
-            "creator_gid",
-            "mode",
-            "size",
-            "captured_bytes",
-            "hugetlb",
-            "pids",
-            "queue_bytes",
-            "messages",
-            "values",
-            "name",
-            "value",
-        ],
-    },
-    table: &[
+pub const VIEW: View<Object> = View::of(
+    &listing::IPC,
+    &[
         Column::right("NS", |object| view::number(object.namespace)),
         Column::left("KIND", |object| {
             match object.kind {
@@ -69,7 +45,7 @@ pub const VIEW: View<Object> = View {
         Column::left("PIDS", |object| object.pids.as_deref().map_or_else(|| "-".to_owned(), ns::pids)),
         Column::left("DETAILS", details),
     ],
-};
+);
 
 /// Most messages or values that a table shows.
 const SHOWN: usize = 16;
@@ -100,10 +76,4 @@ fn shown<T>(list: &[T], show: impl Fn(&T) -> String) -> String {
         text.push_str(", …");
     }
     text
-}
-
-pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
-    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
-        Ok(ipc::objects(case, wanted))
-    })
 }

@@ -7,13 +7,13 @@ use ckptfx_analysis::memory::{
     anomaly::Anomaly,
     mapping::{self, Mapping},
 };
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use crate::{
     args::{Common, Format, ProcessFilter},
     outcome::Outcome,
-    render::{Collection, table},
+    render::table,
     spec::Command,
     view::{self, Column, View},
 };
@@ -44,33 +44,9 @@ pub struct MapsArgs {
     pub anomalies: bool,
 }
 
-const COLLECTION: Collection = Collection {
-    name: "maps",
-    columns: &[
-        "pid",
-        "comm",
-        "start",
-        "end",
-        "perms",
-        "offset",
-        "path",
-        "kind",
-        "deleted",
-        "captured_bytes",
-        "file_id",
-        "file_size",
-        "build_id",
-        "shared_object",
-        "criu_page",
-        "anomalies",
-        "advice",
-    ],
-};
-
-pub const VIEW: View<Mapping> = View {
-    name: "maps",
-    collection: COLLECTION,
-    table: &[
+pub const VIEW: View<Mapping> = View::of(
+    &listing::MAPS,
+    &[
         Column::right("PID", |mapping| mapping.pid.to_string()),
         Column::left("ADDRESS", address),
         Column::left("PERM", |mapping| mapping.perms.clone()),
@@ -78,7 +54,7 @@ pub const VIEW: View<Mapping> = View {
         Column::right("CAPTURED", |mapping| table::size(mapping.captured_bytes)),
         Column::left("PATH", |mapping| show(&mapping.path.0)),
     ],
-};
+);
 
 const ANOMALIES: View<Mapping> = View {
     table: &[

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use anyhow::Result;
 use ckptfx_analysis::container::mount::{self, Mount};
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use crate::{
@@ -32,31 +32,7 @@ pub const COMMAND: Command = Command {
     run: |call| run(&call.arguments()?, call.common),
 };
 
-const COLLECTION: Collection = Collection {
-    name: "mounts",
-    columns: &[
-        "namespace",
-        "mount_id",
-        "parent_id",
-        "depth",
-        "mountpoint",
-        "source",
-        "fstype",
-        "device",
-        "root",
-        "flags",
-        "super_flags",
-        "options",
-        "shared_id",
-        "master_id",
-        "external",
-        "ext_key",
-        "deleted",
-        "autofs.process_group",
-        "autofs.mode",
-        "autofs.timeout",
-    ],
-};
+const COLLECTION: Collection = Collection::of(&listing::MOUNTS);
 
 /// Columns of the table, and those that are aligned to the right.
 pub const HEADER: [&str; 8] = ["NS", "ID", "TARGET", "SOURCE", "FSTYPE", "FLAGS", "NOTES", "OPTIONS"];

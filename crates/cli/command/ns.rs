@@ -1,14 +1,11 @@
 //! `ckptfx ns`: namespaces, and which are the host's.
 
-use anyhow::Result;
-use ckptfx_analysis::container::namespace::{self, IdRange, NamespaceFacts};
-use ckptfx_report::untrusted::show;
+use ckptfx_analysis::container::namespace::{IdRange, NamespaceFacts};
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use crate::{
-    args::{Common, Format, ViewArgs},
-    outcome::Outcome,
-    render::Collection,
+    args::{Format, ViewArgs},
     spec::Command,
     view::{self, Column, View},
 };
@@ -23,29 +20,12 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx ns archive.tar", "ckptfx ns --pid 14 archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
-    run: |call| run(&call.arguments()?, call.common),
+    run: |call| view::list(&VIEW, &listing::NAMESPACES, call),
 };
 
-pub const VIEW: View<NamespaceFacts> = View {
-    name: "ns",
-    collection: Collection {
-        name: "namespaces",
-        columns: &[
-            "kind",
-            "id",
-            "shared_with_host",
-            "differs_from_root",
-            "pids",
-            "images",
-            "uid_map",
-            "gid_map",
-            "monotonic_ns",
-            "boottime_ns",
-            "ext_key",
-            "binfmt_misc",
-        ],
-    },
-    table: &[
+pub const VIEW: View<NamespaceFacts> = View::of(
+    &listing::NAMESPACES,
+    &[
         Column::left("KIND", |one| one.kind.to_owned()),
         Column::right("ID", |one| view::number(one.id)),
         Column::left("HOST'S", |one| yes(one.shared_with_host)),
@@ -54,7 +34,7 @@ pub const VIEW: View<NamespaceFacts> = View {
         Column::left("DETAILS", details),
         Column::left("IMAGES", |one| show(one.images.join(" ").as_bytes())),
     ],
-};
+);
 
 fn yes(value: Option<bool>) -> String {
     value.map_or("?", |value| if value { "yes" } else { "no" }).to_owned()
@@ -84,10 +64,4 @@ fn ranges(map: &[IdRange]) -> String {
         format!("{}={}+{}", number(range.inside), number(range.outside), number(range.count))
     };
     map.iter().map(range).collect::<Vec<_>>().join(" ")
-}
-
-pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
-    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
-        Ok(namespace::namespaces(case, wanted))
-    })
 }

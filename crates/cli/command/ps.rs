@@ -7,7 +7,7 @@ use ckptfx_analysis::{
     Case, Text,
     process::{Process, State},
 };
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use crate::{
@@ -51,56 +51,7 @@ pub struct PsArgs {
     pub env: bool,
 }
 
-const COLLECTION: Collection = Collection {
-    name: "processes",
-    columns: &[
-        "pid",
-        "ppid",
-        "pgid",
-        "sid",
-        "comm",
-        "exe",
-        "exe_deleted",
-        "exe_memfd",
-        "cmdline",
-        "state",
-        "exit_code",
-        "exit_signal",
-        "uid.real",
-        "uid.effective",
-        "uid.saved",
-        "uid.fs",
-        "gid.real",
-        "gid.effective",
-        "gid.saved",
-        "gid.fs",
-        "groups",
-        "capabilities.effective",
-        "capabilities.permitted",
-        "capabilities.inheritable",
-        "capabilities.bounding",
-        "capabilities.ambient",
-        "no_new_privs",
-        "seccomp",
-        "lsm_label",
-        "cwd",
-        "root",
-        "umask",
-        "nice",
-        "oom_score_adj",
-        "loginuid",
-        "cgroups",
-        "captured_bytes",
-        "environ",
-        "child_subreaper",
-        "dumpable",
-        "thp_disabled",
-        "membarrier",
-        "personality.value",
-        "personality.flags",
-        "stop_signal",
-    ],
-};
+const COLLECTION: Collection = Collection::of(&listing::PROCESSES);
 
 pub fn run(mut args: PsArgs, common: &Common) -> Result<Outcome> {
     let workers = common.workers();

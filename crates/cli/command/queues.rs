@@ -7,7 +7,7 @@ use ckptfx_analysis::{
     Case, Text,
     network::queue::{self, Direction, Queue},
 };
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use super::sockets::address;
@@ -56,33 +56,7 @@ pub struct QueuesArgs {
 /// Bytes in a line of the hexdump.
 const LINE: usize = 16;
 
-const COLLECTION: Collection = Collection {
-    name: "queues",
-    columns: &[
-        "number",
-        "kind",
-        "direction",
-        "id",
-        "path",
-        "local.address",
-        "local.port",
-        "remote.address",
-        "remote.port",
-        "writers",
-        "readers",
-        "bytes",
-        "capacity",
-        "first_sequence",
-        "unsent_bytes",
-        "message",
-        "message_type",
-        "in_flight_fds",
-        "member",
-        "text",
-        "bytes_b64",
-        "senders",
-    ],
-};
+const COLLECTION: Collection = Collection::of(&listing::QUEUES);
 
 pub fn run(args: &QueuesArgs, common: &Common) -> Result<Outcome> {
     if let Some(number) = args.raw {

@@ -13,6 +13,7 @@ use ckptfx_analysis::{
     recover::{self, Found, Limits, Recoverable, contents::Contents},
 };
 use ckptfx_parser::Diagnostic;
+use ckptfx_report::listing;
 use clap::Args;
 use rustix::{
     fs::{Mode, OFlags, mkdir, open, openat},
@@ -25,7 +26,6 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    render::Collection,
     spec::Command,
     view::{self, Column, View},
 };
@@ -76,31 +76,9 @@ pub struct RecoverArgs {
 /// Longest part of a file's own name in the name that it is written under.
 const MAX_NAME: usize = 80;
 
-pub const VIEW: View<Recoverable> = View {
-    name: "recover",
-    collection: Collection {
-        name: "recoverable",
-        columns: &[
-            "id",
-            "kind",
-            "purpose",
-            "name",
-            "size",
-            "sha256",
-            "type",
-            "mode",
-            "uid",
-            "gid",
-            "mtime",
-            "atime",
-            "build_id",
-            "complete",
-            "stored_bytes",
-            "member",
-            "written",
-        ],
-    },
-    table: &[
+pub const VIEW: View<Recoverable> = View::of(
+    &listing::RECOVERABLE,
+    &[
         Column::left("ID", |item| item.id.clone()),
         Column::left("KIND", |item| item.kind.name().to_owned()),
         Column::left("PURPOSE", |item| item.purpose.name().to_owned()),
@@ -112,7 +90,7 @@ pub const VIEW: View<Recoverable> = View {
         Column::left("USED BY", |item| users(&item.users)),
         Column::left("NAME", |item| view::text(item.name.as_ref())),
     ],
-};
+);
 
 /// `14 exe, 11 fd 3`.
 pub(super) fn users(users: &[User]) -> String {

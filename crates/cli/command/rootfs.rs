@@ -21,7 +21,7 @@ use ckptfx_parser::{
     input::{BaseImage, open_base_image},
     proto::core_entry::March,
 };
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{listing, untrusted::show};
 use clap::{Args, Subcommand};
 
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
     spec::Command,
     view::{self, Column, View},
 };
@@ -120,30 +120,9 @@ pub enum RootfsAction {
     },
 }
 
-pub const VIEW: View<Change> = View {
-    name: "rootfs",
-    collection: Collection {
-        name: "changes",
-        columns: &[
-            "path",
-            "change",
-            "kind",
-            "size",
-            "mode",
-            "uid",
-            "gid",
-            "mtime",
-            "sha256",
-            "link_target",
-            "device",
-            "origin",
-            "flags",
-            "pids",
-            "host_uid",
-            "host_gid",
-        ],
-    },
-    table: &[
+pub const VIEW: View<Change> = View::of(
+    &listing::CHANGES,
+    &[
         Column::left("CHANGE", |change| change.change.name().to_owned()),
         Column::left("MODE", mode),
         Column::right("UID", |change| view::number(change.uid)),
@@ -154,7 +133,7 @@ pub const VIEW: View<Change> = View {
         Column::left("PATH", path),
         Column::left("FLAGS", |change| change.flags.join(",")),
     ],
-};
+);
 
 /// Kind and permissions as `ls` shows the first letter, with the mode in octal.
 fn mode(change: &Change) -> String {

@@ -9,7 +9,7 @@ use ckptfx_analysis::{
     recover::Limits,
 };
 use ckptfx_export::cyclonedx;
-use ckptfx_report::Head;
+use ckptfx_report::{Head, listing};
 use clap::Args;
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     named::open_one,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output, write_json},
+    render::{Output, write_json},
     spec::Command,
     view::{self, Column, View},
 };
@@ -57,24 +57,9 @@ pub struct SbomArgs {
 /// Zeros of holes that are hashed, in bytes.
 const ZEROS: u64 = 4 << 30;
 
-const VIEW: View<Component> = View {
-    name: "sbom",
-    collection: Collection {
-        name: "components",
-        columns: &[
-            "path",
-            "kind",
-            "build_id",
-            "size",
-            "mode",
-            "deleted",
-            "memfd",
-            "recover_id",
-            "sha256",
-            "pids",
-        ],
-    },
-    table: &[
+const VIEW: View<Component> = View::of(
+    &listing::COMPONENTS,
+    &[
         Column::left("KIND", |item| item.kind.name().to_owned()),
         Column::left("BUILD ID", |item| view::number(item.build_id.as_ref())),
         Column::right("SIZE", |item| view::number(item.size)),
@@ -82,7 +67,7 @@ const VIEW: View<Component> = View {
         Column::left("PIDS", |item| item.pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
         Column::left("PATH", path),
     ],
-};
+);
 
 fn path(item: &Component) -> String {
     let path = view::text(item.path.as_ref());

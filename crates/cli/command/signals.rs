@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use ckptfx_analysis::process::signal::{self, Disposition, Pending, Signal};
+use ckptfx_report::listing;
 use clap::Args;
 
 use super::threads;
 use crate::{
     args::{Common, Format, ProcessFilter},
     outcome::Outcome,
-    render::Collection,
     spec::Command,
     view::{self, Column, View},
 };
@@ -41,28 +41,9 @@ pub struct SignalsArgs {
     pub all: bool,
 }
 
-pub const VIEW: View<Signal> = View {
-    name: "signals",
-    collection: Collection {
-        name: "signals",
-        columns: &[
-            "pid",
-            "comm",
-            "signal",
-            "number",
-            "disposition",
-            "handler.address",
-            "handler.path",
-            "handler.file_offset",
-            "handler.perms",
-            "handler.kind",
-            "flags",
-            "mask",
-            "blocked_by",
-            "pending",
-        ],
-    },
-    table: &[
+pub const VIEW: View<Signal> = View::of(
+    &listing::SIGNALS,
+    &[
         Column::right("PID", |signal| signal.pid.to_string()),
         Column::left("COMM", |signal| view::text(signal.comm.as_ref())),
         Column::left("SIGNAL", |signal| signal.signal.clone()),
@@ -82,7 +63,7 @@ pub const VIEW: View<Signal> = View {
         }),
         Column::left("PENDING", |signal| signal.pending.iter().map(pending).collect::<Vec<_>>().join(", ")),
     ],
-};
+);
 
 fn pending(pending: &Pending) -> String {
     let target = pending.tid.map_or_else(String::new, |tid| format!("thread {tid}: "));

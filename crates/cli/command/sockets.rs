@@ -1,14 +1,11 @@
 //! `ckptfx sockets`: what `ss` would have shown.
 
-use anyhow::Result;
-use ckptfx_analysis::network::socket::{self, Endpoint, Socket};
-use ckptfx_report::untrusted::show;
+use ckptfx_analysis::network::socket::{Endpoint, Socket};
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use crate::{
-    args::{Common, Format, ViewArgs},
-    outcome::Outcome,
-    render::Collection,
+    args::{Format, ViewArgs},
     spec::Command,
     view::{self, Column, View},
 };
@@ -26,41 +23,12 @@ pub const COMMAND: Command = Command {
     ],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
-    run: |call| run(&call.arguments()?, call.common),
+    run: |call| view::list(&VIEW, &listing::SOCKETS, call),
 };
 
-pub const VIEW: View<Socket> = View {
-    name: "sockets",
-    collection: Collection {
-        name: "sockets",
-        columns: &[
-            "family",
-            "type",
-            "protocol",
-            "state",
-            "local.address",
-            "local.port",
-            "remote.address",
-            "remote.port",
-            "path",
-            "peer_path",
-            "interface",
-            "inode",
-            "peer_inode",
-            "peer_pids",
-            "receive_queue.bytes",
-            "send_queue.bytes",
-            "backlog",
-            "shutdown",
-            "in_flight_fds",
-            "promiscuous",
-            "filter",
-            "options",
-            "holders",
-            "net_ns",
-        ],
-    },
-    table: &[
+pub const VIEW: View<Socket> = View::of(
+    &listing::SOCKETS,
+    &[
         Column::left("NETID", netid),
         Column::left("STATE", |socket| socket.state.unwrap_or("?").to_owned()),
         Column::right("RECV-Q", |socket| view::number(socket.receive_queue.map(|queue| queue.bytes))),
@@ -73,7 +41,7 @@ pub const VIEW: View<Socket> = View {
         Column::right("INODE", |socket| view::number(socket.inode)),
         Column::left("USERS", users),
     ],
-};
+);
 
 /// Address and port as `ss` writes them.
 pub fn address(endpoint: &Endpoint) -> String {
@@ -129,10 +97,4 @@ fn users(socket: &Socket) -> String {
         .map(|holder| format!("{}({}) fd {}", view::text(holder.comm.as_ref()), holder.pid, holder.fd))
         .collect();
     if users.is_empty() { "-".to_owned() } else { users.join(", ") }
-}
-
-pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
-    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
-        Ok(socket::sockets(case, wanted))
-    })
 }

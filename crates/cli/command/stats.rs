@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::container::statistics::{self, Measured};
+use ckptfx_report::listing;
 use clap::Args;
 use serde_json::Value;
 
@@ -29,32 +30,7 @@ such a process.",
     run: |call| run(&call.arguments()?, call.common),
 };
 
-const COLLECTION: Collection = Collection {
-    name: "stats",
-    columns: &[
-        "operation",
-        "freezing_us",
-        "frozen_us",
-        "memory_dump_us",
-        "memory_write_us",
-        "irmap_resolve_us",
-        "pages_scanned",
-        "pages_skipped_parent",
-        "pages_written",
-        "pages_lazy",
-        "page_pipes",
-        "page_pipe_buffers",
-        "shared_pages_scanned",
-        "shared_pages_skipped_parent",
-        "shared_pages_written",
-        "pages_in_images",
-        "pages_compared",
-        "pages_skipped_cow",
-        "pages_restored",
-        "forking_us",
-        "restore_us",
-    ],
-};
+const COLLECTION: Collection = Collection::of(&listing::STATS);
 
 pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, "stats", COLLECTION, |case, output, _| {

@@ -10,7 +10,7 @@ use ckptfx_analysis::{
         thread::{self, Outcome as CallOutcome, Syscall, ThreadFacts},
     },
 };
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{listing, untrusted::show};
 use clap::Args;
 
 use super::maps;
@@ -18,7 +18,6 @@ use crate::{
     args::{Common, Format, ProcessFilter},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::Collection,
     spec::Command,
     view::{self, Column, View},
 };
@@ -49,47 +48,9 @@ pub struct ThreadsArgs {
     pub registers: bool,
 }
 
-pub const VIEW: View<ThreadFacts> = View {
-    name: "threads",
-    collection: Collection {
-        name: "threads",
-        columns: &[
-            "pid",
-            "tid",
-            "comm",
-            "state",
-            "architecture",
-            "ip.address",
-            "ip.path",
-            "ip.file_offset",
-            "ip.perms",
-            "ip.kind",
-            "sp.address",
-            "sp.path",
-            "sp.perms",
-            "sp.kind",
-            "syscall.number",
-            "syscall.name",
-            "syscall.certain",
-            "syscall.arguments",
-            "syscall.outcome",
-            "scheduler",
-            "nice",
-            "priority",
-            "blocked",
-            "parent_death_signal",
-            "tls",
-            "registers",
-            "anomalies",
-            "robust_list",
-            "rseq.address",
-            "signal_stack.address",
-            "signal_stack.size",
-            "clear_child_tid",
-            "timer_slack_ns",
-        ],
-    },
-    table: &[
+pub const VIEW: View<ThreadFacts> = View::of(
+    &listing::THREADS,
+    &[
         Column::right("PID", |thread| thread.pid.to_string()),
         Column::right("TID", |thread| thread.tid.to_string()),
         Column::left("COMM", |thread| view::text(thread.comm.as_ref())),
@@ -110,7 +71,7 @@ pub const VIEW: View<ThreadFacts> = View {
             thread.anomalies.iter().map(|odd| odd.rule).collect::<Vec<_>>().join(" ")
         }),
     ],
-};
+);
 
 fn syscall(call: &Syscall) -> String {
     let name = call.name.map_or_else(|| call.number.to_string(), str::to_owned);

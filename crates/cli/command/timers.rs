@@ -1,13 +1,11 @@
 //! `ckptfx timers`: interval and POSIX timers.
 
-use anyhow::Result;
-use ckptfx_analysis::process::timer::{self, Kind, Timer};
+use ckptfx_analysis::process::timer::{Kind, Timer};
+use ckptfx_report::listing;
 use clap::Args;
 
 use crate::{
-    args::{Common, Format, ViewArgs},
-    outcome::Outcome,
-    render::Collection,
+    args::{Format, ViewArgs},
     spec::Command,
     view::{self, Column, View},
 };
@@ -22,30 +20,12 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx timers archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
-    run: |call| run(&call.arguments()?, call.common),
+    run: |call| view::list(&VIEW, &listing::TIMERS, call),
 };
 
-pub const VIEW: View<Timer> = View {
-    name: "timers",
-    collection: Collection {
-        name: "timers",
-        columns: &[
-            "pid",
-            "comm",
-            "kind",
-            "id",
-            "clock",
-            "armed",
-            "remaining_ns",
-            "interval_ns",
-            "notify",
-            "signal",
-            "notify_tid",
-            "value",
-            "overrun",
-        ],
-    },
-    table: &[
+pub const VIEW: View<Timer> = View::of(
+    &listing::TIMERS,
+    &[
         Column::right("PID", |timer| timer.pid.to_string()),
         Column::left("COMM", |timer| view::text(timer.comm.as_ref())),
         Column::left("KIND", |timer| {
@@ -67,7 +47,7 @@ pub const VIEW: View<Timer> = View {
         Column::left("SIGNAL", |timer| timer.signal.clone().unwrap_or_else(|| "-".to_owned())),
         Column::left("NOTIFY", |timer| timer.notify.clone().unwrap_or_else(|| "-".to_owned())),
     ],
-};
+);
 
 /// Seconds with as many digits as they need.
 fn seconds(nanoseconds: Option<u64>) -> String {
@@ -75,10 +55,4 @@ fn seconds(nanoseconds: Option<u64>) -> String {
     let (whole, rest) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
     let text = format!("{whole}.{rest:09}");
     format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
-    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
-        Ok(timer::timers(case, wanted))
-    })
 }

@@ -1,13 +1,11 @@
 //! `ckptfx uts`: host names.
 
-use anyhow::Result;
-use ckptfx_analysis::container::uts::{self, Uts};
+use ckptfx_analysis::container::uts::Uts;
+use ckptfx_report::listing;
 use clap::Args;
 
 use crate::{
-    args::{Common, Format, ViewArgs},
-    outcome::Outcome,
-    render::Collection,
+    args::{Format, ViewArgs},
     spec::Command,
     view::{self, Column, View},
 };
@@ -22,20 +20,15 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx uts archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
-    run: |call| run(&call.arguments()?, call.common),
+    run: |call| view::list(&VIEW, &listing::UTS, call),
 };
 
-pub const VIEW: View<Uts> = View {
-    name: "uts",
-    collection: Collection { name: "uts", columns: &["namespace", "nodename", "domainname", "pids"] },
-    table: &[
+pub const VIEW: View<Uts> = View::of(
+    &listing::UTS,
+    &[
         Column::right("NAMESPACE", |uts| uts.namespace.to_string()),
         Column::left("HOST NAME", |uts| view::text(uts.nodename.as_ref())),
         Column::left("DOMAIN NAME", |uts| view::text(uts.domainname.as_ref())),
         Column::left("PIDS", |uts| uts.pids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")),
     ],
-};
-
-pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
-    view::run(&VIEW, args, common, |case, wanted| Ok(uts::namespaces(case, wanted)))
-}
+);

@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use ckptfx_report::{Head, Warning};
+use ckptfx_report::{Head, Warning, listing::Listing};
 use serde::Serialize;
 
 pub use self::{
@@ -34,6 +34,13 @@ pub struct Collection {
     pub name: &'static str,
     /// Columns of a CSV file as dotted paths into a record.
     pub columns: &'static [&'static str],
+}
+
+impl Collection {
+    /// The collection of a listing.
+    pub const fn of<R>(listing: &Listing<R>) -> Self {
+        Self { name: listing.list, columns: listing.columns }
+    }
 }
 
 enum Target {

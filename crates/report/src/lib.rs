@@ -4,6 +4,7 @@
 
 pub mod custody;
 mod envelope;
+pub mod listing;
 pub mod untrusted;
 
 pub use self::envelope::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, Tool, Warning};

@@ -9,7 +9,10 @@ use ckptfx_analysis::{
     files::nested::sources,
     timeline::{self, Event, Kind, Wish},
 };
-use ckptfx_report::untrusted::{show, show_short};
+use ckptfx_report::{
+    listing,
+    untrusted::{show, show_short},
+};
 use clap::Args;
 
 use self::arguments::TimelineArgs;
@@ -18,7 +21,6 @@ use crate::{
     checkpoints::for_each_checkpoint,
     nested::open_member,
     outcome::Outcome,
-    render::Collection,
     sealed,
     spec::Command,
     view::{self, Column, View},
@@ -44,28 +46,9 @@ and a manifest for its archive: seals and links are checked, and what does not a
 /// Longest source in a table, in characters.
 const MAX_SOURCE: usize = 28;
 
-pub const VIEW: View<Event> = View {
-    name: "timeline",
-    collection: Collection {
-        name: "events",
-        columns: &[
-            "time",
-            "kind",
-            "source",
-            "reliability",
-            "message",
-            "subject.pid",
-            "subject.comm",
-            "subject.path",
-            "subject.file_kind",
-            "subject.size",
-            "subject.mode",
-            "subject.uid",
-            "subject.gid",
-            "subject.holders",
-        ],
-    },
-    table: &[
+pub const VIEW: View<Event> = View::of(
+    &listing::EVENTS,
+    &[
         Column::left("TIME", |event| event.time.to_string()),
         Column::left("KIND", |event| event.kind.name().to_owned()),
         Column::left("TRUST", |event| event.reliability.name().to_owned()),
@@ -73,7 +56,7 @@ pub const VIEW: View<Event> = View {
         Column::right("PID", |event| view::number(event.subject.pid)),
         Column::left("EVENT", |event| show(&event.message.0)),
     ],
-};
+);
 
 pub fn run(args: &TimelineArgs, common: &Common) -> Result<Outcome> {
     let kinds: Vec<Kind> = match args.kind.as_slice() {
