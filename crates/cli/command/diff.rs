@@ -7,9 +7,10 @@ use ckptfx_analysis::{
     files::nested::{Source, sources},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};
-use ckptfx_report::{ContainerHead, EvidenceHead, Head};
-use schemars::JsonSchema;
-use serde::Serialize;
+use ckptfx_report::{
+    Head,
+    heads::{DiffHead, Earlier},
+};
 use serde_json::Value;
 
 use super::{
@@ -61,22 +62,6 @@ pub const VIEW: View<Change> = View {
         Column::left("CHANGE", difference),
     ],
 };
-
-/// The other checkpoint of a document, beside the later one that its head is about.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Earlier {
-    /// What was read.
-    pub evidence: EvidenceHead,
-    /// Of which container.
-    pub container: ContainerHead,
-}
-
-#[derive(Serialize)]
-struct DiffHead {
-    #[serde(flatten)]
-    head: Head,
-    earlier: Earlier,
-}
 
 const fn sign(change: Difference) -> &'static str {
     match change {
