@@ -21,8 +21,8 @@ use ckptfx_parser::{
     Diagnostic, Limits, Severity,
     archive::{Archive, Member, MemberKind},
     dynamic::{self, Numbering},
-    evidence::{self, Input, OpenOptions, open_nested},
     image::ImageFile,
+    input::{self, Input, OpenOptions, open_nested},
     limits::Given,
     source::Silent,
 };
@@ -87,7 +87,7 @@ pub fn ask(bytes: Bytes, question: &mut dyn FnMut(&mut Case<'_>)) -> Vec<Diagnos
         progress: &Silent,
         sieve: None,
     };
-    let Ok(opened) = evidence::open(&Input::Bytes(bytes), &options) else { return Vec::new() };
+    let Ok(opened) = input::open(&Input::Bytes(bytes), &options) else { return Vec::new() };
     let mut diagnostics = opened.diagnostics.clone();
     for checkpoint in &opened.checkpoints {
         let mut case = Case::read(checkpoint);

@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use ckptfx_parser::{Limits, evidence::OpenOptions, limits::Given};
+use ckptfx_parser::{Limits, input::OpenOptions, limits::Given};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{Case, search};
 use ckptfx_parser::{
     Checkpoint,
-    evidence::{self, Evidence, Input, OpenOptions, Sieve},
+    input::{self, Evidence, Input, OpenOptions, Sieve},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -64,7 +64,7 @@ fn open_archive(path: &Path, common: &Common, bars: &Bars, sieve: Option<&Sieve<
     let started = Instant::now();
     common.given.reset();
     let options = OpenOptions { sieve, ..common.options(common.parent.as_deref(), bars) };
-    let evidence = evidence::open(&input, &options)?;
+    let evidence = input::open(&input, &options)?;
     if common.verbose > 0 {
         eprintln!(
             "ckptfx: opened {} ({}, {} checkpoints) in {:.1?}",

@@ -13,7 +13,7 @@ use ckptfx_analysis::Text;
 use ckptfx_capture::manifest::SUFFIX;
 use ckptfx_parser::{
     Diagnostic,
-    evidence::{Look, look, survey},
+    input::{Look, look, survey},
 };
 use ckptfx_report::{Head, Status};
 

@@ -44,7 +44,7 @@ mod tests {
 
     use ckptfx_parser::{
         Limits,
-        evidence::{self, Input, OpenOptions},
+        input::{self, Input, OpenOptions},
         source::Silent,
     };
     use ckptfx_testkit::{Checkpoint, Container, PodmanVersion};
@@ -67,7 +67,7 @@ mod tests {
             progress: &Silent,
             sieve: None,
         };
-        let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
+        let evidence = input::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
         look(&mut Case::read(&evidence.checkpoints[0]))
     }
 }

@@ -19,7 +19,7 @@ use ckptfx_analysis::{
         pattern::{Context, Count, Match, PatternFacts, decode, encoding_name},
     },
 };
-use ckptfx_parser::{evidence::Sieve, memory::Vma};
+use ckptfx_parser::{input::Sieve, memory::Vma};
 use ckptfx_scan::{Encoding, Encodings, Hit, Outcome as ScanOutcome, PatternKind, Plan, Region};
 
 use super::{Outcome, for_each_opened};

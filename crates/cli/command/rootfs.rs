@@ -18,7 +18,7 @@ use ckptfx_parser::{
     Diagnostic,
     archive::{Member, MemberKind, normalise},
     container::Container,
-    evidence::{BaseImage, open_base_image, open_nested},
+    input::{BaseImage, open_base_image, open_nested},
     proto::core_entry::March,
 };
 

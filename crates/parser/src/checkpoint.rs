@@ -6,8 +6,8 @@ use crate::{
     Diagnostic, Limits,
     archive::{Archive, Member, MemberKind},
     container::{Container, Engine},
-    evidence::{IndexFacts, Place, find_places, join},
     image::{self, ByteOrder, Image, ImageFile, Located},
+    input::{IndexFacts, Place, find_places, join},
     text,
 };
 

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
 use ckptfx_parser::{
-    Checkpoint, Diagnostic, Severity, container::Engine, evidence::Evidence, text::escape_invalid,
+    Checkpoint, Diagnostic, Severity, container::Engine, input::Evidence, text::escape_invalid,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use ckptfx_parser::{
-    evidence::{self, Input as Evidence, OpenOptions},
+    input::{self, Input as Evidence, OpenOptions},
     source::Silent,
 };
 use ckptfx_testkit::{Checkpoint, Container, File, PodmanVersion, Process, RECIPES, Shared, Vma, rich};
@@ -32,7 +32,7 @@ fn diff_tars(before: &[u8], after: &[u8], wish: &Wish) -> Vec<Change> {
             progress: &Silent,
             sieve: None,
         };
-        evidence::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
+        input::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
     });
     let mut cases = opened.each_ref().map(|opened| Case::read(&opened.checkpoints[0]));
     let [old, new] = &mut cases;
@@ -82,7 +82,7 @@ fn a_checkpoint_does_not_differ_from_itself() {
             progress: &Silent,
             sieve: None,
         };
-        let Ok(opened) = evidence::open(&Evidence::Path(file.path().to_path_buf()), &options) else {
+        let Ok(opened) = input::open(&Evidence::Path(file.path().to_path_buf()), &options) else {
             continue;
         };
         if opened.checkpoints.is_empty() {
@@ -277,7 +277,7 @@ fn a_filter_leaves_other_processes_out() {
             progress: &Silent,
             sieve: None,
         };
-        evidence::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
+        input::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
     });
     let mut cases = opened.each_ref().map(|opened| Case::read(&opened.checkpoints[0]));
     let [old, new] = &mut cases;

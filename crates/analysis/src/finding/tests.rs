@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use ckptfx_parser::{
-    evidence::{self, Input, OpenOptions, open_nested},
+    input::{self, Input, OpenOptions, open_nested},
     source::Silent,
 };
 use ckptfx_testkit::{
@@ -33,7 +33,7 @@ fn read(tar: &[u8]) -> Vec<Finding> {
         progress: &Silent,
         sieve: None,
     };
-    let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
+    let evidence = input::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
     let mut case = Case::read(&evidence.checkpoints[0]);
     let sources = sources(&mut case, &|member, diagnostics| open_nested(member, &options, diagnostics));
     let facts = Facts::read(&mut case, &sources).unwrap();

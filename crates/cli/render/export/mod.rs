@@ -179,7 +179,7 @@ mod tests {
         timeline::{Kind, Reliability, Subject},
     };
     use ckptfx_parser::{
-        evidence::{self, Input, OpenOptions},
+        input::{self, Input, OpenOptions},
         source::Silent,
     };
     use ckptfx_testkit::{Checkpoint, Container, PodmanVersion};
@@ -238,7 +238,7 @@ mod tests {
             progress: &Silent,
             sieve: None,
         };
-        let evidence = evidence::open(&Input::Path(file.path().to_path_buf()), &options).expect("an archive");
+        let evidence = input::open(&Input::Path(file.path().to_path_buf()), &options).expect("an archive");
         let checkpoint = &evidence.checkpoints[0];
         let mut case = Case::read(checkpoint);
         let facts = Facts::read(&mut case, &[]).expect("facts");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{Diagnostic, archive::Archive, evidence::join, limits::reached};
+use crate::{Diagnostic, archive::Archive, input::join, limits::reached};
 
 /// The engine that wrote the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ckptfx_parser::{
     archive::{Archive, Member, MemberKind},
-    evidence::BaseImage,
+    input::BaseImage,
 };
 
 use super::{ChangeKind, OPAQUE, WHITEOUT, split};
