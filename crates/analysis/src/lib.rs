@@ -30,14 +30,13 @@ pub mod redact;
 pub mod search;
 pub mod secret;
 pub mod security;
-mod text;
 pub mod timeline;
 
 #[cfg(test)]
 mod state_tests;
 
 pub use case::{Case, Task};
-pub use text::{Text, unfold};
+pub use ckptfx_parser::text::{Text, unfold};
 
 #[cfg(test)]
 mod tests {

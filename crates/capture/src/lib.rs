@@ -37,6 +37,8 @@ pub mod podman;
 #[cfg(feature = "network")]
 pub mod push;
 #[cfg(feature = "network")]
+pub mod record;
+#[cfg(feature = "network")]
 pub mod seal;
 #[cfg(feature = "network")]
 pub mod session;

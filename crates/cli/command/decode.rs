@@ -15,10 +15,11 @@ use ckptfx_parser::{
     proto::{self, core_entry::March},
     source::{Compression, map_file},
 };
-use ckptfx_report::{DocumentHead, Head};
+use ckptfx_report::{
+    DocumentHead, Head,
+    heads::{ImageFacts, ImageHead, Whence},
+};
 use clap::Args;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::{
     args::{Common, Format},
@@ -57,38 +58,6 @@ pub struct DecodeArgs {
 
 const COLLECTION: Collection = Collection { name: "entries", columns: &[] };
 
-/// What is said of the image before its entries.
-#[derive(Debug, Serialize)]
-struct ImageHead<'a> {
-    #[serde(flatten)]
-    document: Document,
-    image: ImageFacts<'a>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Document {
-    Alone(DocumentHead),
-    OfCheckpoint(Box<Head>),
-}
-
-/// The image itself.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ImageFacts<'a> {
-    /// File name.
-    name: &'a str,
-    /// CRIU's name of the kind, such as `PSTREE`.
-    kind: &'static str,
-    /// CRIU's name of the message; null if the image has none.
-    message: Option<&'static str>,
-    /// Type magic in hexadecimal; null if the image has none.
-    magic: Option<String>,
-    /// `v1.1`, `v1.1 service`, `v1`, `plugin` or `raw`.
-    framing: &'static str,
-    /// Size of the image.
-    bytes: usize,
-}
-
 pub fn run(args: &DecodeArgs, common: &Common) -> Result<Outcome> {
     // A table of a nested message would not say more than the JSON that people know from crit.
     let mut common = common.clone();
@@ -125,13 +94,8 @@ fn decode_file(path: &Path, common: &Common) -> Result<Outcome> {
         decoded: &decoded,
     };
     let mut output = Output::new(common, COLLECTION, false)?;
-    let outcome = decode(
-        &file,
-        Numbering::default(),
-        Document::Alone(DocumentHead::new("decode")),
-        common,
-        &mut output,
-    )?;
+    let outcome =
+        decode(&file, Numbering::default(), Whence::Alone(DocumentHead::new("decode")), common, &mut output)?;
     output.finish()?;
     Ok(outcome)
 }
@@ -161,7 +125,7 @@ fn decode_members(archive: &Path, names: &[std::path::PathBuf], common: &Common)
             decoded: checkpoint.images.decoded(),
         };
         let head = Head::new("decode", &opened.evidence, checkpoint, opened.sha256.clone());
-        let document = Document::OfCheckpoint(Box::new(head));
+        let document = Whence::OfCheckpoint(Box::new(head));
         outcome = outcome.max(decode(&file, numbering(checkpoint), document, common, &mut output)?);
     }
     output.finish()?;
@@ -184,7 +148,7 @@ fn numbering(checkpoint: &Checkpoint) -> Numbering {
 fn decode(
     file: &ImageFile<'_>,
     numbering: Numbering,
-    document: Document,
+    document: Whence,
     common: &Common,
     output: &mut Output,
 ) -> Result<Outcome> {

@@ -10,12 +10,11 @@ use ckptfx_analysis::{
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};
 use ckptfx_report::{
-    ContainerHead, EvidenceHead, Head,
+    Head,
+    heads::{DiffHead, Earlier},
     untrusted::{show, show_short},
 };
 use clap::{Args, ValueEnum};
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
@@ -140,22 +139,6 @@ pub const VIEW: View<Change> = View {
         Column::left("CHANGE", difference),
     ],
 };
-
-/// The other checkpoint of a document, beside the later one that its head is about.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Earlier {
-    /// What was read.
-    pub evidence: EvidenceHead,
-    /// Of which container.
-    pub container: ContainerHead,
-}
-
-#[derive(Serialize)]
-struct DiffHead {
-    #[serde(flatten)]
-    head: Head,
-    earlier: Earlier,
-}
 
 const fn sign(change: Difference) -> &'static str {
     match change {

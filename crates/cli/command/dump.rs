@@ -3,15 +3,13 @@
 use std::{io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{Case, Task, Text, search::kind_name};
+use ckptfx_analysis::{Case, Task, memory::piece::Piece};
 use ckptfx_parser::{
     Diagnostic,
     memory::{AddressSpace, Captured, Content, PageRun, Run, Unavailable, VmaKind},
 };
 use ckptfx_report::Head;
 use clap::{Args, ValueEnum};
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::{
     args::{Common, Format, no_such_process, parse_range},
@@ -86,31 +84,6 @@ const COLLECTION: Collection = Collection {
     ],
 };
 
-/// A piece of an address space: what `-o json` lists.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Piece {
-    /// First address.
-    start: String,
-    /// First address after it.
-    end: String,
-    /// `captured`, `zero`, or why there are no bytes.
-    content: &'static str,
-    /// Where the bytes that the same options write have it; null when they leave it out.
-    file_offset: Option<u64>,
-    /// Index of the mapping, for `--vma`.
-    vma: Option<usize>,
-    /// Its permissions, as in `/proc/PID/maps`.
-    perms: Option<String>,
-    /// Its name, empty for none.
-    path: Option<Text>,
-    /// What backs it.
-    kind: Option<&'static str>,
-    /// Member of the archive that holds captured bytes.
-    member: Option<String>,
-    /// Their offset in the member.
-    member_offset: Option<u64>,
-}
-
 pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     let bars = Bars::new(common.quiet);
     let opened = open_one(&args.archive, common, &bars)?;
@@ -149,7 +122,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
             Ok(Captured::Zero) => range.is_some(),
             Err(_) => range.is_some() && args.missing == Missing::Zero,
         };
-        output.record(&piece(run, space, written.then_some(offset)))?;
+        output.record(&Piece::new(run, space, written.then_some(offset)))?;
         if written {
             offset += run.length;
         }
@@ -159,34 +132,6 @@ pub fn run(args: &DumpArgs, common: &Common) -> Result<Outcome> {
     output.end(&warnings)?;
     output.finish()?;
     Ok(Outcome::of(&warnings))
-}
-
-fn piece(run: &Run<'_>, space: &AddressSpace<'_>, file_offset: Option<u64>) -> Piece {
-    let vma = space.vmas.iter().position(|vma| vma.contains(run.start));
-    let facts = vma.and_then(|index| space.vmas.get(index));
-    let captured = match run.content {
-        Ok(Captured::Page(PageRun { content: Content::Captured { member, offset, .. }, .. })) => {
-            Some((member, offset))
-        }
-        Ok(Captured::Page(PageRun { content: Content::Packed { member, .. }, .. })) => Some((member, None)),
-        _ => None,
-    };
-    Piece {
-        start: format!("{:#x}", run.start),
-        end: format!("{:#x}", run.start.saturating_add(run.length)),
-        content: match run.content {
-            Ok(Captured::Page(_)) => "captured",
-            Ok(Captured::Zero) => "zero",
-            Err(reason) => reason.name(),
-        },
-        file_offset,
-        vma,
-        perms: facts.map(ckptfx_parser::memory::Vma::permissions),
-        path: facts.map(|vma| Text(vma.name.clone())),
-        kind: facts.map(|vma| kind_name(vma.kind)),
-        member: captured.map(|(member, _)| member.name().into_owned()),
-        member_offset: captured.and_then(|(_, offset)| offset),
-    }
 }
 
 /// The addresses asked for; none means the whole process.

@@ -8,11 +8,9 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::Text;
-use ckptfx_capture::explain::{self, Explanation, MAX_INPUT};
+use ckptfx_capture::explain::{self, MAX_INPUT, record::Record};
 use ckptfx_report::{DocumentHead, untrusted::show};
 use clap::Args;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::{
     args::{Common, Format},
@@ -58,45 +56,6 @@ const COLLECTION: Collection = Collection {
 
 /// Longest line of a sentence in the table.
 const WIDTH: usize = 100;
-
-/// A line of the input that is understood, or the error that ended the dump when none is.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Record {
-    /// Stable kebab-case name of the cause; `unknown` for an error that the table does not have.
-    code: &'static str,
-    /// Which program said it: `connection`, `api-server`, `kubelet`, `runtime` or `criu`.
-    stage: &'static str,
-    /// What happened, in a plain sentence.
-    why: Text,
-    /// What to do; null when nothing needs to be done, or nothing is known.
-    fix: Option<Text>,
-    /// Whether it says something about the workload itself, as a process that was already being traced does.
-    finding: bool,
-    /// Whether the same request may succeed without any change.
-    retry: bool,
-    /// Number of the line in the input, from 1.
-    line: usize,
-    /// The line.
-    matched: Text,
-    /// Lines right beside it that belong to it, such as what `iptables-restore` complained of.
-    context: Vec<Text>,
-}
-
-impl From<Explanation> for Record {
-    fn from(explanation: Explanation) -> Self {
-        Self {
-            code: explanation.code,
-            stage: explanation.stage.name(),
-            why: explanation.why.as_str().into(),
-            fix: explanation.fix.map(|fix| fix.as_str().into()),
-            finding: explanation.finding,
-            retry: explanation.retry,
-            line: explanation.line,
-            matched: explanation.matched.into(),
-            context: explanation.context.into_iter().map(Into::into).collect(),
-        }
-    }
-}
 
 pub fn run(args: &ExplainArgs, common: &Common) -> Result<Outcome> {
     let input = match (&args.message, &args.file) {

@@ -13,15 +13,16 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    Case, Task, Text,
-    search::{Place, RegionFacts, SearchRegion, Source, Stop},
+    Case, Task,
+    search::{
+        Place, SearchRegion, Source, Stop,
+        pattern::{Context, Count, Match, PatternFacts, decode, encoding_name},
+    },
 };
 use ckptfx_parser::{input::Sieve, memory::Vma};
 use ckptfx_report::untrusted::{show, show_short};
 use ckptfx_scan::{Encoding, Encodings, Hit, Outcome as ScanOutcome, PatternKind, Plan, Region};
 use clap::Args;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::{
     args::{Common, EncodingArg, Format, ScanArgs},
@@ -130,73 +131,6 @@ const NEIGHBOUR: usize = 2;
 const LONGEST_MARGIN: usize = 32 << 10;
 /// Longest text of one match in the table.
 const TABLE_TEXT: usize = 160;
-
-/// A pattern of the search.
-#[derive(Debug, Serialize, JsonSchema)]
-struct PatternFacts<'p> {
-    /// From 0, in the order given.
-    index: usize,
-    /// As it was given.
-    text: &'p str,
-}
-
-/// Bytes around a match.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Context {
-    /// Empty when no context was asked for.
-    before: Text,
-    /// Empty when no context was asked for.
-    after: Text,
-}
-
-/// One match: the contract of `docs/output.md`.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Match<'p> {
-    /// The process; null when no process maps, holds or uses it.
-    pid: Option<u32>,
-    /// Its name.
-    comm: Option<Text>,
-    /// What kind of thing it is in.
-    source: Source,
-    /// Of the first byte, in this process.
-    address: Option<String>,
-    /// In the shared object, file or queue; null in a process's own memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    /// Number of bytes.
-    length: usize,
-    /// Which pattern matched.
-    pattern: PatternFacts<'p>,
-    /// `utf-8` (bytes as given), `utf-16le` or `utf-16be`.
-    encoding: &'static str,
-    /// The match, decoded if it is UTF-16.
-    text: Text,
-    /// The exact bytes of the match.
-    bytes_b64: String,
-    /// Bytes around it.
-    context: Context,
-    /// The mapping, file or queue.
-    region: Option<RegionFacts>,
-    /// Member of the archive that holds the first byte.
-    member: Option<String>,
-    /// Its offset in the member; null where the byte does not lie there as it is.
-    member_offset: Option<u64>,
-    /// Other processes that map, hold or use the same byte.
-    shared_with: Vec<u32>,
-}
-
-/// How often a process matched, in one kind of memory.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Count {
-    /// The process; null for what no process maps, holds or uses.
-    pid: Option<u32>,
-    /// Its name.
-    comm: Option<Text>,
-    /// What kind of thing they are in.
-    source: Source,
-    /// Matches of all patterns.
-    count: u64,
-}
 
 pub fn run(mut args: GrepArgs, common: &Common) -> Result<Outcome> {
     let patterns = patterns(&mut args)?;
@@ -506,23 +440,4 @@ fn readable_end(bytes: &[u8]) -> &[u8] {
 fn readable_start(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().position(|byte| !is_readable(*byte)).unwrap_or(bytes.len());
     &bytes[..end]
-}
-
-/// The bytes as text: UTF-16 decoded, anything else as it is.
-fn decode(bytes: &[u8], encoding: Encoding) -> Text {
-    let unit = match encoding {
-        Encoding::Raw => return bytes.into(),
-        Encoding::Utf16Le => u16::from_le_bytes,
-        Encoding::Utf16Be => u16::from_be_bytes,
-    };
-    let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair)).collect();
-    Text(String::from_utf16_lossy(&units).into_bytes())
-}
-
-fn encoding_name(encoding: Encoding) -> &'static str {
-    match encoding {
-        Encoding::Raw => "utf-8",
-        Encoding::Utf16Le => "utf-16le",
-        Encoding::Utf16Be => "utf-16be",
-    }
 }

@@ -1,7 +1,6 @@
 //! `ckptfx image`: an OCI image that engines restore, and what they will say to it.
 
 use std::{
-    collections::BTreeMap,
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -9,12 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::{Case, Text, container::dated};
-use ckptfx_capture::image::{self, Entry, Form, Image, Kind, Origin, Verdict};
+use ckptfx_capture::image::{self, Entry, Form, Image, Kind, Origin, record::Record};
 use ckptfx_parser::{Checkpoint, Diagnostic, Parent, archive::MemberKind, proto::core_entry::March};
 use ckptfx_report::{Head, untrusted::show};
 use clap::Args;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 #[cfg(feature = "capture")]
 use ckptfx_capture::{
@@ -108,60 +105,6 @@ const COLLECTION: Collection = Collection {
         "pushed",
     ],
 };
-
-/// An image made of the checkpoint.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Record {
-    /// Name under which it is stored.
-    name: Text,
-    /// Digest of its manifest, `sha256:…`.
-    digest: String,
-    /// Digest of its layer as stored, gzip-compressed.
-    layer_digest: String,
-    /// Digest of its layer before compression.
-    layer_diff_id: String,
-    /// Size of the layer as stored, in bytes.
-    layer_bytes: u64,
-    /// Architecture in the words of images: `amd64`, `arm64`, …
-    architecture: String,
-    /// Annotations of its manifest.
-    annotations: BTreeMap<String, Text>,
-    /// What each engine will do with it.
-    engines: Vec<EngineFacts>,
-    /// Members of the archive that are not in it, since engines refuse images that have such.
-    left_out: Vec<Text>,
-    /// `oci-dir` or `oci-archive`; null when it was not written.
-    written: Option<&'static str>,
-    /// Where it was written.
-    path: Option<Text>,
-    /// Name and digest by which a registry has it; null when it was not sent to one.
-    pushed: Option<Text>,
-}
-
-/// What an engine will do with the image.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct EngineFacts {
-    /// `cri-o`, `containerd` or `podman`.
-    engine: &'static str,
-    /// Whether it takes the image, where what it needs is there.
-    restores: bool,
-    /// Why it refuses the image, in plain sentences.
-    refuses: Vec<Text>,
-    /// What must be so on the node or in the pod.
-    needs: Vec<Text>,
-}
-
-impl From<Verdict> for EngineFacts {
-    fn from(verdict: Verdict) -> Self {
-        let texts = |sentences: Vec<String>| sentences.iter().map(|text| text.as_str().into()).collect();
-        Self {
-            engine: verdict.engine.name(),
-            restores: verdict.refuses.is_empty(),
-            refuses: texts(verdict.refuses),
-            needs: texts(verdict.needs),
-        }
-    }
-}
 
 pub fn run(args: &ImageArgs, common: &Common) -> Result<Outcome> {
     let place = place(args, common)?;

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use ckptfx_analysis::Case;
-use ckptfx_report::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, untrusted::show};
+use ckptfx_report::{ContainerHead, DocumentHead, Head, Status, list::Row, untrusted::show};
 use clap::Args;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::{
     args::{Common, Format},
@@ -61,25 +59,6 @@ const COLLECTION: Collection = Collection {
         "container.checkpointed_from",
     ],
 };
-
-/// One checkpoint.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Row {
-    /// Where it lies.
-    evidence: EvidenceHead,
-    /// Of which container; all null when it was not read.
-    container: ContainerHead,
-    /// Number of processes; null when it was not read.
-    processes: Option<usize>,
-    /// Captured memory of all processes; shared objects do not count. Null when it was not read.
-    captured_bytes: Option<u64>,
-    /// Number of warnings and notes that reading gave.
-    warnings: usize,
-    /// Whether it was read.
-    status: Status,
-    /// Why it was not read; null when it was.
-    reason: Option<String>,
-}
 
 pub fn run(args: &ListArgs, common: &Common) -> Result<Outcome> {
     let bars = Bars::new(common.quiet);

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::network;
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{list::OfKind, untrusted::show};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -91,14 +91,6 @@ const COLLECTION: Collection = Collection {
         "timeout_seconds",
     ],
 };
-
-/// A record among those of other kinds.
-#[derive(Serialize)]
-struct OfKind<'a, R> {
-    kind: &'static str,
-    #[serde(flatten)]
-    record: &'a R,
-}
 
 pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, "net", COLLECTION, |case, output, _| {

@@ -10,18 +10,17 @@ use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     Case, Text,
     files::nested::sources,
-    finding::{self, AttackVersion, Facts, Finding, Severity, Subject},
+    finding::{self, AttackVersion, Facts, Finding, Severity},
     recover::{self, Limits, Purpose, contents::file_type},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};
 use ckptfx_report::{
-    ContainerHead, DocumentHead, EvidenceHead, Head, Status, Warning,
+    DocumentHead, Head, Status, Warning,
+    fleet::{Counts, Shared, Top, Verdict},
     untrusted::{show, show_short},
 };
 use clap::Args;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::{
     args::{Common, Format, Level},
@@ -70,75 +69,6 @@ const MAX_NAMES: usize = 4;
 /// Longest text of a cell, in characters.
 const WIDTH: usize = 60;
 
-/// The verdict on one checkpoint.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(super) struct Verdict {
-    /// Where it lies.
-    evidence: EvidenceHead,
-    /// Of which container.
-    container: ContainerHead,
-    /// Whether it was read: of what was not, nothing below is known.
-    status: Status,
-    /// Why it was not read; null when it was.
-    reason: Option<String>,
-    /// Severity of the worst finding; null without findings.
-    verdict: Option<Severity>,
-    /// Number of findings of each severity; null when it was not read.
-    findings: Option<Counts>,
-    /// The worst finding; null without findings.
-    top: Option<Top>,
-    /// Number of processes; null when it was not read.
-    processes: Option<usize>,
-    /// Number of warnings and notes that reading gave.
-    warnings: usize,
-    /// Whether something could not be read: the verdict may then miss something.
-    partial: bool,
-}
-
-/// Numbers of findings.
-#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
-struct Counts {
-    /// Critical.
-    critical: usize,
-    /// High.
-    high: usize,
-    /// Medium.
-    medium: usize,
-    /// Low.
-    low: usize,
-    /// Information.
-    info: usize,
-}
-
-/// A finding, in short.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-struct Top {
-    /// Id of the detection.
-    id: String,
-    /// What it is.
-    title: String,
-    /// 0 to 100.
-    score: u32,
-    /// What it is about.
-    subject: Subject,
-}
-
-/// Something that more than one checkpoint has.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(super) struct Shared {
-    /// `sha256` of a recovered or dropped program, `build-id` of a program that a finding is about, `endpoint` that is not
-    /// the container itself, or `finding`.
-    kind: &'static str,
-    /// Hash, build id, address and port, or id of the detection and what it is about.
-    value: Text,
-    /// What it is called in the checkpoints: paths, or protocols.
-    names: Vec<Text>,
-    /// In how many checkpoints it is.
-    count: usize,
-    /// Which ones: path or name of the evidence, and its part in brackets if it has several.
-    checkpoints: Vec<String>,
-}
-
 const VIEW: View<Verdict> = View {
     name: "scan",
     collection: Collection {
@@ -174,10 +104,10 @@ const VIEW: View<Verdict> = View {
             Status::Read => row.verdict.map_or("-", Severity::name).to_owned(),
             status => status.name().to_owned(),
         }),
-        Column::right("CRIT", |row| row.count(|counts| counts.critical)),
-        Column::right("HIGH", |row| row.count(|counts| counts.high)),
-        Column::right("MED", |row| row.count(|counts| counts.medium)),
-        Column::right("LOW", |row| row.count(|counts| counts.low)),
+        Column::right("CRIT", |row| count(row, |counts| counts.critical)),
+        Column::right("HIGH", |row| count(row, |counts| counts.high)),
+        Column::right("MED", |row| count(row, |counts| counts.medium)),
+        Column::right("LOW", |row| count(row, |counts| counts.low)),
         Column::left("ARCHIVE", |row| show(&row.evidence.label().0)),
         Column::left("POD", |row| match (&row.container.namespace, &row.container.pod) {
             (Some(namespace), Some(pod)) => show_short(format!("{namespace}/{pod}").as_bytes(), WIDTH),
@@ -191,7 +121,7 @@ const VIEW: View<Verdict> = View {
                 .map_or_else(|| "-".to_owned(), |name| show_short(name.as_bytes(), WIDTH))
         }),
         Column::left("NOTE", |row| if row.partial { "partial" } else { "" }.to_owned()),
-        Column::left("TOP FINDING", |row| row.top.as_ref().map_or_else(|| "-".to_owned(), Top::line)),
+        Column::left("TOP FINDING", |row| row.top.as_ref().map_or_else(|| "-".to_owned(), line)),
     ],
 };
 
@@ -217,35 +147,19 @@ fn some(texts: impl ExactSizeIterator<Item = String>) -> String {
     if more > 0 { format!("{names} and {more} more") } else { names }
 }
 
-impl Top {
-    fn line(&self) -> String {
-        let subject = self.subject.path.as_ref().or(self.subject.exe.as_ref());
-        let subject = subject.map(|text| format!(" {}", show_short(&text.0, WIDTH))).unwrap_or_default();
-        format!("{}{subject}", self.id)
-    }
+fn line(top: &Top) -> String {
+    let subject = top.subject.path.as_ref().or(top.subject.exe.as_ref());
+    let subject = subject.map(|text| format!(" {}", show_short(&text.0, WIDTH))).unwrap_or_default();
+    format!("{}{subject}", top.id)
 }
 
-impl Verdict {
-    fn count(&self, of: impl Fn(&Counts) -> usize) -> String {
-        self.findings.as_ref().map_or_else(|| "-".to_owned(), |counts| of(counts).to_string())
-    }
+fn count(row: &Verdict, of: impl Fn(&Counts) -> usize) -> String {
+    row.findings.as_ref().map_or_else(|| "-".to_owned(), |counts| of(counts).to_string())
+}
 
-    /// What is told of evidence that was not read.
-    fn not_read(not_read: NotRead) -> Self {
-        let Head { evidence, container, .. } = not_read.head(VIEW.name);
-        Self {
-            evidence,
-            container,
-            status: not_read.status,
-            partial: not_read.status == Status::Unreadable,
-            reason: Some(not_read.reason),
-            verdict: None,
-            findings: None,
-            top: None,
-            processes: None,
-            warnings: 1,
-        }
-    }
+/// What is told of evidence that was not read.
+fn not_read(not_read: NotRead) -> Verdict {
+    Verdict::not_read(not_read.head(VIEW.name), not_read.status, not_read.reason)
 }
 
 /// Kind, value and name of what a checkpoint may share with others.
@@ -296,7 +210,7 @@ pub fn run(args: &FleetArgs, common: &Common) -> Result<Outcome> {
     outcome = outcome.max(Outcome::of(&warnings));
     let shared = shared(&examined);
     let mut rows: Vec<Verdict> = examined.into_iter().map(|one| one.verdict).collect();
-    rows.extend(not_read.into_iter().map(Verdict::not_read));
+    rows.extend(not_read.into_iter().map(self::not_read));
     rows.sort_by_cached_key(|row| {
         let counts = row.findings.as_ref().map(|counts| (counts.critical, counts.high, counts.medium));
         let weight = (row.verdict, row.top.as_ref().map(|top| top.score), counts);

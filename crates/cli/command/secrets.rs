@@ -7,7 +7,7 @@ use ckptfx_analysis::{
     Case,
     files::nested::OpenNested,
     search,
-    secret::{Confidence, Filter, Hunt, Rules, Secret, SecretPlace},
+    secret::{Confidence, Filter, Hunt, RuleFacts, Rules, Secret, SecretPlace},
 };
 use ckptfx_parser::Diagnostic;
 use ckptfx_report::{
@@ -16,7 +16,6 @@ use ckptfx_report::{
 };
 use ckptfx_scan::{Options, Outcome as ScanOutcome, Region};
 use clap::{Args, ValueEnum, builder::PossibleValue};
-use serde::Serialize;
 
 use crate::{
     args::{Common, Format, ScanArgs},
@@ -171,16 +170,6 @@ fn what(secret: &Secret) -> String {
     if parts.is_empty() { title } else { format!("{title} ({})", parts.join(", ")) }
 }
 
-/// A rule as it is listed.
-#[derive(Debug, Serialize)]
-struct RuleFacts {
-    id: String,
-    title: String,
-    confidence: Confidence,
-    validate: Option<String>,
-    regex: String,
-}
-
 pub fn run(args: &SecretsArgs, common: &Common) -> Result<Outcome> {
     let read =
         |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
@@ -257,17 +246,7 @@ fn list(rules: &Rules, common: &Common) -> Result<Outcome> {
             Column::left("FINDS", |rule| show(rule.title.as_bytes())),
         ],
     };
-    let facts: Vec<RuleFacts> = rules
-        .rules()
-        .iter()
-        .map(|rule| RuleFacts {
-            id: rule.id.clone(),
-            title: rule.title.clone(),
-            confidence: rule.confidence,
-            validate: rule.validate.clone(),
-            regex: rule.regex.clone(),
-        })
-        .collect();
+    let facts: Vec<RuleFacts> = rules.rules().iter().map(RuleFacts::from).collect();
     if facts.is_empty() {
         bail!("there are no rules");
     }

@@ -11,14 +11,15 @@ use std::{
 use anyhow::Result;
 use ckptfx_analysis::{
     Case, Text,
-    search::{Place, RegionFacts, SearchRegion, Source, Stop},
+    search::{
+        Place, SearchRegion, Source, Stop,
+        strings::{Count, StringFacts, decode, encoding_name},
+    },
 };
 use ckptfx_parser::Diagnostic;
 use ckptfx_report::untrusted::{show, show_into};
 use ckptfx_scan::{Outcome as ScanOutcome, Strings, Summary, Text as Run, TextEncoding};
 use clap::Args;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::{
     args::{Common, EncodingArg, Format, ScanArgs},
@@ -88,49 +89,6 @@ const STRINGS: Collection = Collection {
     ],
 };
 const COUNTS: Collection = Collection { name: "counts", columns: &["pid", "comm", "source", "count"] };
-
-/// One string; with `--unique` the first of those with the same text.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct StringFacts {
-    /// The process; null when no process maps, holds or uses it.
-    pid: Option<u32>,
-    /// Its name.
-    comm: Option<Text>,
-    /// What kind of thing it is in.
-    source: Source,
-    /// Of the first byte, in this process.
-    address: Option<String>,
-    /// In the shared object, file or queue; missing in a process's own memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    /// `ascii`, `utf-8`, `utf-16le` or `utf-16be`.
-    encoding: &'static str,
-    /// The text, decoded if it is UTF-16.
-    text: Text,
-    /// With `--unique`: how often it is there, in any encoding.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-    /// With `--unique`: the processes that have it; those that share a place with the first one too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pids: Option<Vec<u32>>,
-    /// The mapping, file or queue.
-    region: Option<RegionFacts>,
-    /// Other processes that map, hold or use the same byte.
-    shared_with: Vec<u32>,
-}
-
-/// How many strings a process has, in one kind of thing.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Count {
-    /// The process; null for what no process maps, holds or uses.
-    pid: Option<u32>,
-    /// Its name.
-    comm: Option<Text>,
-    /// What kind of thing they are in.
-    source: Source,
-    /// Number of strings.
-    count: u64,
-}
 
 pub fn run(args: &StringsArgs, common: &Common) -> Result<Outcome> {
     let has = |encodings: &[EncodingArg]| args.encoding.iter().any(|encoding| encodings.contains(encoding));
@@ -451,20 +409,5 @@ fn put_hex(value: u64, is_address: bool, line: &mut Vec<u8>) {
     }
     for _ in prefix.len() + digits as usize..14 {
         line.push(b' ');
-    }
-}
-
-fn decode(bytes: &[u8], encoding: TextEncoding) -> String {
-    let unit = if encoding == TextEncoding::Utf16Le { u16::from_le_bytes } else { u16::from_be_bytes };
-    let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair)).collect();
-    String::from_utf16_lossy(&units)
-}
-
-fn encoding_name(encoding: TextEncoding) -> &'static str {
-    match encoding {
-        TextEncoding::Ascii => "ascii",
-        TextEncoding::Utf8 => "utf-8",
-        TextEncoding::Utf16Le => "utf-16le",
-        TextEncoding::Utf16Be => "utf-16be",
     }
 }

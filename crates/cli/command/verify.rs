@@ -12,11 +12,11 @@ use ckptfx_parser::Checkpoint;
 use ckptfx_report::{
     DocumentHead,
     custody::{Difference, Recorded, compare},
+    heads::{Verified, VerifyHead},
     untrusted::show,
 };
 use clap::Args;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::report::members;
@@ -60,36 +60,6 @@ pub struct VerifyArgs {
 
 const COLLECTION: Collection =
     Collection { name: "differences", columns: &["what", "name", "problem", "expected", "actual"] };
-
-/// What was compared.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Verified {
-    /// Name of the report or manifest, without path.
-    record: String,
-    /// Its schema.
-    record_schema: String,
-    /// Its own SHA-256.
-    record_sha256: String,
-    /// Name of the archive, without path.
-    archive: String,
-    /// Its size in bytes; of a directory that of all its files, null when it could not be read as a checkpoint.
-    bytes: Option<u64>,
-    /// Its SHA-256; null for a directory.
-    sha256: Option<String>,
-    /// Number of members that were compared.
-    members: usize,
-    /// Number of manifests before it in its chain that are as they were recorded.
-    manifests: usize,
-    /// Whether everything is as it was recorded.
-    same: bool,
-}
-
-#[derive(Serialize)]
-struct VerifyHead<'v> {
-    #[serde(flatten)]
-    document: DocumentHead,
-    verified: &'v Verified,
-}
 
 /// What a report or manifest says of the archive.
 #[derive(Debug, Default)]

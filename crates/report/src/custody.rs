@@ -211,8 +211,15 @@ fn describe(member: &Recorded) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ckptfx_parser::{
+        Limits,
+        evidence::{self, Input, OpenOptions},
+        limits::Given,
+        source::Silent,
+    };
+    use ckptfx_testkit::{Container, PodmanVersion};
+
     use super::*;
-    use ckptfx_analysis::tests::with_case;
 
     fn member(path: &str, content: &str) -> Recorded {
         Recorded {
@@ -250,14 +257,22 @@ mod tests {
 
     #[test]
     fn every_member_is_hashed() {
-        with_case(ckptfx_testkit::rich(), |case| {
-            let archive = case.checkpoint.archive();
-            let hashes: Vec<MemberHash> =
-                archive.members().iter().map(|member| MemberHash::of(archive, member)).collect();
-            assert!(hashes.len() > 20);
-            for hash in &hashes {
-                assert_eq!(hash.sha256.is_some(), hash.kind == "file", "{hash:?}");
-            }
-        });
+        let container = Container::new(ckptfx_testkit::rich()).podman(PodmanVersion::V5);
+        let input = Input::Bytes(container.to_tar().into());
+        let options = OpenOptions {
+            parent: None,
+            limits: Limits::DEFAULT,
+            given: &Given::default(),
+            progress: &Silent,
+            sieve: None,
+        };
+        let evidence = evidence::open(&input, &options).unwrap();
+        let archive = evidence.checkpoints[0].archive();
+        let hashes: Vec<MemberHash> =
+            archive.members().iter().map(|member| MemberHash::of(archive, member)).collect();
+        assert!(hashes.len() > 20);
+        for hash in &hashes {
+            assert_eq!(hash.sha256.is_some(), hash.kind == "file", "{hash:?}");
+        }
     }
 }

@@ -4,7 +4,11 @@
 
 pub mod custody;
 mod envelope;
+pub mod fleet;
+pub mod heads;
+pub mod list;
 pub mod listing;
+pub mod schema;
 pub mod untrusted;
 
 pub use self::envelope::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, Tool, Warning};

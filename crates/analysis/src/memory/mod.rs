@@ -5,3 +5,4 @@ pub mod elf_core;
 pub mod ledger;
 pub mod location;
 pub mod mapping;
+pub mod piece;

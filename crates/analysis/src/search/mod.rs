@@ -2,7 +2,9 @@
 
 mod content;
 mod coverage;
+pub mod pattern;
 mod source;
+pub mod strings;
 pub mod yara;
 
 use std::{borrow::Cow, collections::HashSet, io, sync::Arc};

@@ -4,6 +4,7 @@
 pub(crate) mod certificate;
 mod check;
 mod find;
+mod listed;
 mod redact;
 mod rule;
 
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 pub use self::{
     check::{Context, names as validators},
     find::{Filter, Found, Hunt},
+    listed::RuleFacts,
     rule::{Confidence, Rule, RuleError, Rules},
 };
 pub(crate) use self::{

@@ -4,6 +4,7 @@
 //! table does not know is quoted and not guessed at.
 
 mod pattern;
+pub mod record;
 mod said;
 mod table;
 

@@ -7,6 +7,7 @@ mod annotations;
 mod layer;
 mod layout;
 mod pod;
+pub mod record;
 mod restorable;
 
 use std::{io, path::Path};

@@ -2,16 +2,10 @@
 
 mod arguments;
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use anyhow::{Result, bail};
-use ckptfx_analysis::Text;
 use ckptfx_capture::{
-    captured::Captured,
     error::Error,
     kubernetes::{
         Plan,
@@ -22,13 +16,12 @@ use ckptfx_capture::{
     },
     manifest::Operator,
     podman,
+    record::{CheckRecord, Record},
     session::{self, Event, Preflight, Reach, Request, Schedule, Way},
     stop,
 };
 use ckptfx_report::{DocumentHead, untrusted::show};
 use clap::Args;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use self::arguments::CaptureArgs;
 use super::triage::{self, TriageArgs};
@@ -87,115 +80,6 @@ const CAPTURES: Collection = Collection {
 };
 const CHECKS: Collection =
     Collection { name: "checks", columns: &["node", "code", "state", "message", "fix"] };
-
-/// A container that was captured, or was not.
-#[derive(Debug, Default, Serialize, JsonSchema)]
-pub(super) struct Record {
-    /// Kubernetes namespace.
-    namespace: Option<Text>,
-    /// Pod.
-    pod: Option<Text>,
-    /// Container; for one that failed the words by which it was asked for.
-    container: Option<Text>,
-    /// Full container id.
-    container_id: Option<Text>,
-    /// Kubernetes node.
-    node: Option<Text>,
-    /// `api-server`, `kubelet`, `cri` or `podman`; null when nothing was captured.
-    via: Option<Text>,
-    /// Path of the archive; null when it is on the node only.
-    archive: Option<Text>,
-    /// Its size in bytes.
-    bytes: Option<u64>,
-    /// Its SHA-256.
-    sha256: Option<String>,
-    /// Path of the archive on the node; null when it never was a file there.
-    node_path: Option<Text>,
-    /// Path of the manifest.
-    manifest: Option<Text>,
-    /// Path of the findings of triage; null when it was not asked for.
-    triage: Option<Text>,
-    /// Place in a chain, from 1.
-    chain_index: Option<u32>,
-    /// Whether the same container ran afterwards; null when nothing tells.
-    running_after: Option<bool>,
-    /// Its state then, in the words of whom was asked.
-    state_after: Option<Text>,
-    /// What a reader must know.
-    notes: Vec<Text>,
-    /// Why it was not captured, in plain words; null when it was.
-    error: Option<Text>,
-    /// Names of the causes, as `explain` has them.
-    causes: Vec<&'static str>,
-    /// Whether the failure says something about the workload itself.
-    finding: bool,
-}
-
-/// Something that was checked on a node.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct CheckRecord {
-    /// The node.
-    node: Text,
-    /// Stable kebab-case name.
-    code: &'static str,
-    /// `ok`, `missing` or `unknown`.
-    state: &'static str,
-    /// What was found, in a plain sentence.
-    message: Text,
-    /// What to do about it.
-    fix: Option<Text>,
-}
-
-impl From<Captured> for Record {
-    fn from(captured: Captured) -> Self {
-        let failed = captured.failure.as_ref().map(|error| Self::failed("", error)).unwrap_or_default();
-        let manifest = captured.manifest;
-        let text = |text: Option<String>| text.map(|text| text.as_str().into());
-        let path = |path: PathBuf| path.to_string_lossy().as_ref().into();
-        let after = manifest.after;
-        Self {
-            namespace: text(manifest.subject.namespace),
-            pod: text(manifest.subject.pod),
-            container: text(manifest.subject.container),
-            container_id: text(manifest.subject.container_id),
-            node: text(manifest.source.node),
-            via: text(Some(manifest.source.via)),
-            archive: captured.path.map(path),
-            bytes: manifest.archive.bytes,
-            sha256: manifest.archive.sha256,
-            node_path: text(manifest.archive.node_path),
-            manifest: Some(path(captured.manifest_path)),
-            chain_index: manifest.chain.map(|chain| chain.index),
-            running_after: after.as_ref().and_then(|after| after.running),
-            state_after: text(after.map(|after| after.state)),
-            notes: manifest.notes.iter().map(|note| note.as_str().into()).collect(),
-            error: failed.error,
-            causes: failed.causes,
-            finding: failed.finding,
-            triage: None,
-        }
-    }
-}
-
-impl Record {
-    /// The archive, if it is here.
-    fn archive(&self) -> Option<PathBuf> {
-        use std::os::unix::ffi::OsStrExt as _;
-        let archive = self.archive.as_ref()?;
-        Some(Path::new(std::ffi::OsStr::from_bytes(&archive.0)).to_path_buf())
-    }
-
-    fn failed(name: &str, error: &Error) -> Self {
-        let known = error.explanations();
-        Self {
-            container: Some(name.into()),
-            error: Some(error.to_string().as_str().into()),
-            causes: known.iter().map(|explanation| explanation.code).collect(),
-            finding: known.iter().any(|explanation| explanation.finding),
-            ..Self::default()
-        }
-    }
-}
 
 pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
     let preflight_only = args.preflight;
@@ -290,13 +174,9 @@ fn triage(record: &mut Record, common: &Common) -> Outcome {
 /// Keeps what happened for the result, and says at once what somebody must know.
 fn note(event: Event, quiet: bool, captures: &mut Vec<Record>, checks: &mut Vec<CheckRecord>) {
     match event {
-        Event::Checked(node, found) => checks.extend(found.into_iter().map(|check| CheckRecord {
-            node: node.as_str().into(),
-            code: check.code,
-            state: check.state.name(),
-            message: check.message.as_str().into(),
-            fix: check.fix.map(|fix| fix.as_str().into()),
-        })),
+        Event::Checked(node, found) => {
+            checks.extend(found.into_iter().map(|check| CheckRecord::new(&node, check)));
+        }
         Event::Captured(captured) => {
             if let Some(error) = &captured.failure {
                 tell(captured.manifest.subject.container.as_deref(), error);

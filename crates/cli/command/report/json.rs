@@ -1,19 +1,11 @@
 //! The report as a JSON document: the lists of the commands that show one each, under the same keys.
 
 use anyhow::Result;
-use ckptfx_report::{Head, custody::Custody};
+use ckptfx_report::heads::ReportHead;
 use serde::Serialize;
 
 use super::Report;
 use crate::render::Output;
-
-/// What begins the document.
-#[derive(Serialize)]
-struct ReportHead<'r> {
-    #[serde(flatten)]
-    head: &'r Head,
-    custody: &'r Custody,
-}
 
 /// Writes it; the first list of the collection is `findings`.
 pub fn write(report: &Report<'_>, output: &mut Output) -> Result<()> {
