@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use ckptfx_analysis::Case;
 use ckptfx_parser::Checkpoint;
-use ckptfx_report::{Head, untrusted::show};
+use ckptfx_report::{Head, schema::List, untrusted::show};
 
 use crate::{
     args::Common,
@@ -14,7 +14,7 @@ use crate::{
     named::{Candidate, Named},
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
 };
 
 /// Opens each archive and gives its checkpoints to `work`, which writes records and may notice more.
@@ -22,7 +22,7 @@ pub fn for_each_checkpoint(
     archives: &[PathBuf],
     common: &Common,
     name: &str,
-    collection: Collection,
+    collection: List,
     work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
 ) -> Result<Outcome> {
     let open = |path: &Path, bars: &Bars| evidence::open(path, common, bars);
@@ -34,7 +34,7 @@ pub fn for_each_opened(
     archives: &[PathBuf],
     common: &Common,
     name: &str,
-    collection: Collection,
+    collection: List,
     open: &dyn Fn(&Path, &Bars) -> Result<Opened>,
     mut work: impl FnMut(&mut Case<'_>, &mut Output, &Bars) -> Result<()>,
 ) -> Result<Outcome> {

@@ -2,6 +2,7 @@
 //! are made.
 
 use anyhow::Result;
+use ckptfx_report::schema::Document;
 use clap::{ArgMatches, FromArgMatches};
 
 use crate::{
@@ -27,6 +28,8 @@ pub struct Command {
     pub arguments: fn(clap::Command) -> clap::Command,
     /// The forms that its result has.
     pub formats: &'static [Format],
+    /// What its JSON looks like; none when it has none.
+    pub result: Option<Document>,
     /// Runs it.
     pub run: fn(&Call<'_>) -> Result<Outcome>,
 }

@@ -2,7 +2,11 @@
 
 use anyhow::Result;
 use ckptfx_analysis::{Case, Task};
-use ckptfx_report::listing::{Ask, Listing};
+use ckptfx_report::{
+    listing::{Ask, Listing},
+    schema::List,
+};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -10,7 +14,7 @@ use crate::{
     checkpoints::for_each_checkpoint,
     nested::open_member,
     outcome::Outcome,
-    render::{Collection, Output, table},
+    render::{Output, table},
     spec::Call,
 };
 
@@ -40,16 +44,16 @@ impl<R> Column<R> {
 pub struct View<R: 'static> {
     /// Name of the command, which is also that of its schema.
     pub name: &'static str,
-    /// Collection and CSV columns.
-    pub collection: Collection,
+    /// List and CSV columns.
+    pub collection: List,
     /// Columns of the table.
     pub table: &'static [Column<R>],
 }
 
-impl<R> View<R> {
+impl<R: JsonSchema> View<R> {
     /// The view of a listing, with these columns in a table.
     pub const fn of(listing: &Listing<R>, table: &'static [Column<R>]) -> Self {
-        Self { name: listing.command, collection: Collection::of(listing), table }
+        Self { name: listing.command, collection: listing.list(), table }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `ckptfx cgroups`: control groups and what they are set to.
 
 use ckptfx_analysis::container::cgroup::Cgroup;
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
 
 use super::ns;
@@ -21,6 +21,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx cgroups archive.tar", "ckptfx cgroups -o csv archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| view::list(&VIEW, &listing::CGROUPS, call),
 };
 

@@ -10,11 +10,15 @@ use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Task,
     memory::{
-        elf_core::{self, Core, Piece},
+        elf_core::{self, Core, Piece, SegmentFacts},
         mapping,
     },
 };
-use ckptfx_report::{Head, untrusted::show};
+use ckptfx_report::{
+    Head,
+    schema::{Document, List, of},
+    untrusted::show,
+};
 use clap::Args;
 
 use crate::{
@@ -24,7 +28,7 @@ use crate::{
     named::open_one,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
     spec::Command,
     sysroot::{self, Found, Wanted},
 };
@@ -42,6 +46,7 @@ not to with 'set sysroot', as below; it then says that it cannot access them.",
     examples: &["ckptfx core --pid 14 archive.tar --out-file 14.core", "ckptfx core --pid 14 archive.tar --sysroot ./image-root --out-file 14.core", "gdb -iex 'set sysroot /nonexistent' -ex 'info threads' -c 14.core", "ckptfx core --pid 14 archive.tar -o json"],
     arguments: CoreArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -59,8 +64,9 @@ pub struct CoreArgs {
     pub sysroot: Option<PathBuf>,
 }
 
-const COLLECTION: Collection = Collection {
+const COLLECTION: List = List {
     name: "segments",
+    record: of::<SegmentFacts>,
     columns: &[
         "start",
         "end",

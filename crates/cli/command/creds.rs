@@ -7,7 +7,7 @@ use ckptfx_analysis::{
     process::{Capabilities, Ids},
     security::credential::{self, Credentials},
 };
-use ckptfx_report::listing;
+use ckptfx_report::{listing, schema::Document};
 use clap::Args;
 
 use crate::{
@@ -28,6 +28,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx creds archive.tar", "ckptfx creds --pid 1 --filters archive.tar"],
     arguments: CredsArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| run(&call.arguments()?, call.common),
 };
 

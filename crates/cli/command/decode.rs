@@ -18,6 +18,7 @@ use ckptfx_parser::{
 use ckptfx_report::{
     DocumentHead, Head,
     heads::{ImageFacts, ImageHead, Whence},
+    schema::{About, Document, List, image_entry},
 };
 use clap::Args;
 
@@ -27,7 +28,7 @@ use crate::{
     named::open_one,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
     spec::Command,
 };
 
@@ -45,6 +46,9 @@ pub const COMMAND: Command = Command {
     ],
     arguments: DecodeArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(
+        Document::of(&[COLLECTION]).about(About::Maybe).heads(&[List::only::<ImageFacts<'static>>("image")]),
+    ),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -56,7 +60,7 @@ pub struct DecodeArgs {
     pub operands: Vec<PathBuf>,
 }
 
-const COLLECTION: Collection = Collection { name: "entries", columns: &[] };
+const COLLECTION: List = List { name: "entries", record: image_entry, columns: &[] };
 
 pub fn run(args: &DecodeArgs, common: &Common) -> Result<Outcome> {
     // A table of a nested message would not say more than the JSON that people know from crit.

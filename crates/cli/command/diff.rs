@@ -12,6 +12,7 @@ use ckptfx_parser::{Checkpoint, Diagnostic};
 use ckptfx_report::{
     Head,
     heads::{DiffHead, Earlier},
+    schema::{Document, List, of},
     untrusted::{show, show_short},
 };
 use clap::{Args, ValueEnum};
@@ -25,7 +26,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
     sealed,
     spec::Command,
     view::{self, Column, View},
@@ -51,6 +52,7 @@ Exit status: 0, whether there are differences or not; with --exit-code 1 if ther
     examples: &["ckptfx diff monday.tar tuesday.tar", "ckptfx diff --kind process,socket,rootfs monday.tar tuesday.tar wednesday.tar", "ckptfx diff --kind memory,string --strings --pid 14 monday.tar tuesday.tar", "ckptfx diff chain/", "ckptfx diff --exit-code -q golden.tar suspect.tar -o json"],
     arguments: DiffArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection]).heads(&[List::only::<Earlier>("earlier")])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -114,8 +116,9 @@ const MAX_ZEROS: u64 = 1 << 30;
 
 pub const VIEW: View<Change> = View {
     name: "diff",
-    collection: Collection {
+    collection: List {
         name: "changes",
+        record: of::<Change>,
         columns: &[
             "from",
             "to",

@@ -8,7 +8,10 @@ use ckptfx_parser::{
     Diagnostic,
     memory::{AddressSpace, Captured, Content, PageRun, Run, Unavailable, VmaKind},
 };
-use ckptfx_report::Head;
+use ckptfx_report::{
+    Head,
+    schema::{Document, List, of},
+};
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -18,7 +21,7 @@ use crate::{
     named::open_one,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
     spec::Command,
 };
 
@@ -34,6 +37,7 @@ which address each piece has. With them the bytes are contiguous: never-written 
     examples: &["ckptfx dump --pid 1 --vma stack archive.tar | strings", "ckptfx dump --pid 11 --range 0x7f0000000000-0x7f0000010000 archive.tar --out-file region.bin", "ckptfx dump --pid 11 -o json archive.tar"],
     arguments: DumpArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -68,8 +72,9 @@ pub enum Missing {
     Skip,
 }
 
-const COLLECTION: Collection = Collection {
+const COLLECTION: List = List {
     name: "pieces",
+    record: of::<Piece>,
     columns: &[
         "start",
         "end",

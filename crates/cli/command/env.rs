@@ -1,7 +1,7 @@
 //! `ckptfx env`: the environment of each process.
 
 use ckptfx_analysis::process::environment::Variable;
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
 
 use crate::{
@@ -20,6 +20,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx env archive.tar", "ckptfx env --pid 1 archive.tar | grep -i token"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| view::list(&VIEW, &listing::VARIABLES, call),
 };
 

@@ -9,13 +9,17 @@ use std::{
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::Text;
 use ckptfx_capture::explain::{self, MAX_INPUT, record::Record};
-use ckptfx_report::{DocumentHead, untrusted::show};
+use ckptfx_report::{
+    DocumentHead,
+    schema::{About, Document, List, of},
+    untrusted::show,
+};
 use clap::Args;
 
 use crate::{
     args::{Common, Format},
     outcome::Outcome,
-    render::{Collection, Output},
+    render::Output,
     spec::Command,
 };
 
@@ -35,6 +39,7 @@ Exit status 1: nothing in it is known.",
     examples: &["ckptfx explain dump.log", "ckptfx explain --message '404 page not found'", "kubectl describe pod shop | ckptfx explain -", "ckptfx logs --source dump archive.tar | ckptfx explain -o json -"],
     arguments: ExplainArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION]).about(About::None)),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -49,8 +54,9 @@ pub struct ExplainArgs {
     pub message: Option<String>,
 }
 
-const COLLECTION: Collection = Collection {
+const COLLECTION: List = List {
     name: "explanations",
+    record: of::<Record>,
     columns: &["code", "stage", "why", "fix", "finding", "retry", "line", "matched", "context"],
 };
 

@@ -1,7 +1,7 @@
 //! `ckptfx files`: every open file.
 
 use ckptfx_analysis::files::file::{self, Details, Lock, OpenFile, Role};
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
 
 use super::sockets::address;
@@ -25,6 +25,7 @@ pub const COMMAND: Command = Command {
     ],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| view::list(&VIEW, &listing::FILES, call),
 };
 

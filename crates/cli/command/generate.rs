@@ -17,6 +17,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx generate man --dir man1", "ckptfx generate completions bash > ckptfx.bash"],
     arguments: GenerateArgs::augment_args,
     formats: Format::RECORDS,
+    result: None,
     run: |call| run(&call.arguments()?, call.commands),
 };
 

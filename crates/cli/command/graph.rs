@@ -4,7 +4,11 @@ use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use ckptfx_analysis::graph::{self, Edge, EdgeKind, Graph, Node, NodeKind, Wish};
-use ckptfx_report::{listing, untrusted::show_short};
+use ckptfx_report::{
+    listing,
+    schema::{Document, List},
+    untrusted::show_short,
+};
 use clap::Args;
 
 use crate::{
@@ -27,6 +31,7 @@ An address or socket outside of the container is a node of its own.",
     examples: &["ckptfx graph archive.tar", "ckptfx graph -o dot archive.tar | dot -Tsvg > graph.svg", "ckptfx graph -o mermaid --no-parents archive.tar", "ckptfx graph --may-trace -o json archive.tar | jq '.edges[] | select(.kind == \"may-trace\")'"],
     arguments: GraphArgs::augment_args,
     formats: &[Format::Table, Format::Json, Format::Jsonl, Format::Csv, Format::Dot, Format::Mermaid],
+    result: Some(Document::of(&[VIEW.collection, List::only::<Node>("nodes")])),
     run: |call| run(&call.arguments()?, call.common),
 };
 

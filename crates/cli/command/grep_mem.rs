@@ -20,7 +20,10 @@ use ckptfx_analysis::{
     },
 };
 use ckptfx_parser::{input::Sieve, memory::Vma};
-use ckptfx_report::untrusted::{show, show_short};
+use ckptfx_report::{
+    schema::{Document, List, of},
+    untrusted::{show, show_short},
+};
 use ckptfx_scan::{Encoding, Encodings, Hit, Outcome as ScanOutcome, PatternKind, Plan, Region};
 use clap::Args;
 
@@ -30,7 +33,7 @@ use crate::{
     evidence,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
     scanning::Scanner,
     spec::Command,
 };
@@ -47,6 +50,7 @@ long as captured bytes follow one another, and never over a gap.",
     examples: &["ckptfx grep-mem 'BEGIN OPENSSH PRIVATE KEY' archive.tar", "ckptfx grep-mem -i -e passwd -e secret --encoding all archive.tar", "ckptfx grep-mem -E 'https?://[^ ]+' -C 16 archive.tar", "ckptfx grep-mem --hex '7f 45 4c 46 ?? 01' --perms rwx archive.tar", "ckptfx grep-mem --source all --timeout 60 10.0.0.7 archive.tar", "ckptfx grep-mem -c -f indicators.txt -o json archive.tar"],
     arguments: GrepArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[MATCHES]).or_counts::<Count>("With -c or -l, instead of matches.").covered()),
     run: |call| run(call.arguments()?, call.common),
 };
 
@@ -99,8 +103,9 @@ pub struct GrepArgs {
     pub scan: ScanArgs,
 }
 
-const MATCHES: Collection = Collection {
+const MATCHES: List = List {
     name: "matches",
+    record: of::<Match<'static>>,
     columns: &[
         "pid",
         "comm",
@@ -121,7 +126,8 @@ const MATCHES: Collection = Collection {
         "shared_with",
     ],
 };
-const COUNTS: Collection = Collection { name: "counts", columns: &["pid", "comm", "source", "count"] };
+const COUNTS: List =
+    List { name: "counts", record: of::<Count>, columns: &["pid", "comm", "source", "count"] };
 
 /// Bytes around a match in the table when no context was asked for.
 const TABLE_CONTEXT: usize = 24;

@@ -1,7 +1,7 @@
 //! `ckptfx history`: commands that were typed.
 
 use ckptfx_analysis::process::history::TypedCommand;
-use ckptfx_report::listing;
+use ckptfx_report::{listing, schema::Document};
 use clap::Args;
 
 use crate::{
@@ -21,6 +21,7 @@ Shells without it (dash, BusyBox) keep nothing but the line that they work on.",
     examples: &["ckptfx history archive.tar", "ckptfx history --pid 6 -o json archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| view::list(&VIEW, &listing::COMMANDS, call),
 };
 

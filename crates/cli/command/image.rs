@@ -10,7 +10,11 @@ use anyhow::{Context as _, Result};
 use ckptfx_analysis::{Case, Text, container::dated};
 use ckptfx_capture::image::{self, Entry, Form, Image, Kind, Origin, record::Record};
 use ckptfx_parser::{Checkpoint, Diagnostic, Parent, archive::MemberKind, proto::core_entry::March};
-use ckptfx_report::{Head, untrusted::show};
+use ckptfx_report::{
+    Head,
+    schema::{Document, List, of},
+    untrusted::show,
+};
 use clap::Args;
 
 #[cfg(feature = "capture")]
@@ -26,7 +30,7 @@ use crate::{
     named::open_one,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output, table},
+    render::{Output, table},
     spec::Command,
 };
 
@@ -45,6 +49,7 @@ credentials are not started. An image holds all secrets of the processes: use a 
     examples: &["ckptfx image archive.tar", "ckptfx image archive.tar -o oci-archive --out shop.oci.tar --name registry.local/forensics/shop:1", "ckptfx image archive.tar -o oci-dir --out shop-oci --pod-manifest restore.yaml", "ckptfx image archive.tar --push registry.example/forensics/shop:1 --pod-manifest restore.yaml", "ckptfx image archive.tar -o json | jq '.images[].engines'"],
     arguments: ImageArgs::augment_args,
     formats: &[Format::Table, Format::Json, Format::Jsonl, Format::Csv, Format::OciDir, Format::OciArchive],
+    result: Some(Document::of(&[COLLECTION])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -91,8 +96,9 @@ pub struct PushArgs {
     pub insecure: bool,
 }
 
-const COLLECTION: Collection = Collection {
+const COLLECTION: List = List {
     name: "images",
+    record: of::<Record>,
     columns: &[
         "name",
         "digest",

@@ -8,14 +8,18 @@ use ckptfx_analysis::{
     container::summary::{Summary, summarise},
 };
 use ckptfx_parser::container::Container;
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{
+    listing,
+    schema::{Document, List},
+    untrusted::show,
+};
 use clap::Args;
 
 use crate::{
     args::{Common, Format},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::{Collection, Output, table},
+    render::{Output, table},
     spec::Command,
 };
 
@@ -29,6 +33,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx info archive.tar", "ckptfx info -o json --hash archive.tar"],
     arguments: InfoArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -40,7 +45,7 @@ pub struct InfoArgs {
     pub archives: Vec<PathBuf>,
 }
 
-const COLLECTION: Collection = Collection::of(&listing::INFO);
+const COLLECTION: List = listing::INFO.list();
 
 pub fn run(args: &InfoArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, "info", COLLECTION, |case, output, _| {

@@ -8,7 +8,10 @@ use ckptfx_analysis::{
     secret::Filter,
 };
 use ckptfx_parser::Diagnostic;
-use ckptfx_report::untrusted::{show, show_short};
+use ckptfx_report::{
+    schema::{Document, List, of},
+    untrusted::{show, show_short},
+};
 use ckptfx_scan::Outcome as ScanOutcome;
 use clap::{Args, ValueEnum, builder::PossibleValue};
 
@@ -17,7 +20,6 @@ use crate::{
     checkpoints::for_each_checkpoint,
     nested::open_member,
     outcome::Outcome,
-    render::Collection,
     scanning::Scanner,
     spec::Command,
     view::{self, Column, View},
@@ -40,6 +42,7 @@ pub const COMMAND: Command = Command {
         IocsArgs::augment_args(parser).mut_arg("source", |source| source.default_value("all"))
     },
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection]).covered()),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -89,8 +92,9 @@ impl ValueEnum for KindArg {
 
 const VIEW: View<Indicator> = View {
     name: "iocs",
-    collection: Collection {
+    collection: List {
         name: "iocs",
+        record: of::<Indicator>,
         columns: &["kind", "value", "count", "pids", "sources", "sockets", "files", "matched"],
     },
     table: &[

@@ -1,7 +1,7 @@
 //! `ckptfx ipc`: System V objects.
 
 use ckptfx_analysis::container::ipc::{Kind, Object};
-use ckptfx_report::listing;
+use ckptfx_report::{listing, schema::Document};
 use clap::Args;
 
 use super::ns;
@@ -22,6 +22,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx ipc archive.tar", "ckptfx ipc -o json archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| view::list(&VIEW, &listing::IPC, call),
 };
 

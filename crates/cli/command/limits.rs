@@ -1,7 +1,7 @@
 //! `ckptfx limits`: resource limits.
 
 use ckptfx_analysis::process::limits::Limit;
-use ckptfx_report::listing;
+use ckptfx_report::{listing, schema::Document};
 use clap::Args;
 
 use crate::{
@@ -20,6 +20,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx limits archive.tar", "ckptfx limits --comm nginx -o json archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| view::list(&VIEW, &listing::LIMITS, call),
 };
 

@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use ckptfx_analysis::Case;
-use ckptfx_report::{ContainerHead, DocumentHead, Head, Status, list::Row, untrusted::show};
+use ckptfx_report::{
+    ContainerHead, DocumentHead, Head, Status,
+    list::Row,
+    schema::{About, Document, List, of},
+    untrusted::show,
+};
 use clap::Args;
 
 use crate::{
@@ -13,7 +18,7 @@ use crate::{
     named::Named,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output, table},
+    render::{Output, table},
     spec::Command,
 };
 
@@ -27,6 +32,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx list /var/lib/kubelet/checkpoints", "ckptfx list -o csv cases/*"],
     arguments: ListArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION]).about(About::None)),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -38,8 +44,9 @@ pub struct ListArgs {
     pub directories: Vec<PathBuf>,
 }
 
-const COLLECTION: Collection = Collection {
+const COLLECTION: List = List {
     name: "checkpoints",
+    record: of::<Row>,
     columns: &[
         "evidence.name",
         "evidence.format",

@@ -4,14 +4,17 @@ use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use ckptfx_analysis::container::log::{self, LogLine, Source};
-use ckptfx_report::untrusted::show;
+use ckptfx_report::{
+    schema::{Document, List, of},
+    untrusted::show,
+};
 use clap::{Args, ValueEnum};
 
 use crate::{
     args::{Common, Format, ProcessFilter},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::{Collection, Output},
+    render::Output,
     spec::Command,
 };
 
@@ -26,6 +29,7 @@ such a process.",
     examples: &["ckptfx logs archive.tar", "ckptfx logs --errors archive.tar", "ckptfx logs --source all -o jsonl archive.tar"],
     arguments: LogsArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -56,8 +60,9 @@ pub enum LogSource {
     All,
 }
 
-const COLLECTION: Collection = Collection {
+const COLLECTION: List = List {
     name: "lines",
+    record: of::<LogLine>,
     columns: &["source", "member", "line", "time", "offset_us", "stream", "level", "unfinished", "text"],
 };
 

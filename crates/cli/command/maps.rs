@@ -7,7 +7,7 @@ use ckptfx_analysis::memory::{
     anomaly::Anomaly,
     mapping::{self, Mapping},
 };
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
 
 use crate::{
@@ -28,6 +28,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx maps --pid 14 archive.tar", "ckptfx maps --anomalies archive.tar"],
     arguments: MapsArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| run(&call.arguments()?, call.common),
 };
 

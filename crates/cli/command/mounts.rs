@@ -4,14 +4,18 @@ use std::collections::VecDeque;
 
 use anyhow::Result;
 use ckptfx_analysis::container::mount::{self, Mount};
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{
+    listing,
+    schema::{Document, List},
+    untrusted::show,
+};
 use clap::Args;
 
 use crate::{
     args::{Common, Format, ViewArgs},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::{Collection, Output, table},
+    render::{Output, table},
     spec::Command,
     view::{number, text},
 };
@@ -29,10 +33,11 @@ pub const COMMAND: Command = Command {
     ],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
-const COLLECTION: Collection = Collection::of(&listing::MOUNTS);
+const COLLECTION: List = listing::MOUNTS.list();
 
 /// Columns of the table, and those that are aligned to the right.
 pub const HEADER: [&str; 8] = ["NS", "ID", "TARGET", "SOURCE", "FSTYPE", "FLAGS", "NOTES", "OPTIONS"];

@@ -4,7 +4,11 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::network;
-use ckptfx_report::{list::OfKind, untrusted::show};
+use ckptfx_report::{
+    list::OfKind,
+    schema::{Document, List, of},
+    untrusted::show,
+};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +17,7 @@ use crate::{
     args::{Common, Format, ViewArgs},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::{Collection, Output, to_value},
+    render::{Output, to_value},
     spec::Command,
 };
 
@@ -30,11 +34,21 @@ pub const COMMAND: Command = Command {
     ],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[
+        COLLECTION,
+        List::only::<network::Address>("addresses"),
+        List::only::<network::Route>("routes"),
+        List::only::<network::Rule>("rules"),
+        List::only::<network::FirewallLine>("firewall"),
+        List::only::<network::Sysctl>("sysctls"),
+        List::only::<network::Connection>("connections"),
+    ])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
-const COLLECTION: Collection = Collection {
+const COLLECTION: List = List {
     name: "interfaces",
+    record: of::<network::Interface>,
     columns: &[
         "kind",
         "net_ns",

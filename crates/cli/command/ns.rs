@@ -1,7 +1,7 @@
 //! `ckptfx ns`: namespaces, and which are the host's.
 
 use ckptfx_analysis::container::namespace::{IdRange, NamespaceFacts};
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
 
 use crate::{
@@ -20,6 +20,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx ns archive.tar", "ckptfx ns --pid 14 archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| view::list(&VIEW, &listing::NAMESPACES, call),
 };
 

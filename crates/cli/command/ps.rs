@@ -7,7 +7,11 @@ use ckptfx_analysis::{
     Case, Text,
     process::{Process, State},
 };
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{
+    listing,
+    schema::{Document, List},
+    untrusted::show,
+};
 use clap::Args;
 
 use crate::{
@@ -15,7 +19,7 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     render::{
-        Collection, Output, table,
+        Output, table,
         tree::{self, Line},
     },
     spec::Command,
@@ -35,6 +39,7 @@ pub const COMMAND: Command = Command {
     ],
     arguments: PsArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION])),
     run: |call| run(call.arguments()?, call.common),
 };
 
@@ -51,7 +56,7 @@ pub struct PsArgs {
     pub env: bool,
 }
 
-const COLLECTION: Collection = Collection::of(&listing::PROCESSES);
+const COLLECTION: List = listing::PROCESSES.list();
 
 pub fn run(mut args: PsArgs, common: &Common) -> Result<Outcome> {
     let workers = common.workers();

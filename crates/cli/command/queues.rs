@@ -7,7 +7,11 @@ use ckptfx_analysis::{
     Case, Text,
     network::queue::{self, Direction, Queue},
 };
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{
+    listing,
+    schema::{Document, List},
+    untrusted::show,
+};
 use clap::Args;
 
 use super::sockets::address;
@@ -18,7 +22,7 @@ use crate::{
     named::open_one,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
     spec::Command,
     view,
 };
@@ -37,6 +41,7 @@ pub const COMMAND: Command = Command {
     ],
     arguments: QueuesArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -56,7 +61,7 @@ pub struct QueuesArgs {
 /// Bytes in a line of the hexdump.
 const LINE: usize = 16;
 
-const COLLECTION: Collection = Collection::of(&listing::QUEUES);
+const COLLECTION: List = listing::QUEUES.list();
 
 pub fn run(args: &QueuesArgs, common: &Common) -> Result<Outcome> {
     if let Some(number) = args.raw {

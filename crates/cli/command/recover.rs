@@ -13,7 +13,7 @@ use ckptfx_analysis::{
     recover::{self, Found, Limits, Recoverable, contents::Contents},
 };
 use ckptfx_parser::Diagnostic;
-use ckptfx_report::listing;
+use ckptfx_report::{listing, schema::Document};
 use clap::Args;
 use rustix::{
     fs::{Mode, OFlags, mkdir, open, openat},
@@ -45,6 +45,7 @@ pub const COMMAND: Command = Command {
     ],
     arguments: RecoverArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| run(&call.arguments()?, call.common),
 };
 

@@ -21,7 +21,7 @@ use ckptfx_parser::{
     input::{BaseImage, open_base_image},
     proto::core_entry::March,
 };
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::{Args, Subcommand};
 
 use crate::{
@@ -55,6 +55,7 @@ pub const COMMAND: Command = Command {
         RootfsArgs::augment_args(parser).args_conflicts_with_subcommands(true).subcommand_negates_reqs(true)
     },
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| run(&call.arguments()?, call.common),
 };
 

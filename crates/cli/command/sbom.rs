@@ -9,7 +9,7 @@ use ckptfx_analysis::{
     recover::Limits,
 };
 use ckptfx_export::cyclonedx;
-use ckptfx_report::{Head, listing};
+use ckptfx_report::{Head, listing, schema::Document};
 use clap::Args;
 
 use crate::{
@@ -38,6 +38,7 @@ pub const COMMAND: Command = Command {
     ],
     arguments: SbomArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| run(&call.arguments()?, call.common),
 };
 

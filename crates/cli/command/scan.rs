@@ -17,6 +17,7 @@ use ckptfx_parser::{Checkpoint, Diagnostic};
 use ckptfx_report::{
     DocumentHead, Head, Status, Warning,
     fleet::{Counts, Shared, Top, Verdict},
+    schema::{About, Document, List, of},
     untrusted::{show, show_short},
 };
 use clap::Args;
@@ -30,7 +31,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
     spec::Command,
     view::{self, Column, View},
 };
@@ -46,6 +47,7 @@ SHARED lists what more than one checkpoint has: the same recovered or dropped pr
     examples: &["ckptfx scan /var/lib/kubelet/checkpoints", "ckptfx scan --fail-on high 'cases/*.tar'", "ckptfx scan -o json cases | jq '.shared[] | select(.kind == \"sha256\")'", "ckptfx scan -o csv cases > verdicts.csv"],
     arguments: FleetArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection, List::only::<Shared>("shared")]).about(About::None)),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -71,8 +73,9 @@ const WIDTH: usize = 60;
 
 const VIEW: View<Verdict> = View {
     name: "scan",
-    collection: Collection {
+    collection: List {
         name: "checkpoints",
+        record: of::<Verdict>,
         columns: &[
             "evidence.name",
             "container.engine",

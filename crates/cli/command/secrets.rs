@@ -12,6 +12,7 @@ use ckptfx_analysis::{
 use ckptfx_parser::Diagnostic;
 use ckptfx_report::{
     DocumentHead,
+    schema::{Document, List, of},
     untrusted::{show, show_short},
 };
 use ckptfx_scan::{Options, Outcome as ScanOutcome, Region};
@@ -21,7 +22,7 @@ use crate::{
     args::{Common, Format, ScanArgs},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::{Collection, Output},
+    render::Output,
     scanning::Scanner,
     spec::Command,
     view::{self, Column, View},
@@ -46,6 +47,7 @@ pub const COMMAND: Command = Command {
         SecretsArgs::augment_args(parser).mut_arg("source", |source| source.default_value("all"))
     },
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection]).covered()),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -96,8 +98,9 @@ impl ValueEnum for ConfidenceArg {
 
 pub const VIEW: View<Secret> = View {
     name: "secrets",
-    collection: Collection {
+    collection: List {
         name: "secrets",
+        record: of::<Secret>,
         columns: &[
             "rule",
             "title",
@@ -235,8 +238,9 @@ pub fn find(case: &mut Case<'_>, open: &OpenNested<'_>, show: bool) -> Result<Ve
 fn list(rules: &Rules, common: &Common) -> Result<Outcome> {
     const RULES: View<RuleFacts> = View {
         name: "secret-rules",
-        collection: Collection {
+        collection: List {
             name: "rules",
+            record: of::<RuleFacts>,
             columns: &["id", "title", "confidence", "validate", "regex"],
         },
         table: &[

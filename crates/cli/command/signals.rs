@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use ckptfx_analysis::process::signal::{self, Disposition, Pending, Signal};
-use ckptfx_report::listing;
+use ckptfx_report::{listing, schema::Document};
 use clap::Args;
 
 use super::threads;
@@ -25,6 +25,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx signals --pid 1 archive.tar"],
     arguments: SignalsArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| run(&call.arguments()?, call.common),
 };
 

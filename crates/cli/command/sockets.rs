@@ -1,7 +1,7 @@
 //! `ckptfx sockets`: what `ss` would have shown.
 
 use ckptfx_analysis::network::socket::{Endpoint, Socket};
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
 
 use crate::{
@@ -23,6 +23,7 @@ pub const COMMAND: Command = Command {
     ],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| view::list(&VIEW, &listing::SOCKETS, call),
 };
 

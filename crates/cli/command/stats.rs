@@ -4,7 +4,10 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::container::statistics::{self, Measured};
-use ckptfx_report::listing;
+use ckptfx_report::{
+    listing,
+    schema::{Document, List},
+};
 use clap::Args;
 use serde_json::Value;
 
@@ -12,7 +15,7 @@ use crate::{
     args::{Common, Format, ViewArgs},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::{Collection, Output, to_value},
+    render::{Output, to_value},
     spec::Command,
 };
 
@@ -27,10 +30,11 @@ such a process.",
     examples: &["ckptfx stats archive.tar", "ckptfx stats -o csv *.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
-const COLLECTION: Collection = Collection::of(&listing::STATS);
+const COLLECTION: List = listing::STATS.list();
 
 pub fn run(args: &ViewArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, "stats", COLLECTION, |case, output, _| {

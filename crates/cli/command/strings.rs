@@ -17,7 +17,10 @@ use ckptfx_analysis::{
     },
 };
 use ckptfx_parser::Diagnostic;
-use ckptfx_report::untrusted::{show, show_into};
+use ckptfx_report::{
+    schema::{Document, List, of},
+    untrusted::{show, show_into},
+};
 use ckptfx_scan::{Outcome as ScanOutcome, Strings, Summary, Text as Run, TextEncoding};
 use clap::Args;
 
@@ -26,7 +29,7 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output},
+    render::Output,
     scanning::{Scanner, Selection},
     spec::Command,
 };
@@ -42,6 +45,7 @@ Latin-1. A string is a maximal run of them and never runs over a gap in captured
     examples: &["ckptfx strings archive.tar | less", "ckptfx strings -n 12 --pid 14 --encoding all archive.tar", "ckptfx strings --unique --perms rw archive.tar | head", "ckptfx strings --source rootfs,ghost-file,pipe archive.tar"],
     arguments: StringsArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[STRINGS]).or_counts::<Count>("With -c, instead of strings.").covered()),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -70,8 +74,9 @@ pub struct StringsArgs {
     pub scan: ScanArgs,
 }
 
-const STRINGS: Collection = Collection {
+const STRINGS: List = List {
     name: "strings",
+    record: of::<StringFacts>,
     columns: &[
         "pid",
         "comm",
@@ -88,7 +93,8 @@ const STRINGS: Collection = Collection {
         "region.kind",
     ],
 };
-const COUNTS: Collection = Collection { name: "counts", columns: &["pid", "comm", "source", "count"] };
+const COUNTS: List =
+    List { name: "counts", record: of::<Count>, columns: &["pid", "comm", "source", "count"] };
 
 pub fn run(args: &StringsArgs, common: &Common) -> Result<Outcome> {
     let has = |encodings: &[EncodingArg]| args.encoding.iter().any(|encoding| encodings.contains(encoding));

@@ -10,7 +10,7 @@ use ckptfx_analysis::{
         thread::{self, Outcome as CallOutcome, Syscall, ThreadFacts},
     },
 };
-use ckptfx_report::{listing, untrusted::show};
+use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
 
 use super::maps;
@@ -32,6 +32,7 @@ pub const COMMAND: Command = Command {
     examples: &["ckptfx threads archive.tar", "ckptfx threads --pid 14 -o json archive.tar"],
     arguments: ThreadsArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| run(&call.arguments()?, call.common),
 };
 

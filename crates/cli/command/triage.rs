@@ -15,7 +15,10 @@ use ckptfx_analysis::{
     },
 };
 use ckptfx_parser::Diagnostic;
-use ckptfx_report::untrusted::{show, show_short};
+use ckptfx_report::{
+    schema::{Document, List, of},
+    untrusted::{show, show_short},
+};
 use clap::Args;
 
 use super::triage_yara;
@@ -25,7 +28,7 @@ use crate::{
     diagnostics::warnings,
     nested::open_member,
     outcome::Outcome,
-    render::{Collection, Dossier, Output, count, table},
+    render::{Dossier, Output, count, table},
     spec::Command,
 };
 
@@ -59,6 +62,7 @@ pub const COMMAND: Command = Command {
         Format::Sarif,
         Format::Stix,
     ],
+    result: Some(Document::of(&[COLLECTION, List::only::<NotExamined>("not_examined")])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -103,8 +107,9 @@ pub struct TriageArgs {
     pub list_rules: bool,
 }
 
-const COLLECTION: Collection = Collection {
+const COLLECTION: List = List {
     name: "findings",
+    record: of::<Finding>,
     columns: &[
         "id",
         "title",

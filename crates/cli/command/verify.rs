@@ -13,6 +13,7 @@ use ckptfx_report::{
     DocumentHead,
     custody::{Difference, Recorded, compare},
     heads::{Verified, VerifyHead},
+    schema::{About, Document, List, of},
     untrusted::show,
 };
 use clap::Args;
@@ -25,7 +26,7 @@ use crate::{
     evidence, hash,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output, table},
+    render::{Output, table},
     sealed::{Before, Sealed},
     spec::Command,
 };
@@ -44,6 +45,7 @@ Exit status: 0 the same; 1 something differs; 2 one of the files cannot be read.
     examples: &["ckptfx verify report.json archive.tar", "ckptfx verify archive.manifest.json", "ckptfx verify -o json report.json archive.tar | jq '.differences[]'"],
     arguments: VerifyArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[COLLECTION]).about(About::None).heads(&[List::only::<Verified>("verified")])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -58,8 +60,11 @@ pub struct VerifyArgs {
     pub archive: Option<PathBuf>,
 }
 
-const COLLECTION: Collection =
-    Collection { name: "differences", columns: &["what", "name", "problem", "expected", "actual"] };
+const COLLECTION: List = List {
+    name: "differences",
+    record: of::<Difference>,
+    columns: &["what", "name", "problem", "expected", "actual"],
+};
 
 /// What a report or manifest says of the archive.
 #[derive(Debug, Default)]

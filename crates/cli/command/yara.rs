@@ -17,7 +17,10 @@ use ckptfx_analysis::{
     },
 };
 use ckptfx_parser::{Diagnostic, memory::Vma};
-use ckptfx_report::untrusted::{show, show_short};
+use ckptfx_report::{
+    schema::{Document, List, of},
+    untrusted::{show, show_short},
+};
 use ckptfx_scan::yara::{Compiled, Content, End, MAX_PLACES, Options, RuleSet, Unit, UnitResult, Value};
 use clap::Args;
 
@@ -26,7 +29,7 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Output, table::Plain},
+    render::{Output, table::Plain},
     scanning::Scanner,
     spec::Command,
 };
@@ -43,14 +46,17 @@ variables filename, filepath and extension are those of a file, and empty for me
     examples: &["ckptfx yara -r rules.yar archive.tar", "ckptfx yara -r rules/ -s --source all archive.tar", "ckptfx yara -r rules/ --tag webshell --comm php-fpm archive.tar", "ckptfx yara -r rules/ -d max_size=1048576 -o jsonl *.tar | jq -r '[.rule, .pid] | @tsv'"],
     arguments: YaraArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[MATCHES]).or_counts::<Count>("With -c, instead of matches.").covered()),
     run: |call| run(&call.arguments()?, call.common),
 };
 
-const MATCHES: Collection = Collection {
+const MATCHES: List = List {
     name: "matches",
+    record: of::<Match>,
     columns: &["rule", "tags", "pid", "comm", "source", "path", "string_count", "shared_with"],
 };
-const COUNTS: Collection = Collection { name: "counts", columns: &["pid", "comm", "source", "count"] };
+const COUNTS: List =
+    List { name: "counts", record: of::<Count>, columns: &["pid", "comm", "source", "count"] };
 
 /// Longest text of one string in the table.
 const TABLE_TEXT: usize = 96;

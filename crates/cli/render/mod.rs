@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use ckptfx_report::{Head, Warning, listing::Listing};
+use ckptfx_report::{Head, Warning, schema::List};
 use serde::Serialize;
 
 pub use self::{
@@ -26,22 +26,6 @@ pub use self::{
 
 use self::{export::Exporter, new_file::NewFile, plain_text::PlainText};
 use crate::args::{Color, Common, Format};
-
-/// What a command's records are called, and which of their keys a CSV file has.
-#[derive(Debug, Clone, Copy)]
-pub struct Collection {
-    /// Key of the list in the document.
-    pub name: &'static str,
-    /// Columns of a CSV file as dotted paths into a record.
-    pub columns: &'static [&'static str],
-}
-
-impl Collection {
-    /// The collection of a listing.
-    pub const fn of<R>(listing: &Listing<R>) -> Self {
-        Self { name: listing.list, columns: listing.columns }
-    }
-}
 
 enum Target {
     Stdout(BufWriter<io::Stdout>),
@@ -56,7 +40,7 @@ enum Target {
 /// Where the result goes, in the format that was asked for.
 pub struct Output {
     format: Format,
-    collection: Collection,
+    collection: List,
     /// Whether table output may be coloured.
     pub color: bool,
     target: Target,
@@ -73,7 +57,7 @@ pub struct Output {
 
 impl Output {
     /// Opens the target. `several` documents make a JSON array of them.
-    pub fn new(common: &Common, collection: Collection, several: bool) -> Result<Self> {
+    pub fn new(common: &Common, collection: List, several: bool) -> Result<Self> {
         let target = match &common.out_file {
             None => Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())),
             Some(path) => {
@@ -109,7 +93,7 @@ impl Output {
     }
 
     /// Opens the target for bytes of the evidence as they are. A terminal gets them only if they are plain text.
-    pub fn raw(common: &Common, collection: Collection) -> Result<Self> {
+    pub fn raw(common: &Common, collection: List) -> Result<Self> {
         let mut output = Self::new(common, collection, false)?;
         if common.out_file.is_none() && io::stdout().is_terminal() {
             output.target = Target::Terminal(PlainText::new(io::stdout()));

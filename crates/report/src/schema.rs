@@ -1,5 +1,6 @@
 //! What the JSON of each result looks like, generated from the types it is made of.
 
+use ckptfx_analysis::search::Coverage;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -23,11 +24,20 @@ pub fn image_entry(_: &mut SchemaGenerator) -> Schema {
 
 /// A list of a result.
 #[derive(Debug, Clone, Copy)]
-pub struct List<'d> {
+pub struct List {
     /// Its key.
-    pub name: &'d str,
+    pub name: &'static str,
+    /// Columns of a table of values, as dotted paths into a record; none for a list that only a document has.
+    pub columns: &'static [&'static str],
     /// What is in it.
     pub record: Record,
+}
+
+impl List {
+    /// A list that only a document has.
+    pub const fn only<T: JsonSchema>(name: &'static str) -> Self {
+        Self { name, columns: &[], record: of::<T> }
+    }
 }
 
 /// Whether a result says which checkpoint it is about.
@@ -43,17 +53,15 @@ pub enum About {
 
 /// The result of a command.
 #[derive(Debug, Clone, Copy)]
-pub struct Document<'d> {
-    /// Name of the command.
-    pub command: &'d str,
+pub struct Document {
     /// Whether it is about a checkpoint.
     pub about: About,
     /// Keys of its head that others have not.
-    pub heads: &'d [List<'d>],
+    pub heads: &'static [List],
     /// Its lists.
-    pub lists: &'d [List<'d>],
+    pub lists: &'static [List],
     /// What `counts` has instead of the lists, and when.
-    pub counts: Option<(Record, &'d str)>,
+    pub counts: Option<(Record, &'static str)>,
     /// Whether it says what was covered.
     pub coverage: Option<Record>,
 }
@@ -67,13 +75,42 @@ pub fn alone<T: JsonSchema>(title: &str) -> Value {
     schema.to_value()
 }
 
-impl Document<'_> {
+impl Document {
+    /// A document about one checkpoint with these lists.
+    pub const fn of(lists: &'static [List]) -> Self {
+        Self { about: About::Checkpoint, heads: &[], lists, counts: None, coverage: None }
+    }
+
+    /// The same, about something else.
+    #[must_use]
+    pub const fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// The same with another key in its head.
+    #[must_use]
+    pub const fn heads(self, heads: &'static [List]) -> Self {
+        Self { heads, ..self }
+    }
+
+    /// The same, that has counts instead of its lists when they are asked for.
+    #[must_use]
+    pub const fn or_counts<T: JsonSchema>(self, when: &'static str) -> Self {
+        Self { counts: Some((of::<T>, when)), ..self }
+    }
+
+    /// The same, with what was covered.
+    #[must_use]
+    pub const fn covered(self) -> Self {
+        Self { coverage: Some(of::<Coverage>), ..self }
+    }
+
     /// The schema of the whole document. Keys that it does not name are allowed everywhere: `v1` may get more.
     #[must_use]
-    pub fn schema(&self) -> Value {
+    pub fn schema(&self, command: &str) -> Value {
         let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
         let mut reference = |record: Record| record(&mut generator).to_value();
-        let title = format!("ckptfx.{}.v1", self.command);
+        let title = format!("ckptfx.{command}.v1");
         let mut required = vec!["schema", "tool"];
         let mut properties = Map::new();
         properties.insert("schema".to_owned(), json!({"const": title}));

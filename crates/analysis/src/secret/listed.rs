@@ -1,11 +1,12 @@
 //! Rules as they are listed.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::rule::{Confidence, Rule};
 
 /// A rule as it is listed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct RuleFacts {
     /// Its id.
     pub id: String,

@@ -20,7 +20,11 @@ use ckptfx_capture::{
     session::{self, Event, Preflight, Reach, Request, Schedule, Way},
     stop,
 };
-use ckptfx_report::{DocumentHead, untrusted::show};
+use ckptfx_report::{
+    DocumentHead,
+    schema::{About, Document, List, of},
+    untrusted::show,
+};
 use clap::Args;
 
 use self::arguments::CaptureArgs;
@@ -28,7 +32,7 @@ use super::triage::{self, TriageArgs};
 use crate::{
     args::{Common, Format},
     outcome::Outcome,
-    render::{Collection, Output, table},
+    render::{Output, table},
     spec::Command,
     view,
 };
@@ -51,14 +55,16 @@ or a container was not running afterwards.",
     examples: &["ckptfx capture -n shop web-7d9f/app --fetch --dir evidence --operator $USER --case 2026-17", "ckptfx capture -n shop -l app=web --preflight", "ckptfx capture --kubelet https://node-1:10250 --cert me.crt --key me.key --ca kubelet-ca.crt -n shop web-7d9f", "ckptfx capture -n shop --deployment web --all-nodes --jobs 4 --fetch --dir evidence", "ckptfx capture --cri web --triage --dir /var/lib/evidence", "ckptfx capture --cri /run/crio/crio.sock --pod web-7d9f --dir /var/lib/evidence", "ckptfx capture --podman web --every 5m --count 12 --dir chain; ckptfx diff chain"],
     arguments: CaptureArgs::augment_args,
     formats: Format::RECORDS,
+    result: Some(Document::of(&[CAPTURES, CHECKS]).about(About::None)),
     run: |call| run(call.arguments()?, call.common),
 };
 
 /// Time for a checkpoint on the node itself, where nobody else sets a limit.
 const LOCAL_TIMEOUT: u64 = 600;
 
-const CAPTURES: Collection = Collection {
+const CAPTURES: List = List {
     name: "captures",
+    record: of::<Record>,
     columns: &[
         "namespace",
         "pod",
@@ -78,8 +84,8 @@ const CAPTURES: Collection = Collection {
         "error",
     ],
 };
-const CHECKS: Collection =
-    Collection { name: "checks", columns: &["node", "code", "state", "message", "fix"] };
+const CHECKS: List =
+    List { name: "checks", record: of::<CheckRecord>, columns: &["node", "code", "state", "message", "fix"] };
 
 pub fn run(args: CaptureArgs, common: &Common) -> Result<Outcome> {
     let preflight_only = args.preflight;

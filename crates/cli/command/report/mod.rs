@@ -15,16 +15,18 @@ use ckptfx_analysis::{
     Case, Text,
     files::nested::sources,
     finding::{self, Facts},
-    graph::{self, Graph},
+    graph::{self, Graph, Node},
     recover::{self, Recoverable},
     redact::Redactor,
-    secret::Rules,
+    secret::{Rules, Secret},
     timeline,
 };
 use ckptfx_parser::{Checkpoint, archive::Archive};
 use ckptfx_report::{
     Head,
     custody::{Custody, MemberHash, RuleSet},
+    listing,
+    schema::{Document, List, of},
 };
 use clap::Args;
 use jiff::Timestamp;
@@ -39,7 +41,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    render::{Collection, Dossier, Output},
+    render::{Dossier, Output},
     spec::Command,
 };
 
@@ -56,6 +58,24 @@ written to. The record of custody has the arguments and, unless --no-times is gi
     examples: &["ckptfx report -o html archive.tar --out-file report.html", "ckptfx report -o html --case 2026-17 --examiner 'J. Doe' archive.tar --out-file report.html", "ckptfx report archive.tar | less", "ckptfx report -o json archive.tar --out-file report.json; ckptfx verify report.json archive.tar"],
     arguments: ReportArgs::augment_args,
     formats: &[Format::Table, Format::Json, Format::Html, Format::Markdown, Format::Ecs, Format::Ocsf, Format::Sarif, Format::Stix],
+    result: Some(Document::of(&[
+        COLLECTION,
+        List::only::<finding::NotExamined>("not_examined"),
+        listing::PROCESSES.list(),
+        listing::THREADS.list(),
+        listing::FILES.list(),
+        listing::SOCKETS.list(),
+        listing::MAPS.list(),
+        listing::QUEUES.list(),
+        listing::RECOVERABLE.list(),
+        listing::CHANGES.list(),
+        listing::MOUNTS.list(),
+        List::only::<Secret>("secrets"),
+        listing::EVENTS.list(),
+        listing::EDGES.list(),
+        List::only::<Node>("nodes"),
+    ])
+    .heads(&[List::only::<Custody>("custody")])),
     run: |call| run(&call.arguments()?, call.common),
 };
 
@@ -100,7 +120,7 @@ pub struct Report<'d> {
     pub recoverable: &'d [Recoverable],
 }
 
-const COLLECTION: Collection = Collection { name: "findings", columns: &[] };
+const COLLECTION: List = List { name: "findings", record: of::<finding::Finding>, columns: &[] };
 
 /// Zeros of holes that are hashed, in bytes.
 const ZEROS: u64 = 4 << 30;

@@ -11,6 +11,7 @@ use ckptfx_analysis::{
 };
 use ckptfx_report::{
     listing,
+    schema::Document,
     untrusted::{show, show_short},
 };
 use clap::Args;
@@ -40,6 +41,7 @@ and a manifest for its archive: seals and links are checked, and what does not a
     examples: &["ckptfx timeline archive.tar", "ckptfx timeline --kind command-typed,log-entry archive.tar", "ckptfx timeline --from 2026-11-23T22:00:00Z --to 2026-11-24 archive.tar", "ckptfx timeline -o timesketch archive.tar --out-file case.jsonl", "ckptfx timeline -o bodyfile archive.tar | mactime -z UTC -d"],
     arguments: TimelineArgs::augment_args,
     formats: &[Format::Table, Format::Json, Format::Jsonl, Format::Csv, Format::Bodyfile, Format::Timesketch],
+    result: Some(Document::of(&[VIEW.collection])),
     run: |call| run(&call.arguments()?, call.common),
 };
 

@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::schema::{List, of};
+
 /// Of which processes records are wanted, and how tars inside the archive are opened.
 #[derive(Clone, Copy)]
 pub struct Ask<'a> {
@@ -30,6 +32,13 @@ pub struct Listing<R: 'static> {
     pub columns: &'static [&'static str],
     /// Gives them. What could not be read is in the case's diagnostics.
     pub records: fn(&mut Case<'_>, &Ask<'_>, &mut Give<'_, R>) -> io::Result<()>,
+}
+
+impl<R: JsonSchema> Listing<R> {
+    /// The list that it gives.
+    pub const fn list(&self) -> List {
+        List { name: self.list, columns: self.columns, record: of::<R> }
+    }
 }
 
 /// A listing, whatever its records are.
