@@ -1,16 +1,6 @@
-//! What container engines put around the images.
+//! A container around a dump, and what each engine says of it.
 
-mod kubernetes;
-mod oci;
-mod podman;
-pub mod raw;
-mod rootfs;
-
-pub use kubernetes::{ContainerdVersion, CrioVersion, PodOptions, pod_archive};
-pub use oci::{Annotations, Image, ImageFormat, LayerCompression, ctr_export};
-pub use podman::PodmanVersion;
-pub use rootfs::RootfsDiff;
-
+use super::rootfs::RootfsDiff;
 use crate::checkpoint::Checkpoint;
 use crate::member::{Member, Members};
 use serde_json::{Value, json};
@@ -111,7 +101,7 @@ impl Container {
     }
 
     /// The images below a directory such as `checkpoint`, as members.
-    fn images(&self, directory: &str, directory_mode: u32, file_mode: u32) -> Vec<Member> {
+    pub(super) fn images(&self, directory: &str, directory_mode: u32, file_mode: u32) -> Vec<Member> {
         let mut out = vec![Member::directory(directory, directory_mode)];
         let mut files: Vec<Member> = self
             .checkpoint
@@ -134,7 +124,7 @@ impl Container {
     }
 
     /// The runtime specification with the given annotations.
-    fn spec(&self, annotations: Value) -> Value {
+    pub(super) fn spec(&self, annotations: Value) -> Value {
         let mut mounts = vec![
             json!({"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]}),
             json!({"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]}),
@@ -172,11 +162,11 @@ impl Container {
 }
 
 /// JSON as the Go tools indent it.
-fn pretty(value: &Value) -> Vec<u8> {
+pub(super) fn pretty(value: &Value) -> Vec<u8> {
     serde_json::to_vec_pretty(value).expect("plain JSON")
 }
 
 /// JSON without spaces.
-fn compact(value: &Value) -> Vec<u8> {
+pub(super) fn compact(value: &Value) -> Vec<u8> {
     serde_json::to_vec(value).expect("plain JSON")
 }
