@@ -5,6 +5,7 @@ mod empty_table;
 pub mod file;
 pub mod file_use;
 pub mod nested;
+mod origin;
 pub mod owner;
 pub mod rootfs;
 pub mod sbom;
