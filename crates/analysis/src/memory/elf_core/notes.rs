@@ -6,7 +6,7 @@ use ckptfx_parser::{
     proto::{UserAarch64FpsimdContextEntry, UserX86FpregsEntry, core_entry::March},
 };
 
-use super::layout::Writer;
+use super::writer::Writer;
 use crate::{
     Task,
     process::{State, thread::ThreadImage},
