@@ -9,7 +9,7 @@ use ckptfx_parser::{
 use super::writer::Writer;
 use crate::{
     Task,
-    process::{State, thread::ThreadImage},
+    process::{State, thread_image::ThreadImage},
 };
 
 const NT_PRSTATUS: u32 = 1;

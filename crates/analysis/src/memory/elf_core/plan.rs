@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Case, Task, Text,
     memory::location,
-    process::thread,
+    process::thread_image,
     recover::ghost::{GhostFile, Stretch},
 };
 use ckptfx_parser::{
@@ -82,7 +82,7 @@ pub fn plan<'a>(
 ) -> Result<Core<'a>, Refusal> {
     let space = task.space.as_ref().ok_or(Refusal::NoMemory)?;
     let images = &case.checkpoint.images;
-    let threads = thread::images_of(images, task, diagnostics);
+    let threads = thread_image::images_of(images, task, diagnostics);
     let leader = threads.first().filter(|thread| thread.tid == task.process.pid);
     let cpu = leader.and_then(|leader| leader.cpu.as_ref()).ok_or(Refusal::NoRegisters)?;
     let machine = match (cpu.machine, cpu.architecture) {

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
-use super::super::{confidence::Confidence, context::Context};
+use crate::secret::confidence::Confidence;
+use crate::secret::context::Context;
 
 /// A match of a rule, in the whole region that holds it: a validator may read on behind the match.
 #[derive(Debug, Clone)]
