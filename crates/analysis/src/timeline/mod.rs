@@ -15,3 +15,6 @@ pub use self::{
     event::{Event, Kind, Reliability, Subject, Wish},
     list::events,
 };
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{annotations::annotations, layer::Layer, *};
+use super::{annotations::annotations, *};
 use crate::manifest::sha256_hex;
 
 fn file(path: &str, bytes: &'static [u8]) -> Entry {

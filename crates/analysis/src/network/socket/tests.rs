@@ -1,7 +1,7 @@
 use ckptfx_testkit::{Checkpoint, File, FileKind, Process, rich};
 
 use super::*;
-use crate::tests::with_case;
+use crate::{files::file::Kind, tests::with_case};
 
 fn all(dump: Checkpoint) -> Vec<Socket> {
     with_case(dump, |case| sockets(case, &|_| true))
