@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use crate::chunk::{Chunks, Piece};
+use crate::lock::lock;
+use crate::piece::{Chunks, Piece};
 
 /// Chunks per thread that may be waiting, running or done but not accepted.
 const AHEAD: usize = 4;
@@ -14,10 +15,6 @@ const AHEAD: usize = 4;
 struct Board<T> {
     done: Mutex<BTreeMap<usize, Option<T>>>,
     change: Condvar,
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T> Board<T> {

@@ -37,21 +37,27 @@
 #![forbid(unsafe_code)]
 
 mod chunk;
+mod clue;
 mod drive;
 mod gate;
+mod group;
 mod hit;
 mod lane;
 mod literal;
+mod literals;
+mod lock;
 mod merge;
 mod pair;
 mod patient;
 mod pattern;
+mod piece;
 mod plan;
 mod reach;
 mod regex;
 mod region;
 mod repeat;
 mod strings;
+mod sweep;
 mod tile;
 mod utf16;
 pub mod yara;

@@ -6,10 +6,12 @@
 
 use std::ops::ControlFlow;
 
-use crate::chunk::{Part, Piece, Scanned, Task, count};
+use crate::chunk::{Part, Scanned, Task};
 use crate::hit::{Hit, Outcome, Summary};
-use crate::lane::{Found, Full, Lane, Matcher, Sweep};
+use crate::lane::{Lane, Matcher};
+use crate::piece::{Piece, count};
 use crate::regex::Ahead;
+use crate::sweep::{Found, Full, Sweep};
 
 pub(crate) struct Merger<'t, 's> {
     task: &'t Task<'t>,

@@ -12,8 +12,6 @@ use regex_automata::util::prefilter::Prefilter;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::Hir;
 
-use crate::regex::CACHE;
-
 /// Bytes after which it is asked whether to go on.
 const STEP: usize = 512;
 
@@ -184,3 +182,6 @@ fn automaton(hir: &Hir, reverse: bool, has_prefilter: bool) -> Option<DFA> {
         .skip_cache_capacity_check(true);
     DFA::builder().configure(config).build_from_nfa(nfa).ok()
 }
+
+/// Room for the lazily built automaton of one expression and thread, in bytes.
+pub(crate) const CACHE: usize = 8 << 20;

@@ -4,17 +4,21 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::chunk::{Chunks, Task, scan};
-use crate::drive::{self, lock};
+use crate::chunk::{Task, scan};
+use crate::drive;
 use crate::gate::Gates;
 use crate::hit::{Encoding, Encodings, Hit, Summary};
-use crate::lane::{Full, Lane, Matcher, Sweep};
-use crate::literal::{Literal, Literals};
+use crate::lane::{Lane, Matcher};
+use crate::literal::Literal;
+use crate::literals::Literals;
+use crate::lock::lock;
 use crate::merge::Merger;
 use crate::pattern::{Fault, Meaning, Note, PatternError, PatternKind, as_word};
+use crate::piece::Chunks;
 use crate::regex::Expression;
 use crate::region::Region;
 use crate::repeat::Repeats;
+use crate::sweep::{Full, Sweep};
 use crate::utf16;
 
 /// Matches in a part of a region beyond which they are not told apart.

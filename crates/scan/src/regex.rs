@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use regex_automata::{Anchored, Input, meta};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use crate::gate::Clue;
-use crate::lane::{Full, Sweep};
-use crate::patient::{Patient, Proceed, Unanswered};
+use crate::clue::Clue;
+use crate::patient::{CACHE, Patient, Proceed, Unanswered};
 use crate::pattern::Fault;
 use crate::reach::Reach;
+use crate::sweep::{Full, Sweep};
 
 /// Largest compiled expression, in bytes.
 const SIZE_LIMIT: usize = 10 << 20;
@@ -17,8 +17,6 @@ const SIZE_LIMIT: usize = 10 << 20;
 const STATE: usize = 128;
 /// Most states of one range of characters: UTF-8 has up to 4 bytes, in up to some ten ways.
 const RANGE: usize = 64;
-/// Room for the lazily built automaton of one expression and thread, in bytes.
-pub(crate) const CACHE: usize = 8 << 20;
 /// States times bytes beyond which a search may take seconds and must be one that can be stopped.
 const HEAVY: usize = 1 << 28;
 

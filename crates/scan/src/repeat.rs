@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::drive::lock;
+use crate::lock::lock;
 use crate::region::Region;
 
 /// Bytes that are compared as one.

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fearless_simd::{Level, Simd, dispatch};
 
-use crate::chunk::{Chunks, Piece, count};
 use crate::drive;
 use crate::hit::{Outcome, Summary};
+use crate::piece::{Chunks, Piece, count};
 use crate::plan::Options;
 use crate::region::Region;
 use crate::tile::{BLOCK, Multibyte, Narrow, Wide, block, even_bits};

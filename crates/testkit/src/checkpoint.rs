@@ -1,13 +1,10 @@
 //! A whole dump: processes, shared objects, namespaces, and how they were written.
 
-use crate::body::Body;
-use crate::emit;
 use crate::image::{Framing, Style};
 use crate::memory::{Shared, Storage};
 use crate::process::Process;
 use crate::version::{Arch, Criu};
 use crate::wire::Message;
-use std::collections::BTreeMap;
 
 /// A mount in the container.
 #[derive(Debug, Clone)]
@@ -354,24 +351,9 @@ impl Checkpoint {
         out
     }
 
-    /// The image files by name, without `stats-dump` and `descriptors.json`.
-    pub fn images(&self) -> BTreeMap<String, Body> {
-        emit::images(self)
-    }
-
-    /// `stats-dump`.
-    pub fn stats_dump(&self) -> Vec<u8> {
-        emit::stats(self)
-    }
-
     /// `descriptors.json` as the runtimes write it.
     pub fn descriptors_json(&self) -> Option<Vec<u8>> {
         let names = self.descriptors.as_ref()?;
         Some(serde_json::to_vec(names).expect("strings"))
-    }
-
-    /// `dump.log`.
-    pub fn dump_log(&self) -> Vec<u8> {
-        emit::dump_log(self)
     }
 }

@@ -33,6 +33,7 @@ mod image;
 mod large;
 mod member;
 mod memory;
+mod moment;
 mod process;
 mod rng;
 mod stream;
@@ -51,11 +52,9 @@ pub use member::{Dialect, Kind, Member, Members};
 pub use memory::{
     Backing, Contents, LAZY, PARENT, PRESENT, Shared, SharedKind, Storage, Vma, entry as pagemap_entry,
 };
+pub use moment::TIME;
 pub use process::{Creds, DEFAULT_CAPS, Namespaces, Process, Registers, StackPages, State, Thread};
 pub use rng::Rng;
 pub use stream::Stream;
 pub use version::{Arch, Criu};
 pub use wire::{Message, put_varint};
-
-/// The one moment of all generated files: 2024-06-01 12:00:00 UTC.
-pub const TIME: u64 = 1_717_243_200;

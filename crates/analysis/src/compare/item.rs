@@ -3,13 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
-use super::{Change, Difference, Kind, Pairs};
+use super::{Change, Difference, Facts, Kind, Pairs};
 use crate::Text;
-
-/// Facts by name.
-pub type Facts = Map<String, Value>;
 
 /// What makes a thing the same in two checkpoints: the pair of processes that it belongs to, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 
 use ckptfx_parser::memory::{AddressSpace, ObjectKind, SharedObject, Vma, VmaKind};
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::{
-    Change, Difference, Facts, Input, Key, Kind, Pairs, StringWish,
+    Change, Difference, Facts, Input, Key, Kind, MemoryChange, Pairs, StringWish,
     item::Builder,
     mapping::key_by_name,
     pages::{self, Stretch, Verdict},
@@ -18,30 +16,6 @@ use crate::{Case, Text, search::kind_name};
 
 /// Most ranges that a record lists.
 const MAX_RANGES: usize = 64;
-
-/// How the bytes of a region differ. A page is as big as the processor's.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct MemoryChange {
-    /// What was compared: `address` (the same addresses), or `mapping` (the same places in mappings of one name,
-    /// since the two processes have different address layouts), or `object` (a shared object).
-    pub by: &'static str,
-    /// Size of a page in bytes.
-    pub page_size: u64,
-    /// Pages that hold something only later: written, or written for the first time.
-    pub pages_added: u64,
-    /// Pages that held something only earlier.
-    pub pages_removed: u64,
-    /// Pages with other bytes.
-    pub pages_changed: u64,
-    /// Pages whose bytes one of the checkpoints lacks: whether they differ is not known.
-    pub pages_not_compared: u64,
-    /// Bytes that differ in the changed pages.
-    pub bytes_changed: u64,
-    /// Where: of the later process, first address and first one after it, of a shared object offsets.
-    pub ranges: Vec<[String; 2]>,
-    /// Ranges that are not listed.
-    pub ranges_left_out: u64,
-}
 
 /// Two regions that are compared.
 struct Region<'a> {

@@ -10,6 +10,7 @@ use ckptfx_testkit::{Checkpoint, Container, File, PodmanVersion, Process, RECIPE
 use serde_json::json;
 
 use super::*;
+use crate::{Case, Task};
 
 const HEAP: u64 = 0x5555_5600_0000;
 

@@ -8,6 +8,7 @@ use ckptfx_parser::{
 };
 use serde_json::Value;
 
+pub use crate::files::origin::Origin;
 use crate::{Case, Text, files::owner::Owners, recover::contents::Contents};
 
 /// Opens a tar inside the evidence; where its bytes come from is not this crate's business.
@@ -15,19 +16,6 @@ pub type OpenNested<'o> = dyn Fn(&Member, &mut Vec<Diagnostic>) -> Option<Archiv
 
 /// Hard links that lead from one to the next are followed this often.
 const MAX_LINKS: usize = 8;
-
-/// Where a tar comes from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// `rootfs-diff.tar`.
-    RootfsDiff,
-    /// A Podman volume, by name.
-    Volume(Vec<u8>),
-    /// `devshm-checkpoint.tar`: `/dev/shm`.
-    DevShm,
-    /// A tmpfs by its device number, or by its mount id before CRIU 1.3.
-    Tmpfs(u32),
-}
 
 /// A tar of a file system or of its changes.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use ckptfx_parser::{Checkpoint, Diagnostic, archive::Member, container::Engine, proto};
 
-use crate::{files::nested::Origin, process::Namespace};
+use crate::{files::origin::Origin, process::Namespace};
 
 /// Owner and group of a file, inside the container's user namespace and outside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

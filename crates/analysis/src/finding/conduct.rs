@@ -1,73 +1,19 @@
 //! How processes carry themselves: what they ignore, what they keep out of sight, and whose rights they used
 //! (`format.md §16.2`, rules 38, 41, 42, 45, 46, 48 and 50). Each alone is weak; beside other findings of the same process it tells.
 
-use ckptfx_parser::memory::VmaKind;
-
-use super::{Facts, Hit, Severity, facts::about};
-use crate::{
-    Case, Task,
-    process::{
-        Process, State,
-        signal::{self, Disposition},
-    },
-};
+use super::{Facts, Hit, Severity, asked::Conduct, record::about};
+use crate::process::Process;
 
 /// `PF_FORKNOEXEC` of `task_struct.flags`: forked, and has run nothing else since.
 const FORKED_WITHOUT_EXEC: u32 = 0x40;
 /// `PF_SUPERPRIV`: used rights of the superuser.
 const USED_RIGHTS: u32 = 0x100;
-/// `MADV_DONTDUMP`.
-const DONTDUMP: u32 = 16;
 /// Less than this is what libraries of cryptography keep out of core files for a key.
 const SIZEABLE: u64 = 256 << 10;
 const SIGHUP: u32 = 1;
 const SIGTERM: u32 = 15;
 /// `OOM_SCORE_ADJ_MIN`.
 const NEVER_KILLED: i32 = -1000;
-
-/// What a process asked of the kernel about itself.
-#[derive(Debug, Clone)]
-pub struct Conduct {
-    /// The process.
-    pub pid: u32,
-    /// `PF_*` flags.
-    pub flags: Option<u32>,
-    /// `PR_SET_DUMPABLE`; null when it is not recorded.
-    pub dumpable: Option<i32>,
-    /// `PR_SET_CHILD_SUBREAPER`.
-    pub subreaper: bool,
-    /// Start and length in bytes of anonymous memory that core files are to leave out.
-    pub left_out: Vec<(u64, u64)>,
-    /// Signals that it ignores.
-    pub ignored: Vec<u32>,
-}
-
-impl Conduct {
-    /// That of every process that runs.
-    pub fn read(case: &mut Case<'_>) -> Vec<Self> {
-        let signals = signal::signals(case, false, &|_| true);
-        let running = case.tasks.iter().filter(|task| task.process.state != Some(State::Zombie));
-        let conduct = |task: &Task<'_>| {
-            let tc = task.core.as_ref().and_then(|core| core.tc.as_ref());
-            let vmas = task.space.iter().flat_map(|space| &space.vmas);
-            let hidden =
-                vmas.filter(|vma| vma.kind == VmaKind::Anonymous && vma.advice & (1 << DONTDUMP) != 0);
-            let of_it = signals.iter().filter(|signal| signal.pid == task.process.pid);
-            Self {
-                pid: task.process.pid,
-                flags: tc.and_then(|tc| tc.flags),
-                dumpable: task.mm.as_ref().and_then(|mm| mm.dumpable),
-                subreaper: tc.and_then(|tc| tc.child_subreaper).unwrap_or(false),
-                left_out: hidden.map(|vma| (vma.start, vma.length())).collect(),
-                ignored: of_it
-                    .filter(|signal| signal.disposition == Some(Disposition::Ignored))
-                    .map(|signal| signal.number)
-                    .collect(),
-            }
-        };
-        running.map(conduct).collect()
-    }
-}
 
 /// Conduct and process of all but the first, which is what the container was made for.
 fn others<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = (&'f Conduct, &'f Process)> {

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{
     Confidence, Facts, Hit, Severity, Subject,
-    facts::about,
     known::{self, is_below},
+    record::about,
 };
 use crate::{
     files::file::Kind,

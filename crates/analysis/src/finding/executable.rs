@@ -5,8 +5,8 @@ use ckptfx_parser::text::escape_invalid;
 
 use super::{
     Confidence, Facts, Hit, Severity,
-    facts::about,
     known::{basename, is_below, is_hidden, is_runtime_memfd, is_system, is_temporary},
+    record::about,
 };
 use crate::{
     files::file::{OpenFile, Role},

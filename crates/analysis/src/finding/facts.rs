@@ -12,7 +12,7 @@ use crate::{
         nested::Source,
         rootfs::{self, Change, ChangeKind, Wish},
     },
-    finding::{MemorySignals, Subject, conduct::Conduct, integrity, known, memory},
+    finding::{MemorySignals, asked::Conduct, contradiction, known, memory},
     memory::mapping::{self, Mapping},
     network::{
         queue::{self, Queue},
@@ -115,7 +115,7 @@ impl<'c> Facts<'c> {
             credentials: credential::credentials(case, false, &all),
             memory: memory::search(case, sources)?,
             dropped,
-            contradictions: integrity::contradictions(case),
+            contradictions: contradiction::contradictions(case),
         })
     }
 
@@ -178,37 +178,6 @@ impl<'c> Facts<'c> {
                 known::PACKAGE_DATABASES.iter().any(|known| known::is_below(&change.path.0, known))
             })
             .map(|change| &change.path)
-    }
-}
-
-/// The subject of a finding about a process.
-pub fn about(process: &Process) -> Subject {
-    Subject {
-        pid: Some(process.pid),
-        comm: process.comm.clone(),
-        exe: process.exe.clone(),
-        ..Subject::default()
-    }
-}
-
-/// The subject of a finding about a file.
-pub fn about_path(path: &Text) -> Subject {
-    Subject { path: Some(path.clone()), ..Subject::default() }
-}
-
-impl Subject {
-    /// The same, about a path.
-    #[must_use]
-    pub fn path(mut self, path: impl Into<Text>) -> Self {
-        self.path = Some(path.into());
-        self
-    }
-
-    /// The same, about an address.
-    #[must_use]
-    pub fn address(mut self, address: impl Into<String>) -> Self {
-        self.address = Some(address.into());
-        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! Shells that keep no history (`format.md §16.2`, rule 14).
 
-use super::{Confidence, Facts, Hit, Severity, facts::about, known};
+use super::{Confidence, Facts, Hit, Severity, known, record::about};
 use crate::process::Process;
 
 /// The variable that keeps a process's commands out of any file.

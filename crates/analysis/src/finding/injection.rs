@@ -1,7 +1,7 @@
 //! Code that comes from no file, or is not that of its file (`format.md §16.2`, rules 5–12), from what is odd about
 //! mappings and threads.
 
-use super::{Facts, Hit, Severity, facts::about, known};
+use super::{Facts, Hit, Severity, known, record::about};
 use crate::{
     memory::{anomaly::Anomaly, mapping::Mapping},
     process::thread::ThreadFacts,

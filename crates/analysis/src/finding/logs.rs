@@ -2,8 +2,8 @@
 
 use super::{
     Facts, Hit, Severity, Subject,
-    facts::{about, about_path},
     known::{basename, is_below},
+    record::{about, about_path},
 };
 use crate::files::{
     file::{Content, Details, Kind, OpenFile},

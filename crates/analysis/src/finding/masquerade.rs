@@ -1,6 +1,6 @@
 //! Processes that call themselves what they are not (`format.md §16.2`, rule 15).
 
-use super::{Confidence, Facts, Hit, Severity, facts::about, known};
+use super::{Confidence, Facts, Hit, Severity, known, record::about};
 use crate::process::Process;
 
 /// Names of kernel threads: no process with a program has one.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Confidence, Facts, Hit, Severity, StringHit, Subject, facts::about, memory::PROTOCOL};
+use super::{Confidence, Facts, Hit, Severity, StringHit, Subject, memory::PROTOCOL, record::about};
 use crate::Text;
 
 /// Threads that a miner has at least.

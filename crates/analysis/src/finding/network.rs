@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::{
     Confidence, Facts, Hit, Severity,
-    facts::about,
     known::{self, basename},
+    record::about,
     shell::socket_text,
 };
 use crate::{

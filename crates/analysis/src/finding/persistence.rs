@@ -2,9 +2,9 @@
 
 use super::{
     Confidence, DroppedFile, Facts, Hit, Severity,
-    facts::{about, about_path},
     known::{self, basename, is_below, is_hidden, is_system, is_temporary},
     persistence_rules::{self as rules, KeyFile},
+    record::{about, about_path},
 };
 use crate::{
     Text,

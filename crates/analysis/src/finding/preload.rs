@@ -2,8 +2,8 @@
 
 use super::{
     Confidence, Facts, Hit, Severity,
-    facts::{about, about_path},
     known::{basename, is_below, is_hidden, is_temporary},
+    record::{about, about_path},
 };
 use crate::{Text, process::Process};
 

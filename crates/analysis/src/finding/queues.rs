@@ -1,6 +1,6 @@
 //! What waits in pipes, sockets and terminals (`format.md §16.2`, rules 22, 36, 37).
 
-use super::{Confidence, Facts, Hit, Severity, Subject, facts::about, known};
+use super::{Confidence, Facts, Hit, Severity, Subject, known, record::about};
 use crate::{
     files::file::Role,
     network::queue::{Direction, Kind, Queue},

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{
     Confidence, Facts, Hit, Severity, Subject,
-    facts::about,
     holder::{self, is_setting, suspicion},
     known,
+    record::about,
 };
 use crate::{
     Text,

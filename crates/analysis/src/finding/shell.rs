@@ -2,8 +2,8 @@
 
 use super::{
     Confidence, Facts, Hit, Severity,
-    facts::about,
     known::{self, ShellUse, shell_use},
+    record::about,
 };
 use crate::{files::file::Kind, network::socket::Socket, process::Process};
 

@@ -1,7 +1,8 @@
 //! YARA rules that match, as findings about the processes and files that they match in.
 
 use super::{
-    AttackVersion, Confidence, Evidence, Facts, Finding, Severity, Subject, attack, facts::about, rank,
+    AttackVersion, Confidence, Evidence, Facts, Finding, Severity, Subject, Technique, rank, record::about,
+    tags,
 };
 use crate::{
     Text,
@@ -102,7 +103,7 @@ fn severity(found: &Match) -> Option<Severity> {
     })
 }
 
-fn techniques(found: &Match, version: AttackVersion) -> Vec<attack::Technique> {
+fn techniques(found: &Match, version: AttackVersion) -> Vec<Technique> {
     let entries = found.meta.iter().filter(|meta| {
         let name = meta.name.to_ascii_lowercase();
         ATTACK_NAMES.iter().any(|part| name.contains(part))
@@ -111,7 +112,7 @@ fn techniques(found: &Match, version: AttackVersion) -> Vec<attack::Technique> {
         Value::Text(text) => std::str::from_utf8(&text.0).ok(),
         _ => None,
     });
-    attack::named(values.chain(found.tags.iter().map(String::as_str)), version)
+    tags::named(values.chain(found.tags.iter().map(String::as_str)), version)
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use ckptfx_parser::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Case, Task, Text, memory::location, process::thread::ThreadImage, recover::ghost::GhostFile};
+use crate::{
+    Case, Task, Text, memory::location, process::thread_image::ThreadImage, recover::ghost::GhostFile,
+};
 
 /// How much it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]

@@ -4,7 +4,7 @@ use ckptfx_parser::memory::{AddressSpace, Vma, VmaKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Text, search::kind_name};
+use crate::Text;
 
 /// An address and the mapping it lies in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -42,5 +42,24 @@ pub fn file_offset(vma: &Vma, address: u64) -> Option<u64> {
             address.checked_sub(vma.start)?.checked_add(vma.offset)
         }
         _ => None,
+    }
+}
+
+/// The word for what backs a mapping.
+pub fn kind_name(kind: VmaKind) -> &'static str {
+    match kind {
+        VmaKind::Anonymous => "anonymous",
+        VmaKind::Heap => "heap",
+        VmaKind::Stack => "stack",
+        VmaKind::Vdso => "vdso",
+        VmaKind::Vvar => "vvar",
+        VmaKind::Vsyscall => "vsyscall",
+        VmaKind::FilePrivate(_) => "file-private",
+        VmaKind::FileShared(_) => "file-shared",
+        VmaKind::Shared(_) => "shared",
+        VmaKind::MemfdPrivate(_) => "memfd-private",
+        VmaKind::SocketRing => "socket-ring",
+        VmaKind::Droppable => "droppable",
+        VmaKind::Unknown => "unknown",
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::{
     Case, Task, Text,
     memory::anomaly::{self, Anomaly, Judge},
-    process::thread,
+    process::thread_image,
     search::kind_name,
 };
 
@@ -66,7 +66,7 @@ pub fn mappings(case: &mut Case<'_>, wanted: &dyn Fn(&Task<'_>) -> bool) -> Vec<
         let Some((judge, space)) = Judge::new(case, task).zip(task.space.as_ref()) else { continue };
         let criu_page = anomaly::criu_page(space);
         let mut of_threads: BTreeMap<Option<usize>, Vec<Anomaly>> = BTreeMap::new();
-        for thread in thread::images_of(images, task, &mut diagnostics) {
+        for thread in thread_image::images_of(images, task, &mut diagnostics) {
             for (at, odd) in anomaly::of_thread(case, task, &thread) {
                 of_threads.entry(at).or_default().push(odd);
             }

@@ -5,6 +5,7 @@ mod firewall;
 mod netlink;
 pub mod queue;
 pub mod socket;
+mod stream;
 mod sysctl;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod settings;
 pub mod signal;
 pub mod syscall;
 pub mod thread;
+pub(crate) mod thread_image;
 pub mod timer;
 mod tree;
 

@@ -12,8 +12,8 @@ use crate::{
     Case, Task, Text,
     memory::location::Location,
     process::{
-        State,
-        thread::{self, ThreadImage},
+        State, thread,
+        thread_image::{self, ThreadImage},
     },
 };
 
@@ -105,7 +105,7 @@ pub fn signals(case: &mut Case<'_>, all: bool, wanted: &dyn Fn(&Task<'_>) -> boo
             diagnostics.push(Diagnostic::loss("too-many-entries", subject, message));
             actions.truncate(MAX_ACTIONS);
         }
-        let threads = thread::images_of(images, task, &mut diagnostics);
+        let threads = thread_image::images_of(images, task, &mut diagnostics);
         let pending = pending(images, task, &threads, &mut diagnostics);
         let highest = u32::try_from(actions.len()).unwrap_or(0).saturating_add(2).max(SIGNALS);
         for number in 1..=highest {

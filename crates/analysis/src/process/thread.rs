@@ -1,7 +1,6 @@
 //! Threads: where each one was, and what it was doing (`format.md §3.2`, `§3.5`).
 
 use ckptfx_parser::{
-    Diagnostic, ImageDirectory,
     dynamic::{Numbering, lookup},
     proto::{self, core_entry::March},
 };
@@ -16,8 +15,9 @@ use crate::{
     },
     process::{
         State,
-        registers::{self, Cpu, Registers},
+        registers::{Cpu, Registers},
         syscall,
+        thread_image::{ThreadImage, images_of},
     },
 };
 
@@ -130,47 +130,6 @@ pub struct ThreadFacts {
     pub registers: Option<Registers>,
     /// What is odd about where it was.
     pub anomalies: Vec<Anomaly>,
-}
-
-/// A thread as the images have it.
-pub(crate) struct ThreadImage {
-    pub tid: u32,
-    pub comm: Option<Text>,
-    pub core: proto::CoreEntry,
-    pub cpu: Option<Cpu>,
-}
-
-impl ThreadImage {
-    /// Blocked signals as a mask.
-    pub fn blocked(&self) -> Option<u64> {
-        // The leader's was in its task entry before threads had their own.
-        let own = self.core.thread_core.as_ref().and_then(|thread| thread.blk_sigset);
-        own.or_else(|| self.core.tc.as_ref()?.blk_sigset)
-    }
-}
-
-/// The threads of a process, the leader first. Threads whose image is lost are left out; the loss was
-/// reported when the process was read.
-pub(crate) fn images_of(
-    images: &ImageDirectory,
-    task: &Task<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<ThreadImage> {
-    let threads = task.process.threads.iter();
-    let mut found: Vec<ThreadImage> = threads
-        .filter_map(|thread| {
-            let core = if thread.tid == task.process.pid {
-                task.core.clone()
-            } else {
-                images.read_one(&format!("core-{}.img", thread.tid), diagnostics)
-            };
-            let core: proto::CoreEntry = core?;
-            let cpu = registers::read(&core);
-            Some(ThreadImage { tid: thread.tid, comm: thread.comm.clone(), core, cpu })
-        })
-        .collect();
-    found.sort_by_key(|thread| thread.tid != task.process.pid);
-    found
 }
 
 /// Numbering of signals and flags on the machine of a task.

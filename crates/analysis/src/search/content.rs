@@ -12,7 +12,10 @@ use ckptfx_parser::{
     source::Spool,
 };
 
-use super::{Content, Owner, SearchRegion, Source};
+use super::{
+    region::{Content, Item, Owner, SearchRegion},
+    source::Source,
+};
 use crate::{
     Case, Text,
     files::{
@@ -25,21 +28,6 @@ use crate::{
     },
     recover::{self, contents::Contents},
 };
-
-/// Something with a name that holds bytes: a file, or a queue.
-#[derive(Debug)]
-pub(super) struct Item {
-    /// Path in the container, or what the queue is called.
-    pub name: Text,
-    /// `file`, or what kind of queue.
-    pub kind: &'static str,
-    /// Bytes in it, holes and what is lost included.
-    pub size: u64,
-    /// Processes that hold or use it, in ascending order.
-    pub pids: Vec<u32>,
-    /// The member of the archive that holds it.
-    pub member: String,
-}
 
 /// Logs, which are text; everything else beside them is metadata.
 fn is_log(name: &[u8]) -> bool {

@@ -6,7 +6,7 @@ use ckptfx_parser::memory::Unavailable;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{SearchRegion, Source};
+use super::{region::SearchRegion, source::Source};
 use crate::{Case, container::absent, process::State};
 
 /// Why what an ended search did not come to was not searched.

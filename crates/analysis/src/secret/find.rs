@@ -8,9 +8,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Secret, SecretPlace,
-    check::{Candidate, Context, entropy},
+    check::{Candidate, entropy},
+    confidence::Confidence,
+    context::Context,
     redact::redact,
-    rule::{Confidence, Rule, Rules},
+    rule::{Rule, Rules},
 };
 use crate::{
     Case, Task, Text,

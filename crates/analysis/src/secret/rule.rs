@@ -4,37 +4,16 @@ use std::{collections::BTreeSet, ops::Range, sync::OnceLock};
 
 use ckptfx_scan::{PatternError, PatternKind, Plan};
 use regex_automata::{Anchored, Input, meta, util::syntax};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use thiserror::Error;
 
-use super::check::{self, Check};
+use super::{
+    check::{self, Check},
+    confidence::Confidence,
+};
 
 /// The rules that come with the program.
 const BUILT_IN: &str = include_str!("rules.toml");
-
-/// How sure it is that a finding is a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// It looks like one: a fragment, a documented example, or a value with a telling name.
-    Low,
-    /// Its form or its surroundings are those of a secret.
-    Medium,
-    /// Its structure or checksum is right, or its form is used by nothing else.
-    High,
-}
-
-impl Confidence {
-    /// The word in output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-        }
-    }
-}
 
 /// A rule as a file has it.
 #[derive(Debug, Clone, Deserialize)]

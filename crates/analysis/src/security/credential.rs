@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     Case, Task, Text,
     container::clues,
-    process::{self, Capabilities, Ids, State, thread},
+    process::{self, Capabilities, Ids, State, thread_image},
     security::seccomp::{Filter, Filters, Source},
 };
 
@@ -62,7 +62,7 @@ pub fn credentials(
         // Before CRIU 2.0 a process had one set, in an image of its own.
         let mut of_process = None;
         let mut leader: Option<Credentials> = None;
-        for thread in thread::images_of(images, task, &mut diagnostics) {
+        for thread in thread_image::images_of(images, task, &mut diagnostics) {
             let inline = thread.core.thread_core.as_ref().and_then(|own| own.creds.clone());
             let creds = inline.or_else(|| {
                 of_process

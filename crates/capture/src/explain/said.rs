@@ -5,7 +5,10 @@
 
 use std::collections::VecDeque;
 
-use super::table;
+use super::{
+    line::{Kind, Line},
+    table,
+};
 
 /// How many lines are kept, and how many bytes of them: those of the end, where the errors of a dump are.
 const MAX_LINES: usize = 8 << 10;
@@ -20,34 +23,6 @@ const UNWINDING: u64 = 1000;
 /// What begins the clean-up after a dump, whose own errors are no reason for it.
 const CLEANUP: [&[u8]; 4] =
     [b"net: Unlock network", b"Unlock network", b"Running network-unlock scripts", b"Unfreezing tasks into"];
-
-/// What a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A line of a text that is no log.
-    Text,
-    /// An error of CRIU.
-    Error,
-    /// A warning of CRIU, or its message of success.
-    Note,
-    /// What another program wrote to CRIU's log, or a runtime around it.
-    Foreign,
-}
-
-/// A line that can be the reason of something.
-#[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
-    /// From 1.
-    pub number: usize,
-    /// The line as it stands, without its end.
-    pub raw: &'a [u8],
-    /// The message in it.
-    pub text: &'a [u8],
-    /// What it is.
-    pub kind: Kind,
-    /// Its time in microseconds, if it has one.
-    time: Option<u64>,
-}
 
 /// The lines of a text that can be the reason of something.
 pub struct Said<'a> {

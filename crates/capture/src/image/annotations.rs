@@ -1,7 +1,7 @@
 //! The annotations by which engines recognise a checkpoint. An image that carries all of them restores with
 //! each engine that can read the archive at all.
 
-use super::Origin;
+use super::parts::Origin;
 
 /// Keys and values of the manifest's annotations, in order of key.
 pub fn annotations(origin: &Origin) -> Vec<(String, String)> {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
 
-use super::{Entry, Kind};
+use super::parts::{Entry, Kind};
 
 /// A layer in a file without a name.
 pub struct Layer {

@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 use tempfile::NamedTempFile;
 
-use super::{Error, INDEX_TYPE, Image, split_name, to_bytes};
+use super::parts::{Error, INDEX_TYPE, Image, split_name, to_bytes};
 
 /// Form of the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

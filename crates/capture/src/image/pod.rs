@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Origin, restorable::mounts_of};
+use super::{parts::Origin, restorable::mounts_of};
 use ckptfx_parser::plain::yaml_string;
 
 /// Longest name of a Kubernetes object.

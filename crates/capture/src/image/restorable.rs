@@ -3,7 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Entry, Kind, Origin, annotations::oci_runtime};
+use super::{
+    annotations::oci_runtime,
+    parts::{Entry, Kind, Origin},
+};
 
 /// Mount points that CRI-O makes by itself; all others must be in the new pod.
 const MADE_BY_CRI_O: [&str; 13] = [

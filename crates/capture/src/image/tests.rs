@@ -1,8 +1,11 @@
 use std::{collections::BTreeMap, fs, io::Read as _};
 
+use bytes::Bytes;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::*;
+use super::{annotations::annotations, *};
+use crate::manifest::sha256_hex;
 
 fn file(path: &str, bytes: &'static [u8]) -> Entry {
     let kind = Kind::File(bytes.len() as u64, vec![(0, Bytes::from_static(bytes))]);

@@ -14,8 +14,25 @@ use crate::wire::Message;
 use files::Files;
 use std::collections::BTreeMap;
 
+impl Checkpoint {
+    /// The image files by name, without `stats-dump` and `descriptors.json`.
+    pub fn images(&self) -> BTreeMap<String, Body> {
+        images(self)
+    }
+
+    /// `stats-dump`.
+    pub fn stats_dump(&self) -> Vec<u8> {
+        stats(self)
+    }
+
+    /// `dump.log`.
+    pub fn dump_log(&self) -> Vec<u8> {
+        dump_log(self)
+    }
+}
+
 /// Writes every image of a dump.
-pub(crate) fn images(checkpoint: &Checkpoint) -> BTreeMap<String, Body> {
+fn images(checkpoint: &Checkpoint) -> BTreeMap<String, Body> {
     let mut images = Images::new(checkpoint.style());
     let mut pages = BTreeMap::new();
     let mut files = Files::new(checkpoint);
@@ -87,7 +104,7 @@ pub(crate) fn images(checkpoint: &Checkpoint) -> BTreeMap<String, Body> {
 }
 
 /// Statistics that agree with the pages written.
-pub(crate) fn stats(checkpoint: &Checkpoint) -> Vec<u8> {
+fn stats(checkpoint: &Checkpoint) -> Vec<u8> {
     let pages: u64 = images(checkpoint)
         .iter()
         .filter(|(name, _)| name.starts_with("pages-"))
@@ -110,7 +127,7 @@ pub(crate) fn stats(checkpoint: &Checkpoint) -> Vec<u8> {
 }
 
 /// A short log with the lines that carry facts.
-pub(crate) fn dump_log(checkpoint: &Checkpoint) -> Vec<u8> {
+fn dump_log(checkpoint: &Checkpoint) -> Vec<u8> {
     let mut log = format!(
         "(00.000024) Version: {}.{} (gitid 0)\n(00.000028) Running on {} Linux 6.1.0-test #1 SMP PREEMPT_DYNAMIC {}\n",
         checkpoint.criu.major,

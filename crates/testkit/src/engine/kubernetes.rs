@@ -1,6 +1,6 @@
 //! CRI-O and containerd archives, and the pod archives of old CRI-O.
 
-use super::{Container, compact, pretty};
+use super::container::{Container, compact, pretty};
 use crate::compress::gzip;
 use crate::member::{Dialect, Member, Members};
 use serde_json::{Map, Value, json};

@@ -1,5 +1,6 @@
 //! OCI layouts and image archives whose one layer is a checkpoint.
 
+use super::container::{Container, compact};
 use crate::compress::gzip;
 use crate::member::{Member, Members};
 use crate::wire::Message;
@@ -89,7 +90,7 @@ impl Image {
     }
 
     fn config(&self, plain: &[u8]) -> Vec<u8> {
-        super::compact(&json!({
+        compact(&json!({
             "created": "2024-06-01T12:00:00Z",
             "architecture": self.architecture,
             "os": "linux",
@@ -116,7 +117,7 @@ impl Image {
         if !annotations.is_empty() {
             manifest["annotations"] = Value::Object(annotations);
         }
-        let mut entry = store.add(super::compact(&manifest), kind);
+        let mut entry = store.add(compact(&manifest), kind);
         entry["annotations"] = json!({"org.opencontainers.image.ref.name": self.tag});
         store.finish(vec![entry], Map::new())
     }
@@ -130,12 +131,12 @@ impl Image {
         out.file(&name, 0o644, config);
         let manifest =
             json!([{"Config": name, "RepoTags": [self.tag], "Layers": [format!("{id}/layer.tar")]}]);
-        out.file("manifest.json", 0o644, super::compact(&manifest));
+        out.file("manifest.json", 0o644, compact(&manifest));
         out
     }
 }
 
-impl super::Container {
+impl Container {
     /// The index that `ctr checkpoint` exports: raw blobs instead of manifests.
     pub fn ctr_index(&self) -> Members {
         let mut store = Store::default();
@@ -146,7 +147,7 @@ impl super::Container {
     fn ctr_blobs(&self, store: &mut Store) -> Vec<Value> {
         let criu = self.docker_directory().to_tar();
         let media = "application/vnd.containerd.container";
-        let spec = super::compact(&self.spec(json!({})));
+        let spec = compact(&self.spec(json!({})));
         let any =
             Message::new().bytes(1, "types.containerd.io/opencontainers/runtime-spec/1/Spec").bytes(2, spec);
         vec![
@@ -166,7 +167,7 @@ impl super::Container {
 
 /// What `ctr images export` makes of several checkpoints: an index of their indexes. The name of each image is that of
 /// its container, and all have the same tag.
-pub fn ctr_export(containers: &[super::Container]) -> Members {
+pub fn ctr_export(containers: &[Container]) -> Members {
     let mut store = Store::default();
     let kind = "application/vnd.oci.image.index.v1+json";
     let mut entries = Vec::new();
@@ -174,7 +175,7 @@ pub fn ctr_export(containers: &[super::Container]) -> Members {
         let blobs = container.ctr_blobs(&mut store);
         let index =
             json!({"schemaVersion": 2, "manifests": blobs, "annotations": container.ctr_annotations()});
-        let mut entry = store.add(super::compact(&index), kind);
+        let mut entry = store.add(compact(&index), kind);
         let name = format!("checkpoints/{}:1", container.name);
         entry["annotations"] =
             json!({"io.containerd.image.name": name, "org.opencontainers.image.ref.name": "1"});
@@ -237,8 +238,8 @@ impl Store {
         if !annotations.is_empty() {
             index["annotations"] = Value::Object(annotations);
         }
-        out.file("index.json", 0o644, super::compact(&index));
-        out.file("oci-layout", 0o644, super::compact(&json!({"imageLayoutVersion": "1.0.0"})));
+        out.file("index.json", 0o644, compact(&index));
+        out.file("oci-layout", 0o644, compact(&json!({"imageLayoutVersion": "1.0.0"})));
         out
     }
 }

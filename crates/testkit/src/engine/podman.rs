@@ -1,6 +1,6 @@
 //! Podman archives.
 
-use super::{Container, pretty};
+use super::container::{Container, pretty};
 use crate::member::{Member, Members};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Bare image directories: runc, Docker, chains of dumps.
 
-use super::Container;
+use super::container::Container;
 use crate::checkpoint::Checkpoint;
 use crate::member::{Member, Members};
 use crate::process::Process;

@@ -8,7 +8,7 @@ use ckptfx_parser::{
     proto,
 };
 
-use super::Lock;
+use super::record::Lock;
 use crate::{
     Case,
     files::descriptor::{Descriptors, FileKey},

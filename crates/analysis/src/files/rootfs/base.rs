@@ -7,7 +7,7 @@ use ckptfx_parser::{
     input::BaseImage,
 };
 
-use super::{ChangeKind, OPAQUE, WHITEOUT, split};
+use super::change::{ChangeKind, OPAQUE, WHITEOUT, split};
 use crate::{
     files::{nested::contents_in, owner::Owner},
     recover::contents::{Contents, file_type},

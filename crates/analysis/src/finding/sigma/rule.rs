@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::{
-    FIELDS, Fields, Severity,
     condition::Condition,
-    severity,
+    fields::{FIELDS, Fields},
     value::{Modifiers, Test},
 };
+use crate::finding::Severity;
 
 /// A rule for the creation of processes on Linux.
 #[derive(Debug, Clone)]
@@ -137,4 +137,16 @@ impl Field {
         let passes = |test: &Test| test.passes(value.as_deref());
         if self.all { self.tests.iter().all(passes) } else { self.tests.iter().any(passes) }
     }
+}
+
+/// The severity that a rule's level stands for.
+fn severity(level: &str) -> Option<Severity> {
+    Some(match level {
+        "informational" => Severity::Info,
+        "low" => Severity::Low,
+        "medium" => Severity::Medium,
+        "high" => Severity::High,
+        "critical" => Severity::Critical,
+        _ => return None,
+    })
 }

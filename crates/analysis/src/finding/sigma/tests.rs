@@ -1,7 +1,10 @@
 use ckptfx_testkit::{Checkpoint, Process};
 
 use super::*;
-use crate::tests::with_case;
+use crate::{
+    finding::{AttackVersion, Facts},
+    tests::with_case,
+};
 
 const RULE: &str = "
 title: Shell that asks the network

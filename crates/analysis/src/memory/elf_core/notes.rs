@@ -6,10 +6,10 @@ use ckptfx_parser::{
     proto::{UserAarch64FpsimdContextEntry, UserX86FpregsEntry, core_entry::March},
 };
 
-use super::layout::Writer;
+use super::writer::Writer;
 use crate::{
     Task,
-    process::{State, thread::ThreadImage},
+    process::{State, thread_image::ThreadImage},
 };
 
 const NT_PRSTATUS: u32 = 1;

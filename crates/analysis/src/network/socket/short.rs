@@ -8,7 +8,7 @@ use ckptfx_parser::{
     proto::{self, FileEntry},
 };
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 use crate::{Text, files::file::SocketFacts};
 
 /// What `files` shows of a socket; none if the entry is no socket.

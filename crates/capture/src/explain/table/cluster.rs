@@ -1,6 +1,6 @@
 //! What API servers and kubelets answer. A kubelet's answers pass through an API server unchanged.
 
-use super::super::{
+use super::super::rule::{
     Kind::{Fix, Retry},
     Rule,
     Stage::{ApiServer, Kubelet},

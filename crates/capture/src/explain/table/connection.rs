@@ -1,6 +1,6 @@
 //! What a connection fails with, and answers that have no more to them.
 
-use super::super::{
+use super::super::rule::{
     Kind::{Fix, Retry},
     Rule,
     Stage::Connection,

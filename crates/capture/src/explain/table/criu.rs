@@ -1,6 +1,6 @@
 //! What CRIU writes to its log.
 
-use super::super::{
+use super::super::rule::{
     Kind::{Finding, Fix, Probe, Retry, Success, Wrapper},
     Rule,
     Stage::Criu,

@@ -11,9 +11,9 @@ mod restore;
 mod runtime;
 
 use super::{
-    Kind, Rule,
+    line::{self, Line},
     pattern::{self, Captures},
-    said,
+    rule::{Kind, Rule},
 };
 
 /// Errors by which a caller, or the clean-up, repeats that something failed: no cause, whatever else they say.
@@ -61,11 +61,11 @@ fn find<'a>(
 
 /// The first rule that matches a line. What stands in CRIU's log is about no server and no connection of ours,
 /// whatever words it shares with such messages.
-pub fn first_match<'a>(line: &said::Line<'a>) -> Option<(&'static Rule, Captures<'a>)> {
+pub fn first_match<'a>(line: &Line<'a>) -> Option<(&'static Rule, Captures<'a>)> {
     match line.kind {
-        said::Kind::Text => find(rules(), line.text),
-        said::Kind::Error | said::Kind::Note => find(of_criu(), line.text),
-        said::Kind::Foreign => find(of_criu().chain(of_servers()), line.text),
+        line::Kind::Text => find(rules(), line.text),
+        line::Kind::Error | line::Kind::Note => find(of_criu(), line.text),
+        line::Kind::Foreign => find(of_criu().chain(of_servers()), line.text),
     }
 }
 

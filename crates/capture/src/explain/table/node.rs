@@ -1,7 +1,7 @@
 //! What CRIU says of things that it meets or misses in processes and on the node, and what the programs that it runs
 //! write to its log. These are looked for before the general rules.
 
-use super::super::{
+use super::super::rule::{
     Kind::{Fix, Probe, Wrapper},
     Rule,
     Stage::Criu,

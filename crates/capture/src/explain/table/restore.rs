@@ -1,6 +1,6 @@
 //! What engines say of archives: exporting a checkpoint, what they lack for one, and restoring it.
 
-use super::super::{
+use super::super::rule::{
     Kind::{Finding, Fix, Wrapper},
     Rule,
     Stage::Runtime,

@@ -1,6 +1,6 @@
 //! What containerd, CRI-O, Podman and the OCI runtimes below them say.
 
-use super::super::{
+use super::super::rule::{
     Kind::{Fix, Retry, Wrapper},
     Rule,
     Stage::{Kubelet, Runtime},

@@ -1,4 +1,6 @@
-//! Everything known of one checkpoint, joined once and then only read.
+//! Reads a checkpoint.
+
+use std::collections::BTreeSet;
 
 use ckptfx_parser::{
     Checkpoint, Diagnostic, ImageDirectory,
@@ -7,48 +9,11 @@ use ckptfx_parser::{
     proto::{self, core_entry::March},
 };
 
-use std::collections::BTreeSet;
-
-use crate::{
-    container::absent,
-    memory::ledger::Ledger,
-    process::{self, Process},
-};
+use super::{record::Case, task::Task};
+use crate::{container::absent, memory::ledger::Ledger, process};
 
 /// Page size assumed for shared memory when no process tells one.
 const USUAL_PAGE_SIZE: u64 = 4 << 10;
-
-/// A process with its memory.
-#[derive(Debug)]
-pub struct Task<'a> {
-    /// What is reported of it.
-    pub process: Process,
-    /// Its address space; none for zombies and where the images are lost.
-    pub space: Option<AddressSpace<'a>>,
-    /// `core-PID.img`.
-    pub core: Option<proto::CoreEntry>,
-    /// `mm-PID.img`.
-    pub mm: Option<proto::MmEntry>,
-    /// `ids-PID.img`, or the ids in the core image of old releases.
-    pub ids: Option<proto::TaskKobjIdsEntry>,
-}
-
-impl Task<'_> {
-    /// The number in the name of the image of its descriptors; none when nothing tells, or it has none.
-    pub fn descriptor_table(&self, images: &ImageDirectory, per_id: Option<bool>) -> Option<u32> {
-        if self.process.state == Some(process::State::Zombie) {
-            return None;
-        }
-        let pid = self.process.pid;
-        // Tables have been named by the id of the table, not of the process, since CRIU 1.0.
-        match (self.ids.and_then(|ids| ids.files_id), per_id) {
-            (Some(table), Some(true)) => Some(table),
-            (Some(table), _) if images.member(&format!("fdinfo-{pid}.img")).is_none() => Some(table),
-            (None, Some(true)) => None,
-            _ => Some(pid),
-        }
-    }
-}
 
 fn read_ids(
     images: &ImageDirectory,
@@ -65,42 +30,7 @@ fn read_ids(
     ids
 }
 
-/// One checkpoint, joined.
-#[derive(Debug)]
-pub struct Case<'a> {
-    /// The checkpoint it was made of.
-    pub checkpoint: &'a Checkpoint,
-    /// Its inventory.
-    pub inventory: Option<proto::InventoryEntry>,
-    /// Its open files.
-    pub files: FileTable,
-    /// Its shared memory.
-    pub shared: SharedObjects<'a>,
-    /// Its processes in the order of the process tree image: parents first.
-    pub tasks: Vec<Task<'a>>,
-    /// What of the images belongs to none of these.
-    pub ledger: Ledger<'a>,
-    /// What was noticed while reading.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
 impl<'a> Case<'a> {
-    /// Undoes the compression of all pages, and tells what of them is damaged.
-    pub fn unpack(&mut self) {
-        let spaces = self.tasks.iter().filter_map(|task| task.space.as_ref());
-        spaces.for_each(|space| space.pages.unpack(&mut self.diagnostics));
-        self.shared.objects.values().for_each(|object| object.pages.unpack(&mut self.diagnostics));
-    }
-
-    /// The same for the pages that one process sees.
-    pub fn unpack_of(&mut self, pid: u32) {
-        let task = self.tasks.iter().find(|task| task.process.pid == pid);
-        if let Some(space) = task.and_then(|task| task.space.as_ref()) {
-            space.pages.unpack(&mut self.diagnostics);
-        }
-        self.shared.objects.values().for_each(|object| object.pages.unpack(&mut self.diagnostics));
-    }
-
     /// Reads processes, files and memory of a checkpoint.
     pub fn read(checkpoint: &'a Checkpoint) -> Self {
         let images = &checkpoint.images;
@@ -200,15 +130,5 @@ impl<'a> Case<'a> {
         let mut case = Self { checkpoint, inventory, files, shared, tasks, ledger, diagnostics };
         absent::check_lazy(&mut case);
         case
-    }
-
-    /// The task with a pid.
-    pub fn task(&self, pid: u32) -> Option<&Task<'a>> {
-        self.tasks.iter().find(|task| task.process.pid == pid)
-    }
-
-    /// Number of threads of all living processes.
-    pub fn thread_count(&self) -> usize {
-        self.tasks.iter().map(|task| task.process.threads.len()).sum()
     }
 }

@@ -10,10 +10,13 @@ use ckptfx_parser::{
     proto::{self, FdTypes},
 };
 
+use super::table::{Descriptors, FileKey, is_zombie, key_of};
 use crate::{
     Case,
-    files::descriptor::{Descriptors, FileKey, is_zombie, key_of},
-    process::{syscall, thread},
+    process::{
+        syscall,
+        thread_image::{self, ThreadImage},
+    },
 };
 
 /// System calls that name a descriptor first.
@@ -57,7 +60,7 @@ const OF_DESCRIPTORS: [&str; 35] = [
 
 /// Reports the descriptor tables that have no image, with the processes that use them: as a loss where something says
 /// that there were descriptors or that images are lost, else as a note.
-pub(crate) fn report(
+pub(super) fn report(
     case: &Case<'_>,
     descriptors: &Descriptors,
     absent: BTreeMap<u32, Vec<u32>>,
@@ -164,7 +167,7 @@ fn uses(case: &Case<'_>, pid: u32, diagnostics: &mut Vec<Diagnostic>) -> Option<
         return Some("it holds a lock through one".to_owned());
     }
     let task = case.task(pid)?;
-    thread::images_of(images, task, diagnostics).iter().find_map(in_call)
+    thread_image::images_of(images, task, diagnostics).iter().find_map(in_call)
 }
 
 /// Why a process has at least the descriptors that it shares with others: a fork hands them on, and only who makes
@@ -181,7 +184,7 @@ fn inherits(case: &Case<'_>, descriptors: &Descriptors, pid: u32) -> Option<Stri
 }
 
 /// The system call that a thread waits in, if it is on a descriptor.
-fn in_call(thread: &thread::ThreadImage) -> Option<String> {
+fn in_call(thread: &ThreadImage) -> Option<String> {
     let cpu = thread.cpu.as_ref()?;
     let call = cpu.call.filter(|call| call.certain && cpu.architecture != "i386")?;
     let name = syscall::name(cpu.machine, call.number).filter(|name| OF_DESCRIPTORS.contains(name))?;
