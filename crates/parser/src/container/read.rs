@@ -6,7 +6,11 @@ use super::{
     engine::{self, Files},
     model::Container,
 };
-use crate::{Diagnostic, archive::Archive, input::join, limits::reached};
+use crate::{
+    Diagnostic,
+    archive::{Archive, join},
+    limits::reached,
+};
 
 impl Container {
     /// Reads the engine's files below `base`.

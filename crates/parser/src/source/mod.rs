@@ -4,12 +4,14 @@
 
 mod blocks;
 mod compression;
+mod file;
 mod map;
 mod progress;
 mod spool;
 
 pub use blocks::{Block, Blocks, Undone};
 pub use compression::{Compression, Sink};
+pub use file::map_regular;
 pub use map::{explain_faults, map_file};
 pub use progress::{Progress, Silent};
 pub use spool::Spool;
