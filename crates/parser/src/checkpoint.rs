@@ -4,10 +4,10 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use crate::{
     Diagnostic, Limits,
-    archive::{Archive, Member, MemberKind},
+    archive::{Archive, Member, MemberKind, join},
     container::{Container, Engine},
     image::{self, ByteOrder, Image, ImageFile, Located},
-    input::{IndexFacts, Place, find_places, join},
+    input::{IndexFacts, Place, find_places},
     text,
 };
 

@@ -28,11 +28,13 @@ pub mod memory;
 pub mod netlink;
 pub mod plain;
 pub mod proto;
+mod reports;
 pub mod source;
 pub mod text;
 mod wire;
 
 pub use checkpoint::{Checkpoint, ImageDirectory, Parent};
-pub use diagnostic::{Diagnostic, Reports, Severity};
+pub use diagnostic::{Diagnostic, Severity};
 pub use error::{Error, Result};
 pub use limits::Limits;
+pub use reports::Reports;

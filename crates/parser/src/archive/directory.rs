@@ -1,36 +1,22 @@
 //! Indexing a directory: an unpacked archive or a raw image directory.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io,
-    os::unix::{
-        ffi::OsStrExt as _,
-        fs::{MetadataExt as _, OpenOptionsExt as _},
-    },
+    fs, io,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::Path,
     sync::OnceLock,
 };
 
 use bytes::Bytes;
 
-use super::{Archive, Data, Member, MemberKind};
+use super::{
+    listing::Archive,
+    member::{Data, Member, MemberKind},
+};
 use crate::{
     Diagnostic, Limits, Reports,
     limits::{count, reached},
-    source::map_file,
 };
-
-/// Neither a link nor a FIFO put in place of the file can lead astray.
-const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-
-/// Maps a regular file, following no link at its end.
-pub(super) fn map_regular(path: &Path) -> io::Result<Bytes> {
-    let file: File = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    map_file(&file)
-}
 
 /// Indexes a directory in order of names. Files are opened only when their bytes are asked for;
 /// links are never followed.
@@ -114,7 +100,7 @@ pub fn index_directory(root: &Path, limits: &Limits) -> io::Result<Archive> {
                 },
             };
             archive.add(member, &mut reports);
-            if archive.members.len() >= count(limits.members) {
+            if archive.members().len() >= count(limits.members) {
                 let what = format!("only the first {} files are read", limits.members);
                 archive.diagnostics.push(reached("too-many-members", "directory", "members", what));
                 reports.finish("directory", &mut archive.diagnostics);

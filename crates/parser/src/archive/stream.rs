@@ -6,7 +6,11 @@ use std::{collections::HashMap, io::Write as _};
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Archive, Data, Member, MemberKind, normalise};
+use super::{
+    listing::Archive,
+    member::{Data, Member, MemberKind},
+    path::normalise,
+};
 use crate::{
     Diagnostic, Limits, Reports,
     limits::{count, reached},

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use tar::{EntryType, Header};
 
 use super::{
-    Archive, Data, Member, MemberKind, normalise,
+    header::{BLOCK, after_content, checksum_holds, header_at, is_file, next_header},
+    listing::Archive,
+    member::{Data, Member, MemberKind},
+    path::normalise,
     pax::{self, Extensions},
     sparse,
 };
@@ -12,55 +15,6 @@ use crate::{
     Diagnostic, Limits, Reports, Severity,
     limits::{count, reached},
 };
-
-pub(super) const BLOCK: usize = 512;
-/// A file in whose first bytes there is no header is no damaged tar.
-const NEAR: usize = 4 << 20;
-
-/// Whether the bytes begin with a tar header whose checksum holds.
-pub fn looks_like_tar(bytes: &[u8]) -> bool {
-    header_at(bytes, 0).is_some_and(checksum_holds)
-}
-
-/// Whether the bytes are a tar whose first header is damaged: near the beginning there is a good one.
-pub fn looks_like_damaged_tar(bytes: &[u8]) -> bool {
-    let near = bytes.get(..bytes.len().min(NEAR)).unwrap_or_default();
-    after_content(bytes, 0).is_some() || next_header(near, BLOCK).is_some()
-}
-
-/// The place of the first good header at or after a block.
-fn next_header(bytes: &[u8], from: usize) -> Option<usize> {
-    (from..bytes.len()).step_by(BLOCK).find(|position| is_good(bytes, *position))
-}
-
-/// The place of the header behind the content of a member, if there is a good one.
-fn after_content(bytes: &[u8], position: usize) -> Option<usize> {
-    let size = usize::try_from(header_at(bytes, position)?.entry_size().ok()?).ok()?;
-    let next = position.checked_add(BLOCK)?.checked_add(size.checked_next_multiple_of(BLOCK)?)?;
-    is_good(bytes, next).then_some(next)
-}
-
-/// Whether there is a header that says that it is one, and whose checksum holds.
-fn is_good(bytes: &[u8], position: usize) -> bool {
-    header_at(bytes, position).is_some_and(|header| {
-        (header.as_ustar().is_some() || header.as_gnu().is_some()) && checksum_holds(header)
-    })
-}
-
-fn header_at(bytes: &[u8], position: usize) -> Option<&Header> {
-    let block = bytes.get(position..)?.get(..BLOCK)?;
-    Some(Header::from_byte_slice(block))
-}
-
-pub(super) fn checksum_holds(header: &Header) -> bool {
-    let bytes = header.as_bytes();
-    let sum: u32 = bytes
-        .iter()
-        .enumerate()
-        .map(|(i, byte)| if (148..156).contains(&i) { u32::from(b' ') } else { u32::from(*byte) })
-        .sum();
-    header.cksum().is_ok_and(|stored| stored == sum)
-}
 
 /// Indexes a tar: the cost depends on the number of members, not on their sizes. `name` is used in
 /// messages. Damage costs what it hits: a broken header is skipped up to the next good one. Archives behind the end of
@@ -77,7 +31,7 @@ pub fn not_read(archive: &Archive, name: &str) -> Diagnostic {
     let message = format!(
         "another archive follows the end, of {} members, and is not read: remains of an older, longer file, or \
          something hidden",
-        archive.members.len()
+        archive.members().len()
     );
     Diagnostic::loss("trailing-data", name, message).at(archive.start)
 }
@@ -96,10 +50,11 @@ pub fn index_tars(bytes: &Bytes, name: &str, limits: &Limits) -> Vec<Archive> {
             }
             break;
         }
-        let mut archive = Archive { start: start as u64, ..Archive::under(limits) };
+        let mut archive = Archive::under(limits);
+        archive.start = start as u64;
         next = walk(bytes, start, members, name, &mut archive);
-        members += archive.members.len();
-        if archives.len() == 1 && archives.iter().all(|first| first.members.is_empty()) {
+        members += archive.members().len();
+        if archives.len() == 1 && archives.iter().all(|first| first.members().is_empty()) {
             // Nothing but an end stood before it.
             let before = archives.pop().map(|first| first.diagnostics).unwrap_or_default();
             archive.diagnostics.splice(0..0, before);
@@ -121,7 +76,7 @@ fn walk(bytes: &Bytes, start: usize, before: usize, name: &str, archive: &mut Ar
         reports: Reports::new(&limits),
     };
     while walk.step(archive) {
-        if before + archive.members.len() >= count(limits.members) {
+        if before + archive.members().len() >= count(limits.members) {
             let what = format!("only the first {} members are read", limits.members);
             archive.diagnostics.push(reached("too-many-members", name, "members", what));
             break;
@@ -358,15 +313,12 @@ impl Walk<'_> {
     }
 }
 
-pub(super) fn is_file(kind: EntryType) -> bool {
-    matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::archive::{looks_like_damaged_tar, looks_like_tar};
 
     fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());
@@ -464,7 +416,7 @@ mod tests {
         assert!(archives[0].diagnostics[0].message.contains("limit archives"));
         let limits = Limits { members: 4, ..Limits::DEFAULT };
         let archives = index_tars(&bytes, "x.tar", &limits);
-        assert_eq!(archives.iter().map(|archive| archive.members.len()).sum::<usize>(), 4);
+        assert_eq!(archives.iter().map(|archive| archive.members().len()).sum::<usize>(), 4);
     }
 
     #[test]

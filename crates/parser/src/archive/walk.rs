@@ -5,9 +5,9 @@ use std::{collections::VecDeque, ops::Range};
 use tar::{EntryType, Header};
 
 use super::{
-    normalise,
+    header::{BLOCK, checksum_holds, is_file},
+    path::normalise,
     pax::{self, Extensions},
-    tar::{BLOCK, checksum_holds, is_file},
 };
 use crate::{Limits, limits::count};
 

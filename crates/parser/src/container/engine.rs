@@ -5,7 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Container, Engine, Files};
+use super::model::{Container, Engine};
+
+/// The engine's JSON files, each if it is there and readable.
+pub(super) struct Files {
+    pub spec: Option<Value>,
+    pub config: Option<Value>,
+    pub status: Option<Value>,
+    pub status_dump: Option<Value>,
+    pub network_status: Option<Value>,
+    pub has_cri_o_log: bool,
+}
 
 /// Follows keys into nested objects.
 fn at<'a>(value: Option<&'a Value>, path: &[&str]) -> Option<&'a Value> {

@@ -1,9 +1,9 @@
 //! Kernel names of single numbers and bits, for readers of typed images.
 
 use super::{
-    Numbering,
     names::{self, Flags},
-    show::Show,
+    numbering::Numbering,
+    presentation::Show,
 };
 
 /// The first real-time signal that programs may use: the C library keeps two for itself.

@@ -1,11 +1,11 @@
 //! Which fields that CRIU requires are not in a message: prost reads a missing one as if it were merely not recorded,
 //! and whoever clears one would hide what it says (`format.md §1.6`).
 
-use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use prost_reflect::{Kind, MessageDescriptor};
 
-use super::schema::{self, Field, Schema};
+use super::schema::{Field, Schema, schema};
 use crate::wire::{Fields, Value};
 
 /// Messages within messages are looked at as deep as prost decodes them.
@@ -15,8 +15,8 @@ const MAX_DEPTH: usize = 100;
 const YOUNGER: [(&str, &str); 1] = [("dump_stats_entry", "pages_lazy")];
 
 /// What a message must have, and which messages are in it. Names are looked up when something is missing: the shapes of
-/// all messages are made whenever the program starts.
-#[derive(Debug, Default)]
+/// all messages are made as soon as one is read.
+#[derive(Debug)]
 struct Shape {
     /// Number of each required field; of more than there are bits in a mask the first.
     required: Vec<u32>,
@@ -25,21 +25,21 @@ struct Shape {
 }
 
 /// The shapes of all messages, in the order of the schema.
-#[derive(Debug, Default)]
-pub(super) struct Shapes(Vec<Shape>);
+#[derive(Debug)]
+struct Shapes(Vec<Shape>);
+
+static SHAPES: LazyLock<Option<Shapes>> = LazyLock::new(|| schema().map(Shapes::of));
 
 impl Shapes {
-    /// Makes the shapes of messages with their fields; `places` tells where in the list a full name is.
-    pub(super) fn of<'m>(
-        messages: impl Iterator<Item = (&'m MessageDescriptor, &'m [Field])>,
-        places: &HashMap<String, usize>,
-    ) -> Self {
-        let shape = |(message, fields): (&MessageDescriptor, &[Field])| {
+    fn of(schema: &Schema) -> Self {
+        let shape = |(message, fields): &(MessageDescriptor, Vec<Field>)| {
             let younger = YOUNGER.iter().find(|(name, _)| *name == message.name()).map(|(_, field)| *field);
             let is_due = |field: &&Field| field.required && younger != Some(field.descriptor.name());
             let required = fields.iter().filter(is_due).take(u128::BITS as usize);
             let nested = fields.iter().filter_map(|field| match field.descriptor.kind() {
-                Kind::Message(inner) => Some((field.descriptor.number(), *places.get(inner.full_name())?)),
+                Kind::Message(inner) => {
+                    Some((field.descriptor.number(), schema.place_of(inner.full_name())?))
+                }
                 _ => None,
             });
             Shape {
@@ -47,7 +47,7 @@ impl Shapes {
                 nested: nested.collect(),
             }
         };
-        Self(messages.map(shape).collect())
+        Self(schema.messages().iter().map(shape).collect())
     }
 
     /// The place of the first message that lacks fields, and their numbers.
@@ -79,14 +79,14 @@ pub(crate) struct Presence(Option<(&'static Schema, usize)>);
 impl Presence {
     /// For CRIU's name of a message.
     pub fn of(message: &str) -> Self {
-        let schema = schema::schema();
+        let schema = schema();
         Self(schema.zip(schema.and_then(|schema| schema.place(message))))
     }
 
     /// The required fields that the first message in `body` lacks that lacks any, in words.
     pub fn missing(&self, body: &[u8]) -> Option<String> {
         let (schema, place) = self.0?;
-        let (place, numbers) = schema.shapes().missing(place, body, 0)?;
+        let (place, numbers) = SHAPES.as_ref()?.missing(place, body, 0)?;
         let message = schema.at(place)?;
         let name = |number| message.get_field(number).map(|field| field.name().to_owned());
         let names: Vec<String> = numbers.into_iter().filter_map(name).collect();

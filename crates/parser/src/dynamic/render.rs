@@ -4,8 +4,9 @@ use prost_reflect::{DynamicMessage, Kind as Type, MessageDescriptor, ReflectMess
 use serde_json::{Map, Value as Json, json};
 
 use super::{
+    presentation::Show,
     schema::{Field, Schema},
-    show::{self, Host, Show},
+    show::{self, Host},
 };
 use crate::{
     image::upcoming,

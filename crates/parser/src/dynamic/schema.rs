@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, FieldDescriptor, MessageDescriptor};
 
-use super::{presence::Shapes, show::Show};
+use super::presentation::Show;
 use crate::proto;
 
 /// A field and how to show it.
@@ -23,7 +23,6 @@ pub(super) struct Schema {
     messages: Vec<(MessageDescriptor, Vec<Field>)>,
     /// Where in the list each is, by its full name.
     places: HashMap<String, usize>,
-    shapes: Shapes,
 }
 
 static SCHEMA: LazyLock<Option<Schema>> = LazyLock::new(load);
@@ -39,21 +38,26 @@ impl Schema {
         self.pool.get_message_by_name(&format!("criu.{name}"))
     }
 
-    /// What each message must have.
-    pub(super) fn shapes(&self) -> &Shapes {
-        &self.shapes
+    /// Every message with its fields, in the order of the list.
+    pub(super) fn messages(&self) -> &[(MessageDescriptor, Vec<Field>)] {
+        &self.messages
+    }
+
+    /// Where in the list of messages one is, by its full name.
+    pub(super) fn place_of(&self, full_name: &str) -> Option<usize> {
+        self.places.get(full_name).copied()
     }
 
     /// The fields of a message.
     pub(super) fn fields(&self, message: &MessageDescriptor) -> &[Field] {
-        let place = self.places.get(message.full_name());
-        let found = place.and_then(|place| self.messages.get(*place));
+        let place = self.place_of(message.full_name());
+        let found = place.and_then(|place| self.messages.get(place));
         found.map(|(_, fields)| fields.as_slice()).unwrap_or_default()
     }
 
     /// Where in the list of messages one is, by CRIU's name for it.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
-        self.places.get(&format!("criu.{name}")).copied()
+        self.place_of(&format!("criu.{name}"))
     }
 
     /// The message at a place of the list.
@@ -76,8 +80,7 @@ fn load() -> Option<Schema> {
         .collect();
     let names = messages.iter().enumerate();
     let places = names.map(|(place, (message, _))| (message.full_name().to_owned(), place)).collect();
-    let shapes = Shapes::of(messages.iter().map(|(message, fields)| (message, fields.as_slice())), &places);
-    Some(Schema { pool, messages, places, shapes })
+    Some(Schema { pool, messages, places })
 }
 
 fn field(descriptor: FieldDescriptor, show: &ExtensionDescriptor, required: &ExtensionDescriptor) -> Field {

@@ -5,15 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value as Json;
 
-use super::{Numbering, names};
+use super::{names, numbering::Numbering, presentation::Show};
 use crate::image::ByteOrder;
-
-#[allow(missing_docs, clippy::all, unused_qualifications)]
-mod presentation {
-    include!(concat!(env!("OUT_DIR"), "/ckptfx.rs"));
-}
-
-pub use presentation::Show;
 
 /// What the values of an image depend on besides themselves.
 #[derive(Debug, Clone, Copy)]

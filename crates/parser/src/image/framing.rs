@@ -1,7 +1,8 @@
 //! Headers and entries of image files (`format.md §1`).
 
 use super::{
-    ByteOrder, ImageFile,
+    file::ImageFile,
+    order::ByteOrder,
     payload::{self, Damage},
     registry::{self, COMMON_MAGIC, Content, Descriptor, Head, Kind, Payload, SERVICE_MAGIC},
 };

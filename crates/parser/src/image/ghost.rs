@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::{
-    Entry, ImageFile, Kind, Located,
-    framing::open_as,
+    file::{ImageFile, Located},
+    framing::{Entry, open_as},
     payload::{self, Parts},
     read::decode,
-    registry::Payload,
+    registry::{Kind, Payload},
 };
 use crate::{Diagnostic, proto};
 

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{ByteOrder, registry::Payload};
+use super::{order::ByteOrder, registry::Payload};
 use crate::wire::{self, Malformed};
 
 /// The file type bits of `st_mode`.

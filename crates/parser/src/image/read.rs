@@ -3,10 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use super::{
-    ByteOrder, Entry, Image, ImageFile, Located,
-    framing::{Framing, open_as},
+    file::{ImageFile, Located},
+    framing::{Entry, Framing, open_as},
+    order::ByteOrder,
     payload::Parts,
     registry::{Kind, Payload},
+    typed::Image,
     upcoming,
 };
 use crate::{

@@ -1,8 +1,10 @@
+use std::sync::atomic::AtomicU64;
+
 use proptest::prelude::*;
 use prost::Message as _;
 
 use super::{registry::*, *};
-use crate::{Diagnostic, Severity, proto};
+use crate::{Diagnostic, Limits, Severity, proto};
 
 static DECODED: AtomicU64 = AtomicU64::new(0);
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{is_pod, layout};
 use crate::{
     Error, Limits, Result, Severity,
-    archive::{Archive, Member, MemberKind, index_directory, looks_like_stream, looks_like_tar},
+    archive::{Archive, Member, MemberKind, index_directory, join, looks_like_stream, looks_like_tar, split},
     limits::count,
     source::{Compression, Silent},
 };
@@ -129,7 +129,7 @@ pub fn survey(root: &Path, limits: &Limits) -> Result<Survey> {
         }
         match look(&path) {
             Look::Archive => found.candidates.push(below),
-            Look::Stream => streams.entry(layout::split(&member.path).0).or_default().push(below),
+            Look::Stream => streams.entry(split(&member.path).0).or_default().push(below),
             Look::Unreadable(why) => found.unreadable.push((below, why)),
             Look::Nothing if owners.are_beside(&member.path) => {}
             Look::Nothing => found.others.push(below),
@@ -194,15 +194,15 @@ impl Owners {
     fn of(archive: &Archive) -> Self {
         let (mut images, mut docker) = (BTreeSet::new(), BTreeSet::new());
         for member in archive.members() {
-            let (directory, name) = layout::split(&member.path);
-            let has = |name: &[u8]| archive.find(&layout::join(directory, name)).is_some();
+            let (directory, name) = split(&member.path);
+            let has = |name: &[u8]| archive.find(&join(directory, name)).is_some();
             if name == b"index.json" && has(b"oci-layout") {
                 images.insert(directory.to_vec());
             } else if name == b"manifest.json" && !has(b"spec.dump") {
                 let parts = docker_parts(member, &archive.limits);
                 if !parts.is_empty() {
                     images.insert(directory.to_vec());
-                    docker.extend(parts.iter().map(|part| layout::join(directory, part.as_bytes())));
+                    docker.extend(parts.iter().map(|part| join(directory, part.as_bytes())));
                     docker.insert(member.path.clone());
                 }
             }
@@ -222,7 +222,7 @@ impl Owners {
 
     /// Whether a file belongs to a checkpoint in the open, or to an image.
     fn own(&self, path: &[u8]) -> bool {
-        let (directory, name) = layout::split(path);
+        let (directory, name) = split(path);
         let has_images = |directory: &[u8]| self.checkpoints.get(directory).is_some_and(|one| one.has_images);
         if has_images(directory) && (name.ends_with(b".img") || ENGINE_FILES.contains(&name)) {
             return true;
@@ -234,7 +234,7 @@ impl Owners {
             self.checkpoints.get(directory).is_some_and(|one| one.has_engine_files)
                 || [b"checkpoint".as_slice(), b"pre-checkpoint"]
                     .iter()
-                    .any(|name| has_images(&layout::join(directory, name)))
+                    .any(|name| has_images(&join(directory, name)))
         };
         if ENGINE_FILES.contains(&name) && is_base(directory) {
             return true;
@@ -258,7 +258,7 @@ fn ancestors(path: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         if rest.is_empty() {
             return None;
         }
-        let (above, name) = layout::split(rest);
+        let (above, name) = split(rest);
         rest = above;
         Some((above, name))
     })

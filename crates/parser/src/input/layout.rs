@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    archive::{Archive, leads_out},
+    archive::{Archive, join, leads_out, split},
     text,
 };
 
@@ -26,22 +26,6 @@ pub struct Directory {
     pub has_engine_files: bool,
     pub has_images: bool,
     has_processes: bool,
-}
-
-/// Directory and last part of a path.
-pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) => (path.get(..slash).unwrap_or_default(), path.get(slash + 1..).unwrap_or_default()),
-        None => (b"", path),
-    }
-}
-
-/// A path below a directory.
-pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    if directory.is_empty() {
-        return name.to_vec();
-    }
-    [directory, b"/", name].concat()
 }
 
 fn is_one_of(name: &[u8], whole: &[&[u8]], stems: &[&[u8]]) -> bool {

@@ -7,7 +7,7 @@ mod nested;
 
 pub use folder::{Look, Survey, look, survey};
 pub(crate) use image::IndexFacts;
-pub(crate) use layout::{Place, find as find_places, join};
+pub(crate) use layout::{Place, find as find_places};
 pub use nested::{BaseImage, open_base_image, open_nested};
 
 pub use crate::archive::Sieve;

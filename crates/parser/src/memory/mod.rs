@@ -3,6 +3,7 @@
 
 mod address_space;
 mod packed;
+mod pagemap;
 mod pages;
 mod region;
 mod shared;

@@ -2,7 +2,7 @@
 
 use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
 
-use super::pages::{is_stored, normalise};
+use super::pagemap::{is_stored, normalise};
 use crate::{
     Limits,
     archive::Member,

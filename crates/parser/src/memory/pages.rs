@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::packed::{Shape, blocks_of};
+use super::{
+    packed::{Shape, blocks_of},
+    pagemap::{LAZY, PARENT, is_stored, normalise},
+};
 use crate::{
     Diagnostic, ImageDirectory, Limits, Parent, Reports, Severity,
     archive::Member,
@@ -10,10 +13,6 @@ use crate::{
     proto,
     source::Blocks,
 };
-
-const PARENT: u32 = 1;
-const LAZY: u32 = 2;
-const PRESENT: u32 = 4;
 
 /// What is known of a run of pages.
 #[derive(Debug, Clone, Copy)]
@@ -305,23 +304,6 @@ impl<'a> Pages<'a> {
             rest.iter().take_while(move |run| run.start < to).filter_map(move |run| run.clip(from, to));
         clipped.flat_map(PageRun::unpacked)
     }
-}
-
-/// Count and flags of an entry whatever CRIU wrote it (`format.md §7.2`).
-pub(super) fn normalise(entry: &proto::PagemapEntry) -> (u64, u32) {
-    let count = entry.nr_pages.unwrap_or_else(|| u64::from(entry.compat_nr_pages.unwrap_or(0)));
-    let flags = match entry.flags {
-        _ if entry.in_parent == Some(true) => entry.flags.unwrap_or(0) | PARENT,
-        Some(flags) => flags,
-        None => PRESENT,
-    };
-    (count, flags)
-}
-
-/// Whether the pages file consumes bytes for an entry: PARENT is looked at first, but only PRESENT
-/// advances.
-pub(super) fn is_stored(flags: u32) -> bool {
-    flags & PRESENT != 0
 }
 
 /// The file that a pagemap's bytes are in.

@@ -11,7 +11,7 @@ use flate2::bufread::GzDecoder;
 use liblzma::bufread::XzDecoder;
 use lz4_flex::frame::FrameDecoder;
 
-use super::Progress;
+use super::progress::Progress;
 use crate::Limits;
 
 /// Bytes decoded at a time.

@@ -6,7 +6,7 @@ use crate::{
     Limits,
     archive::{Archive, index_tar},
     checkpoint::tests::directory,
-    memory::captured_regions,
+    memory::{captured_regions, pagemap::PRESENT},
 };
 
 const BASE: u64 = 0x7f00_0000_0000;
