@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::rule::{Confidence, Rule};
+use super::{confidence::Confidence, rule::Rule};
 
 /// A rule as it is listed.
 #[derive(Debug, Serialize, JsonSchema)]
