@@ -12,6 +12,7 @@ mod nested;
 mod outcome;
 mod progress;
 mod render;
+mod rules;
 mod scanning;
 mod sealed;
 mod spec;

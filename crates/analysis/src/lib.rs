@@ -18,6 +18,7 @@
 mod case;
 pub mod compare;
 pub mod container;
+pub mod examination;
 pub mod files;
 pub mod finding;
 pub mod graph;

@@ -43,7 +43,6 @@ mod threads;
 mod timeline;
 mod timers;
 mod triage;
-mod triage_yara;
 mod uts;
 mod verify;
 mod yara;

@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     Case, Text,
-    files::nested::sources,
-    finding::{self, AttackVersion, Facts, Finding, Severity},
+    examination::{Examination, Wish},
+    finding::{Facts, Finding, Severity},
     recover::{self, Limits, Purpose, contents::file_type},
 };
 use ckptfx_parser::{Checkpoint, Diagnostic};
@@ -265,9 +265,9 @@ fn examine_one(checkpoint: &Checkpoint, opened: &Opened, common: &Common, bars: 
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
     let open = |member: &_, diagnostics: &mut _| open_member(member, common, bars, diagnostics);
-    let sources = sources(&mut case, &open);
-    let facts = Facts::read(&mut case, &sources).context("cannot put pages of the parent dump together")?;
-    let findings = finding::rank(&facts, AttackVersion::default());
+    let wish = Wish { show_secrets: true, ..Wish::default() };
+    let Examination { facts, findings, .. } =
+        Examination::of(&mut case, &open, &wish).context("cannot put scattered pieces together")?;
     let indicators = indicators(&mut case, &facts, &findings);
     let head = Head::new(VIEW.name, &opened.evidence, checkpoint, opened.sha256.clone());
     let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();

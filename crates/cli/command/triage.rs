@@ -1,27 +1,22 @@
 //! `ckptfx triage`: findings, ranked, one story per process.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
-    files::nested::sources,
+    Task,
+    examination::{Examination, Wish},
     finding::{
-        self, AttackVersion, DETECTIONS, Detection, Facts, Finding, Ignore, NotExamined, Severity,
-        Suppressed, Technique, detection, sigma::Rules,
+        self, AttackVersion, DETECTIONS, Detection, Facts, Finding, Ignore, NotExamined, Severity, Technique,
+        detection,
     },
 };
-use ckptfx_parser::Diagnostic;
 use ckptfx_report::{
     schema::{Document, List, of},
     untrusted::{show, show_short},
 };
 use clap::Args;
 
-use super::triage_yara;
 use crate::{
     args::{Attack, Common, Format, Level, ProcessFilter},
     checkpoints::for_each_checkpoint,
@@ -29,6 +24,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     render::{Dossier, Output, count, table},
+    rules,
     spec::Command,
 };
 
@@ -144,41 +140,27 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
         bail!("--inventory is for -o ecs, ocsf and stix; ps, files and sockets list it in other forms");
     }
     let known = known(args)?;
-    let rules = sigma_rules(&args.sigma, common)?;
-    let yara = triage_yara::Rules::read(&args.yara)?;
+    let sigma = rules::sigma(&args.sigma, common)?;
+    let yara = rules::yara(&args.yara)?;
     let least = args.min_severity.map(Severity::from);
+    let accepts = |task: &Task<'_>| args.filter.accepts(task);
+    let wish = Wish {
+        attack: args.attack.into(),
+        sigma: Some(&sigma),
+        yara: yara.as_ref(),
+        known: &known,
+        wanted: args.filter.is_set().then_some(&accepts),
+        show_secrets: true,
+    };
     let mut met = false;
     let outcome = for_each_checkpoint(&args.archives, common, "triage", COLLECTION, |case, output, bars| {
         args.filter.check(case)?;
-        let sources = sources(case, &|member, diagnostics| open_member(member, common, bars, diagnostics));
-        let facts = Facts::read(case, &sources).context("cannot put pages of the parent dump together")?;
-        let version = args.attack.into();
-        let mut findings = rules.run(&facts, finding::rank(&facts, version), version);
-        if let Some(yara) = &yara {
-            let matches = yara.run(case, &sources)?;
-            findings = finding::yara::add(&facts, &matches, findings, version);
-        }
-        for (rule, why) in &rules.unsupported {
-            case.diagnostics.push(Diagnostic::note("unsupported-rule", rule.clone(), why.clone()));
-        }
-        if args.filter.is_set() {
-            findings.retain(|finding| {
-                finding
-                    .subject
-                    .pid
-                    .and_then(|pid| case.task(pid))
-                    .is_some_and(|task| args.filter.accepts(task))
-            });
-        }
-        let Suppressed { findings, count } = finding::suppress(findings, &known);
-        if count > 0 {
-            let message = format!("{count} findings are known and left out (--baseline, --ignore)");
-            case.diagnostics.push(Diagnostic::note("suppressed", "findings", message));
-        }
+        let open = |member: &_, diagnostics: &mut _| open_member(member, common, bars, diagnostics);
+        let Examination { facts, findings, not_examined, .. } =
+            Examination::of(case, &open, &wish).context("cannot put scattered pieces together")?;
         if let Some(level) = args.fail_on {
             met |= findings.iter().any(|finding| finding.severity >= level.into());
         }
-        let not_examined = finding::not_examined(case, &facts);
         let default = if output.is_table() { Severity::Low } else { Severity::Info };
         let (shown, hidden): (Vec<Finding>, Vec<Finding>) =
             findings.into_iter().partition(|finding| finding.severity >= least.unwrap_or(default));
@@ -222,50 +204,6 @@ fn known(args: &TriageArgs) -> Result<Vec<Ignore>> {
         known.push(Ignore::parse(text).with_context(|| format!("--ignore {text} names no finding"))?);
     }
     Ok(known)
-}
-
-/// Files of rules below a path, in order of name. Directories are not followed through links.
-fn rule_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    if !path.is_dir() {
-        found.push(path.to_owned());
-        return Ok(());
-    }
-    let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let is_rule = path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml");
-        if entry.file_type()?.is_dir() || is_rule {
-            rule_files(&path, found)?;
-        }
-    }
-    Ok(())
-}
-
-/// Reads Sigma rules; those that cannot be used are named in the warnings of each result.
-fn sigma_rules(paths: &[PathBuf], common: &Common) -> Result<Rules> {
-    let mut rules = Rules::default();
-    for path in paths {
-        let mut files = Vec::new();
-        rule_files(path, &mut files)?;
-        for file in files {
-            let text =
-                fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let name = file.strip_prefix(path).ok().filter(|name| !name.as_os_str().is_empty());
-            let name = name.or_else(|| file.file_name().map(Path::new)).unwrap_or(&file);
-            rules.add(&name.to_string_lossy(), &text);
-        }
-    }
-    if !paths.is_empty() && common.verbose > 0 {
-        eprintln!(
-            "ckptfx: {} of Sigma, {} about something else, {} not supported",
-            count("rule", rules.rules.len()),
-            rules.others,
-            rules.unsupported.len()
-        );
-    }
-    Ok(rules)
 }
 
 fn style(severity: Severity) -> anstyle::Style {

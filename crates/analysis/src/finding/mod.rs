@@ -34,6 +34,7 @@ mod suppress;
 mod table;
 mod tags;
 pub mod yara;
+mod yara_rules;
 
 pub use self::{
     attack::{AttackVersion, Technique},
@@ -44,6 +45,7 @@ pub use self::{
     record::{Confidence, Finding, Hit, Subject},
     suppress::{Ignore, Suppressed, suppress},
     table::{DETECTIONS, Detection, detection},
+    yara_rules::YaraRules,
 };
 pub use crate::memory::anomaly::{Evidence, Severity};
 

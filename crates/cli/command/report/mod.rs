@@ -13,11 +13,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{
     Case, Text,
-    files::nested::sources,
-    finding::{self, Facts},
+    examination::{Examination, Wish},
+    finding,
     graph::{self, Graph, Node},
     recover::{self, Recoverable},
-    redact::Redactor,
     secret::{Rules, Secret},
     timeline,
 };
@@ -140,8 +139,8 @@ pub fn run(args: &ReportArgs, common: &Common) -> Result<Outcome> {
         html::begin(&opened.evidence.name, &mut output)?;
     }
     for (index, checkpoint) in checkpoints.iter().enumerate() {
-        let examination = Examination { args, common, bars: &bars, opened: &opened, started, index };
-        outcome = outcome.max(examination.report(checkpoint, &mut output)?);
+        let reporter = Reporter { args, common, bars: &bars, opened: &opened, started, index };
+        outcome = outcome.max(reporter.report(checkpoint, &mut output)?);
     }
     if common.output == Format::Html {
         html::end(&mut output)?;
@@ -151,7 +150,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> Result<Outcome> {
 }
 
 /// One checkpoint on its way into a report.
-struct Examination<'e> {
+struct Reporter<'e> {
     args: &'e ReportArgs,
     common: &'e Common,
     bars: &'e Bars,
@@ -161,17 +160,15 @@ struct Examination<'e> {
     index: usize,
 }
 
-impl Examination<'_> {
+impl Reporter<'_> {
     fn report(&self, checkpoint: &Checkpoint, output: &mut Output) -> Result<Outcome> {
         let Self { args, common, bars, opened, .. } = self;
         let mut case = Case::read(checkpoint);
         case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
         let open = |member: &_, diagnostics: &mut _| open_member(member, common, bars, diagnostics);
-        let sources = sources(&mut case, &open);
-        let mut facts =
-            Facts::read(&mut case, &sources).context("cannot put pages of the parent dump together")?;
-        let mut findings = finding::rank(&facts, args.attack.into());
-        let not_examined = finding::not_examined(&mut case, &facts);
+        let wish = Wish { attack: args.attack.into(), show_secrets: args.show_secrets, ..Wish::default() };
+        let Examination { facts, findings, not_examined, sources, mut redactor } =
+            Examination::of(&mut case, &open, &wish).context("cannot put scattered pieces together")?;
         let wish = timeline::Wish {
             sources: &sources,
             kinds: &timeline::Kind::ALL,
@@ -186,15 +183,13 @@ impl Examination<'_> {
             .map(|found| found.facts)
             .collect();
         let secrets = secrets::find(&mut case, &open, args.show_secrets)?;
-        let mut redactor = Redactor::default();
-        if !args.show_secrets {
-            redactor.facts(&mut facts);
-            redactor.findings(&mut findings);
+        if let Some(redactor) = &mut redactor {
             redactor.events(&mut events);
         }
         let warnings = finish_diagnostics(&case.diagnostics, common);
         let head = Head::new("report", &opened.evidence, checkpoint, opened.sha256.clone());
-        let custody = self.custody(members(checkpoint.archive()), redactor.count)?;
+        let custody =
+            self.custody(members(checkpoint.archive()), redactor.map_or(0, |redactor| redactor.count))?;
         let report = Report {
             dossier: Dossier {
                 head: &head,

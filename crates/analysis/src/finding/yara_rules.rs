@@ -1,39 +1,39 @@
-//! YARA rules of `triage`: compiled once, held against everything that findings rest on.
+//! YARA rules that are held against everything that findings rest on.
 
-use std::path::PathBuf;
+use std::io;
 
-use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{
-    Case,
-    files::nested,
+use ckptfx_parser::Diagnostic;
+use ckptfx_scan::yara::{Compiled, End, Options, RuleFile, RuleSet, Unit, compile};
+
+use crate::{
+    case::Case,
+    files::nested::Source,
     search::{
         self,
         yara::{self, Match},
     },
 };
-use ckptfx_parser::Diagnostic;
-use ckptfx_scan::yara::{Compiled, End, Options, RuleSet, Unit};
 
 /// Places of each string that are kept of a match.
 const MAX_PLACES: usize = 4;
 
 /// Rules, and what is to be said of those that cannot be used.
-pub struct Rules {
+#[derive(Debug)]
+pub struct YaraRules {
     rules: RuleSet,
     notices: Vec<Diagnostic>,
 }
 
-impl Rules {
-    /// Compiles the rules of files and directories; none if no path is given.
-    pub fn read(paths: &[PathBuf]) -> Result<Option<Self>> {
-        if paths.is_empty() {
-            return Ok(None);
-        }
-        let files = ckptfx_scan::yara::collect(paths)?;
-        let Compiled { rules, rejected } = ckptfx_scan::yara::compile(&files, &[]);
+impl YaraRules {
+    /// Compiles the rules of some files.
+    ///
+    /// # Errors
+    /// Why each cannot be used, when none can.
+    pub fn compile(files: &[RuleFile]) -> Result<Self, String> {
+        let Compiled { rules, rejected } = compile(files, &[]);
         if rules.rules().is_empty() {
             let reasons = rejected.iter().map(|one| format!("\n  {}:{}", one.file, one.reason));
-            bail!("there is no YARA rule to search with{}", reasons.collect::<String>());
+            return Err(reasons.collect());
         }
         let notices = rejected.into_iter().map(|one| {
             let message = match one.rule {
@@ -47,14 +47,16 @@ impl Rules {
             let message = format!("the module {}: {}", note.module, note.message);
             Diagnostic::note("module-over-memory", note.module, message)
         }));
-        Ok(Some(Self { rules, notices }))
+        Ok(Self { rules, notices })
     }
 
     /// Holds the rules against a checkpoint.
-    pub fn run(&self, case: &mut Case<'_>, file_systems: &[nested::Source]) -> Result<Vec<Match>> {
+    ///
+    /// # Errors
+    /// When scattered pieces cannot be put together to be searched.
+    pub fn run(&self, case: &mut Case<'_>, file_systems: &[Source]) -> io::Result<Vec<Match>> {
         case.diagnostics.extend(self.notices.iter().cloned());
-        let regions =
-            search::all_content(case, file_systems).context("cannot put scattered pieces together")?;
+        let regions = search::all_content(case, file_systems)?;
         let groups = yara::groups(&regions);
         let units: Vec<Unit<'_>> = groups.iter().map(|group| group.unit(case, &regions, None)).collect();
         let options = Options { most_places: MAX_PLACES, ..Options::default() };
