@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     Case, Text,
     files::nested,
-    search::{self, SearchRegion, Source},
+    search::{self, SearchRegion},
     secret::{Confidence, Filter, Hunt, Rules, Secret},
 };
 
@@ -150,8 +150,8 @@ struct Strings {
 impl Strings {
     fn take(&mut self, case: &Case<'_>, owner: &SearchRegion<'_>, region: &Region<'_>, hit: &Hit) {
         let Some((family, literal)) = STRINGS.get(hit.pattern).copied() else { return };
-        let is_file = matches!(owner.source, Source::Tmpfs | Source::Rootfs | Source::Volume);
-        if matches!(owner.source, Source::Pipe | Source::SocketQueue | Source::MessageQueue | Source::Tty) {
+        let is_file = owner.source.is_file_system();
+        if owner.source.is_queue() {
             // Detections of queues read them themselves.
             return;
         }

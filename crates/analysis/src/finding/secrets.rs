@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     Text,
-    search::Source,
     secret::{Confidence as Certainty, Secret, SecretPlace},
 };
 
@@ -107,17 +106,6 @@ fn holdings<'f>(
         all.extend(by_pid.into_iter().map(|((pid, _), places)| Holding { secret, pid, places }));
     }
     all
-}
-
-fn is_queue(place: &SecretPlace) -> bool {
-    matches!(place.source, Source::Pipe | Source::SocketQueue | Source::MessageQueue | Source::Tty)
-}
-
-fn is_memory(place: &SecretPlace) -> bool {
-    matches!(
-        place.source,
-        Source::Memory | Source::SharedMemory | Source::Memfd | Source::Unclaimed | Source::GpuMemory
-    )
 }
 
 fn flag(secret: &Secret, key: &str) -> bool {
@@ -218,7 +206,7 @@ pub fn foreign_token(facts: &Facts<'_>) -> Vec<Hit> {
 pub fn unexpected_token(facts: &Facts<'_>) -> Vec<Hit> {
     let is_meant = |secret: &Secret| is_service_account(secret) && foreign(facts, secret).is_none();
     let mut hits = Vec::new();
-    for holding in holdings(facts, is_meant, |place| !is_queue(place)) {
+    for holding in holdings(facts, is_meant, |place| !place.source.is_queue()) {
         let Some(process) = holding.pid.and_then(|pid| facts.process(pid)) else { continue };
         let secret = holding.secret;
         hits.push(match suspicion(facts, process) {
@@ -269,7 +257,7 @@ fn by_holder(
     severity: impl Fn(&Secret) -> Severity,
 ) -> Vec<Hit> {
     let mut hits = Vec::new();
-    for holding in holdings(facts, is_meant, is_memory) {
+    for holding in holdings(facts, is_meant, |place| place.source.is_memory()) {
         let Some(process) = holding.pid.and_then(|pid| facts.process(pid)) else { continue };
         let why = |who: &str| format!("{who} holds {what}");
         hits.push(match suspicion(facts, process) {
@@ -311,7 +299,7 @@ pub fn command_line(facts: &Facts<'_>) -> Vec<Hit> {
 pub fn queued(facts: &Facts<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for secret in &facts.memory.secrets {
-        for place in secret.places.iter().filter(|place| is_queue(place)) {
+        for place in secret.places.iter().filter(|place| place.source.is_queue()) {
             let Some(queue) = facts.queues.iter().find(|queue| {
                 let name = place.region.as_ref().map(|region| &region.path);
                 Some(queue.member.as_str()) == place.member.as_deref()

@@ -42,9 +42,9 @@ pub fn regions_with<'a>(
     wanted: &[Source],
     file_systems: &[nested::Source],
 ) -> io::Result<Vec<SearchRegion<'a>>> {
-    let wants = |sources: &[Source]| sources.iter().any(|source| wanted.contains(source));
+    let wants = |is_meant: fn(Source) -> bool| wanted.iter().any(|source| is_meant(*source));
     let mut regions = Vec::new();
-    if wants(&[Source::Memory]) {
+    if wanted.contains(&Source::Memory) {
         for (index, task) in case.tasks.iter().enumerate() {
             let Some(space) = &task.space else { continue };
             space.pages.unpack(&mut case.diagnostics);
@@ -57,7 +57,7 @@ pub fn regions_with<'a>(
     }
     for (key, object) in &case.shared.objects {
         let source = source_of(&object.kind);
-        if wants(&[source]) {
+        if wanted.contains(&source) {
             object.pages.unpack(&mut case.diagnostics);
             regions.extend(captured_regions(&object.pages)?.into_iter().map(|region| SearchRegion {
                 content: Content::Pages(region),
@@ -66,22 +66,22 @@ pub fn regions_with<'a>(
             }));
         }
     }
-    if wants(&[Source::Unclaimed]) {
+    if wanted.contains(&Source::Unclaimed) {
         content::add_unclaimed(case, &mut regions);
     }
-    if wants(&[Source::GpuMemory]) {
+    if wanted.contains(&Source::GpuMemory) {
         content::add_gpu_memory(case, &mut regions);
     }
-    if wants(&[Source::Pipe, Source::SocketQueue, Source::MessageQueue, Source::Tty]) {
+    if wants(Source::is_queue) {
         content::add_queues(case, wanted, &mut regions);
     }
-    if wants(&[Source::GhostFile]) {
+    if wanted.contains(&Source::GhostFile) {
         content::add_ghosts(case, &mut regions)?;
     }
-    if wants(&[Source::Tmpfs, Source::Rootfs, Source::Volume]) {
+    if wants(Source::is_file_system) {
         content::add_file_systems(case, wanted, file_systems, &mut regions)?;
     }
-    if wants(&[Source::Log, Source::Metadata]) {
+    if wants(|source| matches!(source, Source::Log | Source::Metadata)) {
         content::add_members(case, wanted, &mut regions);
     }
     regions.sort_by_key(|region| region.source);
@@ -97,7 +97,7 @@ pub fn all_content<'a>(
     file_systems: &[nested::Source],
 ) -> io::Result<Vec<SearchRegion<'a>>> {
     let before = case.diagnostics.len();
-    let regions = regions_with(case, &Source::CONTENT, file_systems);
+    let regions = regions_with(case, Source::CONTENT, file_systems);
     let said = case.diagnostics.split_off(before);
     let known: HashSet<&Diagnostic> = case.diagnostics.iter().collect();
     let new: Vec<Diagnostic> = said.into_iter().filter(|diagnostic| !known.contains(diagnostic)).collect();

@@ -61,24 +61,9 @@ impl Source {
         Self::Log,
         Self::Metadata,
     ];
-    /// All but logs and metadata: what a container held, and what findings and dated facts are looked for in.
-    pub const CONTENT: [Self; 13] = [
-        Self::Memory,
-        Self::SharedMemory,
-        Self::Memfd,
-        Self::Unclaimed,
-        Self::GpuMemory,
-        Self::Pipe,
-        Self::SocketQueue,
-        Self::MessageQueue,
-        Self::Tty,
-        Self::GhostFile,
-        Self::Tmpfs,
-        Self::Rootfs,
-        Self::Volume,
-    ];
-    /// What processes can address.
-    pub const MAPPED: [Self; 3] = [Self::Memory, Self::SharedMemory, Self::Memfd];
+    /// All but logs and metadata, the last two: what a container held, and what findings and dated facts are looked
+    /// for in.
+    pub const CONTENT: &'static [Self] = Self::ALL.split_at(Self::ALL.len() - 2).0;
 
     /// The word used in options and output.
     pub const fn name(self) -> &'static str {
@@ -101,9 +86,29 @@ impl Source {
         }
     }
 
-    /// Whether its bytes have addresses rather than offsets.
+    /// Whether processes can address its bytes: they have addresses rather than offsets.
     pub const fn is_mapped(self) -> bool {
         matches!(self, Self::Memory | Self::SharedMemory | Self::Memfd)
+    }
+
+    /// Whether its bytes are memory, be it anybody's or nobody's.
+    pub const fn is_memory(self) -> bool {
+        self.is_mapped() || matches!(self, Self::Unclaimed | Self::GpuMemory)
+    }
+
+    /// Whether its bytes wait to be read.
+    pub const fn is_queue(self) -> bool {
+        matches!(self, Self::Pipe | Self::SocketQueue | Self::MessageQueue | Self::Tty)
+    }
+
+    /// Whether its bytes are those of files that have a name.
+    pub const fn is_file_system(self) -> bool {
+        matches!(self, Self::Tmpfs | Self::Rootfs | Self::Volume)
+    }
+
+    /// Whether its bytes are those of files, with or without a name.
+    pub const fn is_file(self) -> bool {
+        self.is_file_system() || matches!(self, Self::GhostFile)
     }
 }
 
@@ -122,5 +127,14 @@ mod tests {
         let others: Vec<Source> =
             Source::ALL.into_iter().filter(|source| !Source::CONTENT.contains(source)).collect();
         assert_eq!(others, [Source::Log, Source::Metadata]);
+    }
+
+    #[test]
+    fn content_is_memory_a_queue_or_a_file() {
+        for source in Source::ALL {
+            let kinds = [source.is_memory(), source.is_queue(), source.is_file()];
+            let count = kinds.iter().filter(|is_so| **is_so).count();
+            assert_eq!(count, usize::from(Source::CONTENT.contains(&source)), "{source}");
+        }
     }
 }

@@ -211,7 +211,7 @@ impl Group {
 /// What public rules ask of a file by name. Memory has no such thing.
 fn variables<'a>(case: &Case<'a>, regions: &[SearchRegion<'a>]) -> Vec<(&'static str, Vec<u8>)> {
     let Some(region) = regions.first() else { return Vec::new() };
-    if !matches!(region.source, Source::GhostFile | Source::Tmpfs | Source::Rootfs | Source::Volume) {
+    if !region.source.is_file() {
         return Vec::new();
     }
     let Some((path, _)) = region.thing(case) else { return Vec::new() };

@@ -75,7 +75,7 @@ pub(super) fn times(case: &mut Case<'_>, wish: &Wish<'_>, list: &mut Vec<Event>)
 fn event(time: Timestamp, kind: Kind, place: &SecretPlace, message: Text) -> Event {
     let region = place.region.as_ref();
     let named = region.map(|region| &region.path).filter(|path| !path.0.is_empty());
-    let is_file = matches!(place.source, Source::GhostFile | Source::Tmpfs | Source::Rootfs | Source::Volume);
+    let is_file = place.source.is_file();
     let source = match (place.pid, place.source) {
         (Some(pid), Source::Memory) => Text::from(format!("memory of process {pid}")),
         (_, source) => match named {
