@@ -1,0 +1,20 @@
+//! How evidence is opened.
+
+use std::path::Path;
+
+use crate::{Limits, archive::Sieve, limits::Given, source::Progress};
+
+/// How to open.
+pub struct OpenOptions<'a> {
+    /// The parent of an incremental dump, when it is not in the same evidence.
+    pub parent: Option<&'a Path>,
+    /// How much of it is read at most.
+    pub limits: Limits,
+    /// What compressed files of the evidence have given already.
+    pub given: &'a Given,
+    /// Told about long steps.
+    pub progress: &'a dyn Progress,
+    /// When nothing but certain matches is wanted of the memory of processes: what they are. Of memory that comes
+    /// compressed, the rest need not be stored, and is [`Content::Searched`](crate::memory::Content::Searched).
+    pub sieve: Option<&'a Sieve<'a>>,
+}
