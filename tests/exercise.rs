@@ -23,8 +23,6 @@ use ckptfx_parser::{
     dynamic::{self, Numbering},
     image::ImageFile,
     input::{self, Input, OpenOptions, open_nested},
-    limits::Given,
-    source::Silent,
 };
 
 /// Small limits, so that a case that reaches one costs little.
@@ -80,13 +78,8 @@ pub fn evidence_and(bytes: Bytes, wanted: &dyn Fn(&Member) -> bool) -> Outcome {
 
 /// Opens evidence and gives each checkpoint in it; what is told of it all in the end.
 pub fn ask(bytes: Bytes, question: &mut dyn FnMut(&mut Case<'_>)) -> Vec<Diagnostic> {
-    let options = OpenOptions {
-        parent: None,
-        limits: LIMITS,
-        given: &Given::default(),
-        progress: &Silent,
-        sieve: None,
-    };
+    let mut options = OpenOptions::default();
+    options.limits = LIMITS;
     let Ok(opened) = input::open(&Input::Bytes(bytes), &options) else { return Vec::new() };
     let mut diagnostics = opened.diagnostics.clone();
     for checkpoint in &opened.checkpoints {
@@ -109,13 +102,8 @@ fn size(value: impl serde::Serialize) -> usize {
 }
 
 fn open(member: &Member, diagnostics: &mut Vec<Diagnostic>) -> Option<Archive> {
-    let options = OpenOptions {
-        parent: None,
-        limits: LIMITS,
-        given: &Given::default(),
-        progress: &Silent,
-        sieve: None,
-    };
+    let mut options = OpenOptions::default();
+    options.limits = LIMITS;
     open_nested(member, &options, diagnostics)
 }
 

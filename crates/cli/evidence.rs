@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use ckptfx_analysis::{Case, search};
 use ckptfx_parser::{
     Checkpoint,
-    input::{self, Evidence, Input, OpenOptions, Sieve},
+    input::{self, Evidence, Input, Sieve},
 };
 
 use crate::{args::Common, hash, progress::Bars, sealed::Sealed};
@@ -62,7 +62,8 @@ fn open_archive(path: &Path, common: &Common, bars: &Bars, sieve: Option<&Sieve<
     let input = if path == Path::new("-") { Input::Stdin } else { Input::Path(path.to_path_buf()) };
     let started = Instant::now();
     common.given.reset();
-    let options = OpenOptions { sieve, ..common.options(common.parent.as_deref(), bars) };
+    let mut options = common.options(common.parent.as_deref(), bars);
+    options.sieve = sieve;
     let evidence = input::open(&input, &options)?;
     if common.verbose > 0 {
         eprintln!(

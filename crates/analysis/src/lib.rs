@@ -43,11 +43,7 @@ pub use ckptfx_parser::text::{Text, unfold};
 mod tests {
     use std::io::Write as _;
 
-    use ckptfx_parser::{
-        Limits,
-        input::{self, Input, OpenOptions},
-        source::Silent,
-    };
+    use ckptfx_parser::input::{self, Input, OpenOptions};
     use ckptfx_testkit::{Checkpoint, Container, PodmanVersion};
 
     use super::*;
@@ -61,13 +57,7 @@ mod tests {
     pub(crate) fn with_archive<T>(tar: &[u8], look: impl FnOnce(&mut Case<'_>) -> T) -> T {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(tar).unwrap();
-        let options = OpenOptions {
-            parent: None,
-            limits: Limits::DEFAULT,
-            given: &ckptfx_parser::limits::Given::default(),
-            progress: &Silent,
-            sieve: None,
-        };
+        let options = OpenOptions::default();
         let evidence = input::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
         look(&mut Case::read(&evidence.checkpoints[0]))
     }

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use ckptfx_parser::{Limits, input::OpenOptions, limits::Given};
+use ckptfx_parser::{
+    Limits,
+    input::{Given, OpenOptions},
+};
 use clap::{Args, ValueEnum};
 
 use super::format::Format;
@@ -87,7 +90,12 @@ impl Common {
 
     /// How evidence is opened.
     pub fn options<'o>(&'o self, parent: Option<&'o Path>, bars: &'o Bars) -> OpenOptions<'o> {
-        OpenOptions { parent, limits: self.limits(), given: &self.given, progress: bars, sieve: None }
+        let mut options = OpenOptions::default();
+        options.parent = parent;
+        options.limits = self.limits();
+        options.given = Arc::clone(&self.given);
+        options.progress = bars;
+        options
     }
 
     /// The limits that the command line sets.

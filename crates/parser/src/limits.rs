@@ -1,12 +1,7 @@
 //! How much of the evidence is believed: one table of limits, so that no number in an archive decides how much memory
 //! or time the analyst's machine spends. Reaching one is reported as a loss that names the limit.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use crate::Diagnostic;
-
-/// So many bytes may come out of ever so few, of all compressed files of one evidence together.
-const RATIO_FREE: u64 = 1 << 30;
 
 /// What is known of a limit besides its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,39 +85,6 @@ limits! {
     reports: "reports" = 100, "Warnings of one kind and severity; those that follow are counted.";
 }
 
-/// What the compressed files of one evidence have given, so that many small ones give no more than a big one.
-#[derive(Debug, Default)]
-pub struct Given {
-    bytes: AtomicU64,
-    beyond_ratio: AtomicU64,
-}
-
-impl Given {
-    /// Forgets what was counted: other evidence follows.
-    pub fn reset(&self) {
-        self.bytes.store(0, Ordering::Relaxed);
-        self.beyond_ratio.store(0, Ordering::Relaxed);
-    }
-
-    /// Bytes that all of them have given.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Bytes other than pages of zeros that a compressed file of a length may give.
-    pub fn room(&self, length: u64, limits: &Limits) -> u64 {
-        let free = RATIO_FREE.saturating_sub(self.beyond_ratio.load(Ordering::Relaxed));
-        limits.decompressed_ratio.saturating_mul(length).saturating_add(free)
-    }
-
-    /// Counts what a compressed file of a length gave, and how much of that was no page of zeros.
-    pub fn add(&self, length: u64, given: u64, dense: u64, limits: &Limits) {
-        let beyond = dense.saturating_sub(limits.decompressed_ratio.saturating_mul(length));
-        self.bytes.fetch_add(given, Ordering::Relaxed);
-        self.beyond_ratio.fetch_add(beyond, Ordering::Relaxed);
-    }
-}
-
 impl Default for Limits {
     fn default() -> Self {
         Self::DEFAULT
@@ -175,21 +137,5 @@ mod tests {
             assert_eq!(limits.set(limit.name, 0), Err(Refused::Zero(limit.name)));
         }
         assert!(limits.set("nothing", 1).unwrap_err().to_string().contains("decoded-bytes"));
-    }
-
-    #[test]
-    fn compressed_files_share_what_they_may_give() {
-        let limits = Limits { decompressed_ratio: 10, ..Limits::DEFAULT };
-        let given = Given::default();
-        assert_eq!(given.room(1000, &limits), RATIO_FREE + 10_000);
-        // What stays below the ratio, and zeros, take nothing of what is free.
-        given.add(1000, 9000, 9000, &limits);
-        given.add(1000, 50 << 30, 9000, &limits);
-        assert_eq!(given.room(1000, &limits), RATIO_FREE + 10_000);
-        given.add(1000, RATIO_FREE + 10_000, RATIO_FREE + 10_000, &limits);
-        assert_eq!(given.room(1000, &limits), 10_000);
-        assert_eq!(given.bytes(), (51 << 30) + 19_000);
-        given.reset();
-        assert_eq!((given.bytes(), given.room(1, &limits)), (0, RATIO_FREE + 10));
     }
 }

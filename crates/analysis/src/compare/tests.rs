@@ -2,10 +2,7 @@
 
 use std::io::Write as _;
 
-use ckptfx_parser::{
-    input::{self, Input as Evidence, OpenOptions},
-    source::Silent,
-};
+use ckptfx_parser::input::{self, Input as Evidence, OpenOptions};
 use ckptfx_testkit::{Checkpoint, Container, File, PodmanVersion, Process, RECIPES, Shared, Vma, rich};
 use serde_json::json;
 
@@ -26,13 +23,7 @@ fn diff_tars(before: &[u8], after: &[u8], wish: &Wish) -> Vec<Change> {
     let opened = [before, after].map(|tar| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(tar).unwrap();
-        let options = OpenOptions {
-            parent: None,
-            limits: ckptfx_parser::Limits::DEFAULT,
-            given: &ckptfx_parser::limits::Given::default(),
-            progress: &Silent,
-            sieve: None,
-        };
+        let options = OpenOptions::default();
         input::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
     });
     let mut cases = opened.each_ref().map(|opened| Case::read(&opened.checkpoints[0]));
@@ -76,13 +67,7 @@ fn a_checkpoint_does_not_differ_from_itself() {
         // Not every recipe is a single checkpoint with processes.
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&tar).unwrap();
-        let options = OpenOptions {
-            parent: None,
-            limits: ckptfx_parser::Limits::DEFAULT,
-            given: &ckptfx_parser::limits::Given::default(),
-            progress: &Silent,
-            sieve: None,
-        };
+        let options = OpenOptions::default();
         let Ok(opened) = input::open(&Evidence::Path(file.path().to_path_buf()), &options) else {
             continue;
         };
@@ -271,13 +256,7 @@ fn a_filter_leaves_other_processes_out() {
     let opened = [rich(), after].map(|dump| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&Container::new(dump).podman(PodmanVersion::V5).to_tar()).unwrap();
-        let options = OpenOptions {
-            parent: None,
-            limits: ckptfx_parser::Limits::DEFAULT,
-            given: &ckptfx_parser::limits::Given::default(),
-            progress: &Silent,
-            sieve: None,
-        };
+        let options = OpenOptions::default();
         input::open(&Evidence::Path(file.path().to_path_buf()), &options).unwrap()
     });
     let mut cases = opened.each_ref().map(|opened| Case::read(&opened.checkpoints[0]));

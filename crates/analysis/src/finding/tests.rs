@@ -2,10 +2,7 @@
 
 use std::io::Write as _;
 
-use ckptfx_parser::{
-    input::{self, Input, OpenOptions, open_nested},
-    source::Silent,
-};
+use ckptfx_parser::input::{self, Input, OpenOptions, open_nested};
 use ckptfx_testkit::{
     Checkpoint, Container, File, Ghost, Mount, Namespaces, PodmanVersion, Process, Shared, Vma, rich,
 };
@@ -26,13 +23,7 @@ fn triage(container: &Container) -> Vec<Finding> {
 fn read(tar: &[u8]) -> Vec<Finding> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(tar).unwrap();
-    let options = OpenOptions {
-        parent: None,
-        limits: ckptfx_parser::Limits::DEFAULT,
-        given: &ckptfx_parser::limits::Given::default(),
-        progress: &Silent,
-        sieve: None,
-    };
+    let options = OpenOptions::default();
     let evidence = input::open(&Input::Path(file.path().to_path_buf()), &options).unwrap();
     let mut case = Case::read(&evidence.checkpoints[0]);
     let sources = sources(&mut case, &|member, diagnostics| open_nested(member, &options, diagnostics));

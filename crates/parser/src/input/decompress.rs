@@ -114,7 +114,7 @@ fn undo(
         produced,
         source,
     };
-    let (given, length) = (options.given, bytes.len() as u64);
+    let (given, length) = (&options.given, bytes.len() as u64);
     let most = options.limits.decompressed_bytes.saturating_sub(given.bytes());
     if most == 0 {
         let source = io::Error::other(

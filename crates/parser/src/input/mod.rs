@@ -11,6 +11,7 @@ mod docker;
 mod evidence;
 mod folder;
 mod found;
+mod given;
 mod kind;
 mod layers;
 mod layout;
@@ -27,6 +28,7 @@ pub use self::{
     base_image::{BaseImage, open_base_image},
     evidence::{Evidence, open},
     folder::{Survey, survey},
+    given::Given,
     look::{Look, look},
     nested::open_nested,
     options::OpenOptions,
