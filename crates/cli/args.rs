@@ -16,6 +16,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use ckptfx_export::Form;
 use ckptfx_parser::{Limits, input::OpenOptions, limits::Given};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -35,7 +36,6 @@ use crate::{
         triage::{self, TriageArgs},
     },
     progress::Bars,
-    render::export::Form,
 };
 
 /// Look into container checkpoints: processes, memory and metadata, read from the archive in place.
@@ -173,14 +173,8 @@ pub enum Format {
 
 impl Format {
     /// The form for other systems that it is.
-    pub fn form(self) -> Option<Form> {
-        match self {
-            Self::Ecs => Some(Form::Ecs),
-            Self::Ocsf => Some(Form::Ocsf),
-            Self::Sarif => Some(Form::Sarif),
-            Self::Stix => Some(Form::Stix),
-            _ => None,
-        }
+    pub fn form(self) -> Option<&'static Form> {
+        Form::named(&self.name())
     }
 
     /// The word for it on the command line.

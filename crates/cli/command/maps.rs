@@ -15,6 +15,7 @@ use crate::{
     render::{Collection, table},
 };
 use ckptfx_report::untrusted::show;
+pub use ckptfx_report::words::range as address;
 
 const COLLECTION: Collection = Collection {
     name: "maps",
@@ -76,12 +77,6 @@ const ANOMALIES: View<Mapping> = View {
     ],
     ..VIEW
 };
-
-/// As `/proc/PID/maps` has it, so that lines can be compared.
-pub fn address(mapping: &Mapping) -> String {
-    let bare = |address: &str| address.trim_start_matches("0x").to_owned();
-    format!("{:0>8}-{:0>8}", bare(&mapping.start), bare(&mapping.end))
-}
 
 /// An anomaly in one line.
 pub fn finding(anomaly: &Anomaly) -> String {

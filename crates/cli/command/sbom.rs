@@ -1,12 +1,12 @@
 //! `ckptfx sbom`: mapped programs and libraries.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     Case,
     files::sbom::{self, Component},
     recover::Limits,
 };
-use ckptfx_export::cyclonedx;
+use ckptfx_export::{Dossier, Form};
 use ckptfx_report::Head;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
     args::{Common, SbomArgs},
     named::open_one,
     progress::Bars,
-    render::{Collection, Output, write_json},
+    render::{Collection, Output},
 };
 
 /// Zeros of holes that are hashed, in bytes.
@@ -80,7 +80,8 @@ pub fn run(args: &SbomArgs, common: &Common) -> Result<Outcome> {
     let components = components(&mut case, args)?;
     let head = Head::new(VIEW.name, &opened.evidence, checkpoint, opened.sha256.clone());
     let mut output = Output::new(common, VIEW.collection, false)?;
-    write_json(&mut output, &cyclonedx::document(&head, &components))?;
+    let form = Form::named("cyclonedx").context("there is no form of that name")?;
+    output.export_as(form, &Dossier { components: &components, ..Dossier::new(&head) })?;
     output.finish()?;
     let warnings = finish_diagnostics(&case.diagnostics, common);
     Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })

@@ -1,7 +1,7 @@
 //! `ckptfx sockets`: what `ss` would have shown.
 
 use anyhow::Result;
-use ckptfx_analysis::network::socket::{self, Endpoint, Socket};
+use ckptfx_analysis::network::socket::{self, Socket};
 
 use super::{
     Outcome,
@@ -12,6 +12,7 @@ use crate::{
     render::Collection,
 };
 use ckptfx_report::untrusted::show;
+pub use ckptfx_report::words::endpoint as address;
 
 pub const VIEW: View<Socket> = View {
     name: "sockets",
@@ -58,16 +59,6 @@ pub const VIEW: View<Socket> = View {
         Column::left("USERS", users),
     ],
 };
-
-/// Address and port as `ss` writes them.
-pub fn address(endpoint: &Endpoint) -> String {
-    let port = endpoint.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
-    match &endpoint.address {
-        Some(address) if address.contains(':') => format!("[{address}]:{port}"),
-        Some(address) => format!("{address}:{port}"),
-        None => port,
-    }
-}
 
 fn netid(socket: &Socket) -> String {
     match (socket.family, socket.r#type) {

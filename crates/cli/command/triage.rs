@@ -22,7 +22,10 @@ use crate::{
     args::{Common, Format, ProcessFilter},
     render::{Collection, Dossier, Output, table},
 };
-use ckptfx_report::untrusted::{show, show_short};
+use ckptfx_report::{
+    untrusted::{show, show_short},
+    words::{count, headline},
+};
 
 pub const HELP: &str = "Each finding names the facts that prove it, harmless causes that are known, and the command that \
 shows more. Known harmless causes (code that runtimes make, upgrades, rotation of logs, allocators that are preloaded, \
@@ -210,14 +213,11 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
             let warnings = warnings(&case.diagnostics, common);
             let head = output.about().context("a result about no checkpoint")?.clone();
             return output.export(&Dossier {
-                head: &head,
-                facts: &facts,
                 findings: &shown,
-                secrets: &[],
-                events: &[],
                 inventory: args.inventory,
                 warnings: &warnings,
                 not_examined: &not_examined,
+                ..Dossier::new(&head).with_facts(&facts)
             });
         }
         shown.iter().try_for_each(|finding| output.record(finding))?;
@@ -289,11 +289,6 @@ fn sigma_rules(paths: &[PathBuf], common: &Common) -> Result<Rules> {
     Ok(rules)
 }
 
-/// A number of things, in words.
-pub fn count(what: &str, number: usize) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 fn style(severity: Severity) -> anstyle::Style {
     use anstyle::{AnsiColor, Style};
     let color = match severity {
@@ -339,24 +334,11 @@ fn write_table(
     Ok(())
 }
 
-/// What the story of a finding is about.
-pub fn headline(finding: &Finding, facts: &Facts<'_>) -> String {
-    let number = finding.story.strip_prefix("process-").and_then(|pid| pid.parse().ok());
-    match number.and_then(|pid| facts.process(pid)) {
-        Some(process) => {
-            let comm = process.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
-            format!("process {} {comm}: {}", process.pid, show_short(&process.command(), WIDTH))
-        }
-        None if finding.story == "file-system" => "file system".to_owned(),
-        None => show(finding.story.as_bytes()),
-    }
-}
-
 /// The headline of a story, and its findings.
 fn write_story(story: &[Finding], facts: &Facts<'_>, output: &mut Output) -> Result<()> {
     let Some(first) = story.first() else { return Ok(()) };
     let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
-    let headline = headline(first, facts);
+    let headline = headline(first, &facts.processes);
     let style = if output.color { style(worst) } else { anstyle::Style::new() };
     writeln!(output, "\n{style}{}{style:#}  {headline}", worst.name().to_uppercase())?;
     for finding in story {

@@ -1,8 +1,6 @@
 //! `ckptfx report`: everything in one document, with a record of custody.
 
-mod html;
 mod json;
-mod markdown;
 mod sections;
 
 use std::{os::unix::ffi::OsStrExt as _, path::Path};
@@ -12,8 +10,7 @@ use ckptfx_analysis::{
     Case, Text,
     files::nested::sources,
     finding::{self, Facts},
-    graph::{self, Graph},
-    recover::{self, Recoverable},
+    graph, recover,
     redact::Redactor,
     secret::Rules,
     timeline,
@@ -28,24 +25,12 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{Outcome, finish_diagnostics, rootfs::open_member, secrets};
 use crate::{
-    args::{Common, Format, ReportArgs},
+    args::{Common, ReportArgs},
     evidence::{self, Opened},
     named::open_one,
     progress::Bars,
     render::{Collection, Dossier, Output},
 };
-
-/// What a report is made of.
-pub struct Report<'d> {
-    /// Evidence, facts and findings.
-    pub dossier: Dossier<'d>,
-    /// What was examined, with what, by whom and when.
-    pub custody: &'d Custody,
-    /// Who talks to whom.
-    pub graph: &'d Graph,
-    /// Files whose content is in the checkpoint only.
-    pub recoverable: &'d [Recoverable],
-}
 
 const COLLECTION: Collection = Collection { name: "findings", columns: &[] };
 
@@ -63,15 +48,9 @@ pub fn run(args: &ReportArgs, common: &Common) -> Result<Outcome> {
     let checkpoints = &opened.evidence.checkpoints;
     let mut output = Output::new(common, COLLECTION, checkpoints.len() > 1)?;
     let mut outcome = Outcome::Done;
-    if common.output == Format::Html {
-        html::begin(&opened.evidence.name, &mut output)?;
-    }
-    for (index, checkpoint) in checkpoints.iter().enumerate() {
-        let examination = Examination { args, common, bars: &bars, opened: &opened, started, index };
+    for checkpoint in checkpoints {
+        let examination = Examination { args, common, bars: &bars, opened: &opened, started };
         outcome = outcome.max(examination.report(checkpoint, &mut output)?);
-    }
-    if common.output == Format::Html {
-        html::end(&mut output)?;
     }
     output.finish()?;
     Ok(outcome)
@@ -84,8 +63,6 @@ struct Examination<'e> {
     bars: &'e Bars,
     opened: &'e Opened,
     started: Option<Timestamp>,
-    /// Number of the checkpoint in the evidence.
-    index: usize,
 }
 
 impl Examination<'_> {
@@ -122,26 +99,24 @@ impl Examination<'_> {
         let warnings = finish_diagnostics(&case.diagnostics, common);
         let head = Head::new("report", &opened.evidence, checkpoint, opened.sha256.clone());
         let custody = self.custody(members(checkpoint.archive()), redactor.count)?;
-        let report = Report {
-            dossier: Dossier {
-                head: &head,
-                facts: &facts,
-                findings: &findings,
-                secrets: &secrets,
-                events: &events,
-                inventory: true,
-                warnings: &warnings,
-                not_examined: &not_examined,
-            },
-            custody: &custody,
-            graph: &graph,
-            recoverable: &recoverable,
+        let dossier = Dossier {
+            findings: &findings,
+            secrets: &secrets,
+            events: &events,
+            graph: Some(&graph),
+            custody: Some(&custody),
+            inventory: true,
+            warnings: &warnings,
+            not_examined: &not_examined,
+            ..Dossier::new(&head).with_facts(&facts)
         };
-        match common.output {
-            Format::Json => json::write(&report, output)?,
-            Format::Html => html::write(&report, self.index, output)?,
-            _ if output.is_export() => output.export(&report.dossier)?,
-            _ => markdown::write(&report, output)?,
+        if output.is_export() {
+            let sections = sections::all(&dossier, &facts, &graph, &recoverable);
+            output.export(&Dossier { sections: &sections, ..dossier })?;
+        } else {
+            let parts =
+                json::Parts { facts: &facts, custody: &custody, graph: &graph, recoverable: &recoverable };
+            json::write(&dossier, &parts, output)?;
         }
         Ok(if warnings.iter().any(|warning| warning.partial) { Outcome::Partly } else { Outcome::Done })
     }

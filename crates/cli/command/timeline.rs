@@ -1,9 +1,6 @@
 //! `ckptfx timeline`: every dated fact, in order of time.
 
-mod bodyfile;
-mod timesketch;
-
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     files::nested::sources,
     timeline::{self, Event, Kind, Wish},
@@ -15,8 +12,8 @@ use super::{
     view::{self, Column, View},
 };
 use crate::{
-    args::{Common, Format, TimelineArgs},
-    render::Collection,
+    args::{Common, TimelineArgs},
+    render::{Collection, Dossier},
     sealed,
 };
 use ckptfx_report::untrusted::{show, show_short};
@@ -78,10 +75,10 @@ pub fn run(args: &TimelineArgs, common: &Common) -> Result<Outcome> {
         events.retain(|event| {
             args.from.is_none_or(|from| event.time >= from) && args.to.is_none_or(|to| event.time < to)
         });
-        match common.output {
-            Format::Bodyfile => bodyfile::write(&events, output),
-            Format::Timesketch => timesketch::write(&events, output),
-            _ => view::write(&VIEW, &events, output),
+        if output.is_export() {
+            let head = output.about().context("a result about no checkpoint")?.clone();
+            return output.export(&Dossier { events: &events, ..Dossier::new(&head) });
         }
+        view::write(&VIEW, &events, output)
     })
 }
