@@ -45,5 +45,6 @@ pub fn shown(secret: &Secret) -> Option<&Text> {
 /// Directory and name of a path, if it is one that begins at the root.
 pub fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = path.iter().rposition(|byte| *byte == b'/').filter(|_| path.starts_with(b"/"))?;
-    Some((if slash == 0 { b"/" } else { &path[..slash] }, &path[slash + 1..]))
+    let directory = if slash == 0 { b"/" } else { path.get(..slash)? };
+    Some((directory, path.get(slash + 1..)?))
 }

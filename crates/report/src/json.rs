@@ -20,7 +20,7 @@ impl<F: Formatter> Formatter for Safe<F> {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
             }
-            rest = &from[character.len_utf8()..];
+            rest = from.get(character.len_utf8()..).unwrap_or_default();
         }
         writer.write_all(rest.as_bytes())
     }

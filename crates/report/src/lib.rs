@@ -1,6 +1,19 @@
 //! The frame around every result: what no single fact owns of the JSON contract, and text that is fit to be shown.
 //! Facts serialise themselves where they are made, in `ckptfx-analysis`.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
 
 pub mod custody;
 mod envelope;

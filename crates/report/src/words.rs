@@ -22,7 +22,7 @@ pub fn size(bytes: u64) -> String {
     }
     match unit {
         0 => format!("{whole} B"),
-        _ => format!("{whole}.{} {}", rest * 10 / 1024, UNITS[unit]),
+        _ => format!("{whole}.{} {}", rest * 10 / 1024, UNITS.get(unit).copied().unwrap_or_default()),
     }
 }
 

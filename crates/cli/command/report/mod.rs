@@ -25,7 +25,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{Outcome, finish_diagnostics, rootfs::open_member, secrets};
 use crate::{
-    args::{Common, ReportArgs},
+    args::{Common, Format, ReportArgs},
     evidence::{self, Opened},
     named::open_one,
     progress::Bars,
@@ -42,6 +42,11 @@ pub fn run(args: &ReportArgs, common: &Common) -> Result<Outcome> {
     if args.archive == Path::new("-") {
         bail!("a report needs a file or directory: what comes through a pipe cannot be hashed again");
     }
+    // The table of a report is text with tables in it.
+    let common = &match common.output {
+        Format::Table => Common { output: Format::Markdown, ..common.clone() },
+        _ => common.clone(),
+    };
     evidence::refuse_to_overwrite(std::slice::from_ref(&args.archive), common)?;
     let bars = Bars::new(common.quiet);
     let opened = open_one(&args.archive, &Common { hash: true, ..common.clone() }, &bars)?;

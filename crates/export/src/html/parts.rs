@@ -227,7 +227,7 @@ pub fn warnings(dossier: &Dossier<'_>, id: &str) -> Markup {
 
 /// What was examined, with what, by whom and when.
 pub fn custody(dossier: &Dossier<'_>, id: &str) -> Markup {
-    let members = dossier.custody.map_or(&[][..], |custody| &custody.members);
+    let members = dossier.custody.map(|custody| custody.members.as_slice()).unwrap_or_default();
     let columns = [("KIND", false), ("BYTES", true), ("SHA-256", false), ("PATH", false)];
     let rows: Vec<Vec<String>> = members
         .iter()
