@@ -1,8 +1,7 @@
 //! Forms of a result.
 
+use ckptfx_export::Form;
 use clap::ValueEnum;
-
-use crate::render::export::Form;
 
 /// Form of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,14 +45,8 @@ impl Format {
     pub const RECORDS: &[Self] = &[Self::Table, Self::Json, Self::Jsonl, Self::Csv];
 
     /// The form for other systems that it is.
-    pub fn form(self) -> Option<Form> {
-        match self {
-            Self::Ecs => Some(Form::Ecs),
-            Self::Ocsf => Some(Form::Ocsf),
-            Self::Sarif => Some(Form::Sarif),
-            Self::Stix => Some(Form::Stix),
-            _ => None,
-        }
+    pub fn form(self) -> Option<&'static Form> {
+        Form::named(&self.name())
     }
 
     /// The word for it on the command line.

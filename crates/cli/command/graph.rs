@@ -1,9 +1,9 @@
 //! `ckptfx graph`: who talks to whom, as a list, for Graphviz, or for Mermaid.
 
-use std::{io::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Result;
-use ckptfx_analysis::graph::{self, Edge, EdgeKind, Graph, Node, NodeKind, Wish};
+use anyhow::{Context as _, Result};
+use ckptfx_analysis::graph::{self, Edge, Node, Wish};
 use ckptfx_report::{
     listing,
     schema::{Document, List},
@@ -15,7 +15,7 @@ use crate::{
     args::{Common, Format, ProcessFilter},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::Output,
+    render::Dossier,
     spec::Command,
     view::{self, Column, View},
 };
@@ -51,7 +51,7 @@ pub struct GraphArgs {
     pub filter: ProcessFilter,
 }
 
-/// Longest part of a label in a picture, in characters.
+/// Longest part of a cell, in characters.
 const MAX_LABEL: usize = 60;
 
 pub const VIEW: View<Edge> = View::of(
@@ -71,114 +71,16 @@ pub fn run(args: &GraphArgs, common: &Common) -> Result<Outcome> {
     for_each_checkpoint(&args.archives, common, VIEW.name, VIEW.collection, |case, output, _| {
         args.filter.check(case)?;
         let graph = graph::graph(case, wish, &|task| args.filter.accepts(task));
-        match common.output {
-            Format::Dot => dot(&graph, output),
-            Format::Mermaid => mermaid(&graph, output),
-            _ => {
-                view::write(&VIEW, &graph.edges, output)?;
-                // Only a document has a second list.
-                if output.is_document() {
-                    output.next_list("nodes")?;
-                    graph.nodes.iter().try_for_each(|node| output.record(node))?;
-                }
-                Ok(())
-            }
+        if output.is_export() {
+            let head = output.about().context("a result about no checkpoint")?.clone();
+            return output.export(&Dossier { graph: Some(&graph), ..Dossier::new(&head) });
         }
+        view::write(&VIEW, &graph.edges, output)?;
+        // Only a document has a second list.
+        if output.is_document() {
+            output.next_list("nodes")?;
+            graph.nodes.iter().try_for_each(|node| output.record(node))?;
+        }
+        Ok(())
     })
-}
-
-/// Lines of a node's label, not escaped for any language yet.
-fn lines(node: &Node) -> Vec<String> {
-    let mut lines = vec![show_short(&node.name().0, MAX_LABEL)];
-    lines.extend(node.exe.as_ref().map(|exe| show_short(&exe.0, MAX_LABEL)));
-    lines.extend(node.uid.map(|uid| format!("uid {uid}")));
-    lines.extend(node.listens.iter().map(|at| format!("listens {}", show_short(&at.0, MAX_LABEL))));
-    lines
-}
-
-fn edge_label(edge: &Edge) -> String {
-    let unread = edge.unread_bytes.filter(|bytes| *bytes > 0);
-    let unread = unread.map(|bytes| format!(" ({bytes} unread)")).unwrap_or_default();
-    let label = show_short(&edge.label.0, MAX_LABEL);
-    let space = if label.is_empty() { "" } else { " " };
-    format!("{}{space}{label}{unread}", edge.kind.name())
-}
-
-/// The DOT language. Ids are our own; everything from the evidence stands in quoted strings.
-fn dot(graph: &Graph, output: &mut Output) -> Result<()> {
-    writeln!(output, "digraph checkpoint {{\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];")?;
-    writeln!(output, "  edge [fontname=\"sans-serif\", fontsize=10];")?;
-    for node in &graph.nodes {
-        let shape = match node.kind {
-            NodeKind::Process => "box",
-            NodeKind::Outside => "ellipse",
-            NodeKind::Object => "note",
-        };
-        // \n is the language's own line break, so it is put between escaped lines.
-        let label = lines(node).iter().map(|line| dot_text(line)).collect::<Vec<_>>().join("\\n");
-        writeln!(output, "  {} [shape={shape}, label=\"{label}\"];", node.id)?;
-    }
-    for edge in &graph.edges {
-        let style = match (edge.kind, edge.directed) {
-            (EdgeKind::Parent, _) => ", color=gray",
-            (_, false) => ", dir=none, style=dashed",
-            _ => "",
-        };
-        let label = dot_text(&edge_label(edge));
-        writeln!(output, "  {} -> {} [label=\"{label}\"{style}];", edge.from, edge.to)?;
-    }
-    writeln!(output, "}}")?;
-    Ok(())
-}
-
-/// In a quoted string of DOT only the quote and the backslash mean something.
-fn dot_text(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
-}
-
-/// A flowchart of Mermaid.
-fn mermaid(graph: &Graph, output: &mut Output) -> Result<()> {
-    writeln!(output, "flowchart LR")?;
-    for node in &graph.nodes {
-        let label = lines(node).iter().map(|line| mermaid_text(line)).collect::<Vec<_>>().join("<br/>");
-        let (open, close) = match node.kind {
-            NodeKind::Process => ("[", "]"),
-            NodeKind::Outside => ("([", "])"),
-            NodeKind::Object => ("[(", ")]"),
-        };
-        writeln!(output, "  {}{open}\"{label}\"{close}", node.id)?;
-    }
-    for edge in &graph.edges {
-        let arrow = if edge.directed { "-->" } else { "-.-" };
-        writeln!(output, "  {} {arrow}|\"{}\"| {}", edge.from, mermaid_text(&edge_label(edge)), edge.to)?;
-    }
-    Ok(())
-}
-
-/// Everything but plain characters as a numbered entity, which Mermaid writes with a number sign.
-fn mermaid_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_alphanumeric() || " _-./:,@+=".contains(character) {
-            out.push(character);
-        } else {
-            out.push_str(&format!("#{};", u32::from(character)));
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_end_the_string_it_is_in() {
-        assert_eq!(dot_text(r#"a"]; evil [label=""#), r#"a\"]; evil [label=\""#);
-        assert_eq!(dot_text(r#"\"#), r"\\");
-        assert_eq!(dot_text(r#"\" ]"#), r#"\\\" ]"#);
-        let text = mermaid_text("x\"]; click p1 \"javascript:0\" `<b>` %% #quot;\\n");
-        assert!(!text.contains(['"', '<', '>', '`', '%', '\\', ']']), "{text}");
-        assert!(text.starts_with("x#34;#93;#59; click"));
-    }
 }

@@ -10,6 +10,8 @@ use ckptfx_analysis::memory::{
 use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
 
+pub use ckptfx_report::words::range as address;
+
 use crate::{
     args::{Common, Format, ProcessFilter},
     outcome::Outcome,
@@ -81,12 +83,6 @@ const ANOMALIES: View<Mapping> = View {
     ],
     ..VIEW
 };
-
-/// As `/proc/PID/maps` has it, so that lines can be compared.
-pub fn address(mapping: &Mapping) -> String {
-    let bare = |address: &str| address.trim_start_matches("0x").to_owned();
-    format!("{:0>8}-{:0>8}", bare(&mapping.start), bare(&mapping.end))
-}
 
 /// An anomaly in one line.
 pub fn finding(anomaly: &Anomaly) -> String {

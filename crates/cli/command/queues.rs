@@ -3,18 +3,14 @@
 use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ckptfx_analysis::{
-    Case, Text,
-    network::queue::{self, Direction, Queue},
-};
+use ckptfx_analysis::{Case, network::queue};
 use ckptfx_report::{
     listing,
+    queue::{heading, hexdump},
     schema::{Document, List},
-    untrusted::show,
 };
 use clap::Args;
 
-use super::sockets::address;
 use crate::{
     args::{Common, Format, ProcessFilter},
     checkpoints::{for_each_checkpoint, only_checkpoint},
@@ -24,7 +20,6 @@ use crate::{
     progress::Bars,
     render::Output,
     spec::Command,
-    view,
 };
 
 /// The command.
@@ -57,9 +52,6 @@ pub struct QueuesArgs {
     #[arg(long, value_name = "N")]
     pub raw: Option<usize>,
 }
-
-/// Bytes in a line of the hexdump.
-const LINE: usize = 16;
 
 const COLLECTION: List = listing::QUEUES.list();
 
@@ -104,72 +96,4 @@ fn raw(args: &QueuesArgs, number: usize, common: &Common) -> Result<Outcome> {
     output.finish()?;
     let warnings = finish_diagnostics(&case.diagnostics, common);
     Ok(Outcome::of(&warnings))
-}
-
-/// What the bytes are: `#2 tcp received, 36 bytes, 127.0.0.1:31337 <- 127.0.0.1:51216, python3(11) -> sh(24)`.
-pub fn heading<'n>(queue: &Queue, comm: &dyn Fn(u32) -> Option<&'n Text>) -> String {
-    let mut text = format!("#{} {}", queue.number, queue.kind.name());
-    let mut add = |part: String| {
-        text.push_str(", ");
-        text.push_str(&part);
-    };
-    if let Some(direction) = queue.direction {
-        add(direction.name().to_owned());
-    }
-    if let Some(id) = queue.id {
-        add(match queue.kind {
-            queue::Kind::Pipe => format!("pipe:[{id}]"),
-            queue::Kind::SysvMessage => format!("queue {id}"),
-            queue::Kind::Unix | queue::Kind::Tcp | queue::Kind::Socket => format!("socket:[{id}]"),
-            queue::Kind::Fifo | queue::Kind::Tty => format!("inode {id}"),
-        });
-    }
-    if let Some(path) = &queue.path {
-        add(show(&path.0));
-    }
-    if let (Some(local), Some(remote)) = (&queue.local, &queue.remote) {
-        let arrow = if queue.direction == Some(Direction::Sent) { "->" } else { "<-" };
-        add(format!("{} {arrow} {}", address(local), address(remote)));
-    }
-    if let Some(message) = queue.message {
-        add(match queue.message_type {
-            Some(kind) => format!("message {message} of type {kind}"),
-            None => format!("message {message}"),
-        });
-    }
-    add(format!("{} bytes", queue.bytes));
-    if let Some(sequence) = queue.first_sequence {
-        add(format!("from sequence {sequence}"));
-    }
-    if let Some(unsent @ 1..) = queue.unsent_bytes {
-        add(format!("the last {unsent} never sent"));
-    }
-    if queue.in_flight_fds > 0 {
-        add(format!("with {} descriptors", queue.in_flight_fds));
-    }
-    add(format!("{} -> {}", names(&queue.writers, comm), names(&queue.readers, comm)));
-    text
-}
-
-/// Processes with their names; `?` when they are not known or outside of the container.
-fn names<'n>(pids: &[u32], comm: &dyn Fn(u32) -> Option<&'n Text>) -> String {
-    let name = |pid: &u32| format!("{}({pid})", view::text(comm(*pid)));
-    if pids.is_empty() { "?".to_owned() } else { pids.iter().map(name).collect::<Vec<_>>().join(" ") }
-}
-
-/// Offset, sixteen bytes, and the same as ASCII, as `hexdump -C` prints them.
-pub fn hexdump(bytes: &[u8], output: &mut dyn Write) -> Result<()> {
-    for (index, line) in bytes.chunks(LINE).enumerate() {
-        let mut hex = String::new();
-        for (place, byte) in line.iter().enumerate() {
-            hex.push_str(if place == LINE / 2 { "  " } else { " " });
-            hex.push_str(&format!("{byte:02x}"));
-        }
-        let ascii: String = line
-            .iter()
-            .map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' })
-            .collect();
-        writeln!(output, "{:08x} {hex:<49}  |{ascii}|", index * LINE)?;
-    }
-    Ok(())
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     Case,
     files::sbom::{self, Component},
     recover::Limits,
 };
-use ckptfx_export::cyclonedx;
+use ckptfx_export::{Dossier, Form};
 use ckptfx_report::{Head, listing, schema::Document};
 use clap::Args;
 
@@ -19,7 +19,7 @@ use crate::{
     named::open_one,
     outcome::Outcome,
     progress::Bars,
-    render::{Output, write_json},
+    render::Output,
     spec::Command,
     view::{self, Column, View},
 };
@@ -100,7 +100,8 @@ pub fn run(args: &SbomArgs, common: &Common) -> Result<Outcome> {
     let components = components(&mut case, args)?;
     let head = Head::new(VIEW.name, &opened.evidence, checkpoint, opened.sha256.clone());
     let mut output = Output::new(common, VIEW.collection, false)?;
-    write_json(&mut output, &cyclonedx::document(&head, &components))?;
+    let form = Form::named("cyclonedx").context("there is no form of that name")?;
+    output.export_as(form, &Dossier { components: &components, ..Dossier::new(&head) })?;
     output.finish()?;
     let warnings = finish_diagnostics(&case.diagnostics, common);
     Ok(Outcome::of(&warnings))

@@ -1,8 +1,10 @@
 //! `ckptfx sockets`: what `ss` would have shown.
 
-use ckptfx_analysis::network::socket::{Endpoint, Socket};
+use ckptfx_analysis::network::socket::Socket;
 use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
+
+pub use ckptfx_report::words::endpoint as address;
 
 use crate::{
     args::{Format, ViewArgs},
@@ -43,16 +45,6 @@ pub const VIEW: View<Socket> = View::of(
         Column::left("USERS", users),
     ],
 );
-
-/// Address and port as `ss` writes them.
-pub fn address(endpoint: &Endpoint) -> String {
-    let port = endpoint.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
-    match &endpoint.address {
-        Some(address) if address.contains(':') => format!("[{address}]:{port}"),
-        Some(address) => format!("{address}:{port}"),
-        None => port,
-    }
-}
 
 fn netid(socket: &Socket) -> String {
     match (socket.family, socket.r#type) {

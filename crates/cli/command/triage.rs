@@ -14,6 +14,7 @@ use ckptfx_analysis::{
 use ckptfx_report::{
     schema::{Document, List, of},
     untrusted::{show, show_short},
+    words::{count, headline},
 };
 use clap::Args;
 
@@ -23,7 +24,7 @@ use crate::{
     diagnostics::warnings,
     nested::open_member,
     outcome::Outcome,
-    render::{Dossier, Output, count, table},
+    render::{Dossier, Output, table},
     rules,
     spec::Command,
 };
@@ -171,14 +172,11 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
             let warnings = warnings(&case.diagnostics, common);
             let head = output.about().context("a result about no checkpoint")?.clone();
             return output.export(&Dossier {
-                head: &head,
-                facts: &facts,
                 findings: &shown,
-                secrets: &[],
-                events: &[],
                 inventory: args.inventory,
                 warnings: &warnings,
                 not_examined: &not_examined,
+                ..Dossier::new(&head).with_facts(&facts)
             });
         }
         shown.iter().try_for_each(|finding| output.record(finding))?;
@@ -251,24 +249,11 @@ fn write_table(
     Ok(())
 }
 
-/// What the story of a finding is about.
-pub fn headline(finding: &Finding, facts: &Facts<'_>) -> String {
-    let number = finding.story.strip_prefix("process-").and_then(|pid| pid.parse().ok());
-    match number.and_then(|pid| facts.process(pid)) {
-        Some(process) => {
-            let comm = process.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
-            format!("process {} {comm}: {}", process.pid, show_short(&process.command(), WIDTH))
-        }
-        None if finding.story == "file-system" => "file system".to_owned(),
-        None => show(finding.story.as_bytes()),
-    }
-}
-
 /// The headline of a story, and its findings.
 fn write_story(story: &[Finding], facts: &Facts<'_>, output: &mut Output) -> Result<()> {
     let Some(first) = story.first() else { return Ok(()) };
     let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
-    let headline = headline(first, facts);
+    let headline = headline(first, &facts.processes);
     let style = if output.color { style(worst) } else { anstyle::Style::new() };
     writeln!(output, "\n{style}{}{style:#}  {headline}", worst.name().to_uppercase())?;
     for finding in story {

@@ -1,7 +1,6 @@
 //! Results on their way out: the only place that knows files, terminals and formats.
 
 mod csv;
-pub mod export;
 mod json;
 mod new_file;
 mod plain_text;
@@ -15,16 +14,15 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use ckptfx_export::{Exporter, Form};
 use ckptfx_report::{Head, Warning, schema::List};
 use serde::Serialize;
 
-pub use self::{
-    export::Dossier,
-    json::{safe_line, to_value},
-    words::count,
-};
+pub use self::words::count;
+pub use ckptfx_export::Dossier;
+pub use ckptfx_report::json::to_value;
 
-use self::{export::Exporter, new_file::NewFile, plain_text::PlainText};
+use self::{new_file::NewFile, plain_text::PlainText};
 use crate::args::{Color, Common, Format};
 
 enum Target {
@@ -86,7 +84,7 @@ impl Output {
             head: serde_json::Value::Null,
             title: None,
             coverage: None,
-            exporter: common.output.form().map(Exporter::new),
+            exporter: common.output.form().map(Form::exporter),
             about: None,
             begun: false,
         })
@@ -157,11 +155,6 @@ impl Output {
         Ok(())
     }
 
-    /// The head of the current document, for forms that a command writes itself.
-    pub fn head(&self) -> &serde_json::Value {
-        &self.head
-    }
-
     /// Adds a record. In a form that is for one command only, and in a table, nothing is written: the command does
     /// that itself.
     pub fn record(&mut self, record: &impl Serialize) -> Result<()> {
@@ -194,9 +187,16 @@ impl Output {
     pub fn export(&mut self, dossier: &Dossier<'_>) -> Result<()> {
         self.ensure_begun()?;
         match &mut self.exporter {
-            Some(exporter) => exporter.write(dossier, &mut self.target),
+            Some(exporter) => exporter.write(dossier, &mut self.target).map_err(cause),
             None => Ok(()),
         }
+    }
+
+    /// Writes a whole document about one checkpoint in a form that is not one of `-o`.
+    pub fn export_as(&mut self, form: &Form, dossier: &Dossier<'_>) -> Result<()> {
+        let mut exporter = form.exporter();
+        exporter.write(dossier, &mut self.target).map_err(cause)?;
+        exporter.finish(&mut self.target).map_err(cause)
     }
 
     /// Begins another list of a JSON document that has several; other formats put all records in one.
@@ -261,7 +261,7 @@ impl Output {
             self.write_all(if self.documents == 0 { b"[]\n" } else { b"]\n" })?;
         }
         if let Some(exporter) = self.exporter.take() {
-            exporter.finish(&mut self.target)?;
+            exporter.finish(&mut self.target).map_err(cause)?;
         }
         self.flush()?;
         match self.target {
@@ -276,11 +276,13 @@ impl Output {
     }
 }
 
-/// Writes one JSON value as a document of its own form.
-pub fn write_json(output: &mut Output, value: &serde_json::Value) -> Result<()> {
-    json::write_pretty(&mut output.target, value, "")?;
-    output.target.write_all(b"\n")?;
-    Ok(())
+/// The cause itself, so that who asks for an error of the system finds it.
+fn cause(error: ckptfx_export::Error) -> anyhow::Error {
+    match error {
+        ckptfx_export::Error::Write(error) => error.into(),
+        ckptfx_export::Error::Json(error) => error.into(),
+        other => other.into(),
+    }
 }
 
 impl Target {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+pub use ckptfx_report::words::size;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::NOTHING};
 
 /// A plain table without lines, as `ps` prints it. Cells must be fit to be shown already.
@@ -46,32 +47,5 @@ impl Plain {
             }
         }
         Ok(())
-    }
-}
-
-/// A size for people, in binary units.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut whole = bytes;
-    let mut rest = 0;
-    while whole >= 1024 && unit + 1 < UNITS.len() {
-        rest = whole % 1024;
-        whole /= 1024;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{whole} B"),
-        _ => format!("{whole}.{} {}", rest * 10 / 1024, UNITS[unit]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn sizes_are_rounded_down() {
-        assert_eq!(super::size(1023), "1023 B");
-        assert_eq!(super::size(1536), "1.5 KiB");
-        assert_eq!(super::size(u64::MAX), "16777215.9 TiB");
     }
 }

@@ -1,13 +1,29 @@
 //! The list of mapped programs and libraries as a CycloneDX 1.6 bill of materials. It has no serial number
 //! and no time of its own: the same evidence gives the same document.
 
-use serde_json::{Value, json};
+use std::io::Write;
 
 use ckptfx_analysis::files::sbom::{Component, ComponentKind};
-use ckptfx_report::Head;
+use ckptfx_report::{Head, json};
+use serde_json::{Value, json};
+
+use crate::{
+    dossier::Dossier,
+    export::{Export, Result},
+};
+
+/// A bill of materials, which is about one checkpoint.
+pub struct CycloneDx;
+
+impl Export for CycloneDx {
+    fn checkpoint(&mut self, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
+        json::write_pretty(out, &document(dossier.head, dossier.components), "")?;
+        Ok(out.write_all(b"\n")?)
+    }
+}
 
 /// The document.
-pub fn document(head: &Head, components: &[Component]) -> Value {
+fn document(head: &Head, components: &[Component]) -> Value {
     let container = &head.container;
     let mut subject = json!({
         "type": "container",

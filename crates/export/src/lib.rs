@@ -1,4 +1,49 @@
-//! Results in the forms of other systems.
+//! Results in the forms of other systems. A [`Dossier`] has what is known of a checkpoint, a [`Form`] writes of it what
+//! it has a place for. Nothing here has a clock or draws random numbers: ids are UUIDs (version 5) of the checkpoint
+//! and of what they name.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
 
-pub mod cyclonedx;
+mod attack;
+mod bodyfile;
+mod common;
+mod cyclonedx;
+mod dossier;
+mod dot;
+mod ecs;
+mod export;
+mod flow;
+mod form;
+mod graph;
+mod hashes;
+mod html;
+mod id;
+mod index;
+mod markdown;
+mod mermaid;
+mod ocsf;
+mod record;
+mod sarif;
+mod section;
+mod stix;
+mod timesketch;
+mod verdict;
+
+pub use self::{
+    dossier::Dossier,
+    export::{Error, Export, Result},
+    form::{Exporter, FORMS, Form},
+    section::{MAX_ROWS, Section},
+};

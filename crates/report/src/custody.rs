@@ -213,7 +213,7 @@ fn describe(member: &Recorded) -> String {
 mod tests {
     use ckptfx_parser::{
         Limits,
-        evidence::{self, Input, OpenOptions},
+        input::{self, Input, OpenOptions},
         limits::Given,
         source::Silent,
     };
@@ -266,7 +266,7 @@ mod tests {
             progress: &Silent,
             sieve: None,
         };
-        let evidence = evidence::open(&input, &options).unwrap();
+        let evidence = input::open(&input, &options).unwrap();
         let archive = evidence.checkpoints[0].archive();
         let hashes: Vec<MemberHash> =
             archive.members().iter().map(|member| MemberHash::of(archive, member)).collect();

@@ -6,9 +6,12 @@ pub mod custody;
 mod envelope;
 pub mod fleet;
 pub mod heads;
+pub mod json;
 pub mod list;
 pub mod listing;
+pub mod queue;
 pub mod schema;
 pub mod untrusted;
+pub mod words;
 
 pub use self::envelope::{ContainerHead, DocumentHead, EvidenceHead, Head, Status, Tool, Warning};

@@ -14,7 +14,9 @@ pub fn show(bytes: &[u8]) -> String {
         for (index, character) in valid.char_indices() {
             // Writing to a String cannot fail.
             let _ = match character {
-                '\\' if valid[index + 1..].starts_with(['x', 'u', '\\']) => write!(text, "\\\\"),
+                '\\' if valid.get(index + 1..).is_some_and(|rest| rest.starts_with(['x', 'u', '\\'])) => {
+                    write!(text, "\\\\")
+                }
                 '\0'..='\x1f' | '\x7f' => write!(text, "\\x{:02x}", u32::from(character)),
                 '\u{80}'..='\u{9f}' => write!(text, "\\u{{{:04x}}}", u32::from(character)),
                 character if is_misleading(character) => write!(text, "\\u{{{:04x}}}", u32::from(character)),

@@ -1,16 +1,23 @@
 //! The report as a JSON document: the lists of the commands that show one each, under the same keys.
 
 use anyhow::Result;
-use ckptfx_report::heads::ReportHead;
+use ckptfx_analysis::{finding::Facts, graph::Graph, recover::Recoverable};
+use ckptfx_report::{custody::Custody, heads::ReportHead};
 use serde::Serialize;
 
-use super::Report;
-use crate::render::Output;
+use crate::render::{Dossier, Output};
+
+/// What a document has beside the dossier.
+pub struct Parts<'d> {
+    pub facts: &'d Facts<'d>,
+    pub custody: &'d Custody,
+    pub graph: &'d Graph,
+    pub recoverable: &'d [Recoverable],
+}
 
 /// Writes it; the first list of the collection is `findings`.
-pub fn write(report: &Report<'_>, output: &mut Output) -> Result<()> {
-    let Report { dossier, custody, graph, recoverable } = report;
-    let facts = dossier.facts;
+pub fn write(dossier: &Dossier<'_>, parts: &Parts<'_>, output: &mut Output) -> Result<()> {
+    let Parts { facts, custody, graph, recoverable } = parts;
     output.begin_document(&ReportHead { head: dossier.head, custody })?;
     records(dossier.findings, output)?;
     list("not_examined", dossier.not_examined, output)?;

@@ -1,8 +1,6 @@
 //! `ckptfx report`: everything in one document, with a record of custody.
 
-mod html;
 mod json;
-mod markdown;
 mod sections;
 
 use std::{
@@ -15,8 +13,8 @@ use ckptfx_analysis::{
     Case, Text,
     examination::{Examination, Wish},
     finding,
-    graph::{self, Graph, Node},
-    recover::{self, Recoverable},
+    graph::{self, Node},
+    recover,
     secret::{Rules, Secret},
     timeline,
 };
@@ -107,18 +105,6 @@ pub struct ReportArgs {
     pub attack: Attack,
 }
 
-/// What a report is made of.
-pub struct Report<'d> {
-    /// Evidence, facts and findings.
-    pub dossier: Dossier<'d>,
-    /// What was examined, with what, by whom and when.
-    pub custody: &'d Custody,
-    /// Who talks to whom.
-    pub graph: &'d Graph,
-    /// Files whose content is in the checkpoint only.
-    pub recoverable: &'d [Recoverable],
-}
-
 const COLLECTION: List = List { name: "findings", record: of::<finding::Finding>, columns: &[] };
 
 /// Zeros of holes that are hashed, in bytes.
@@ -129,21 +115,20 @@ pub fn run(args: &ReportArgs, common: &Common) -> Result<Outcome> {
     if args.archive == Path::new("-") {
         bail!("a report needs a file or directory: what comes through a pipe cannot be hashed again");
     }
+    // The table of a report is text with tables in it.
+    let common = &match common.output {
+        Format::Table => Common { output: Format::Markdown, ..common.clone() },
+        _ => common.clone(),
+    };
     evidence::refuse_to_overwrite(std::slice::from_ref(&args.archive), common)?;
     let bars = Bars::new(common.quiet);
     let opened = open_one(&args.archive, &Common { hash: true, ..common.clone() }, &bars)?;
     let checkpoints = &opened.evidence.checkpoints;
     let mut output = Output::new(common, COLLECTION, checkpoints.len() > 1)?;
     let mut outcome = Outcome::Done;
-    if common.output == Format::Html {
-        html::begin(&opened.evidence.name, &mut output)?;
-    }
-    for (index, checkpoint) in checkpoints.iter().enumerate() {
-        let reporter = Reporter { args, common, bars: &bars, opened: &opened, started, index };
+    for checkpoint in checkpoints {
+        let reporter = Reporter { args, common, bars: &bars, opened: &opened, started };
         outcome = outcome.max(reporter.report(checkpoint, &mut output)?);
-    }
-    if common.output == Format::Html {
-        html::end(&mut output)?;
     }
     output.finish()?;
     Ok(outcome)
@@ -156,8 +141,6 @@ struct Reporter<'e> {
     bars: &'e Bars,
     opened: &'e Opened,
     started: Option<Timestamp>,
-    /// Number of the checkpoint in the evidence.
-    index: usize,
 }
 
 impl Reporter<'_> {
@@ -190,26 +173,24 @@ impl Reporter<'_> {
         let head = Head::new("report", &opened.evidence, checkpoint, opened.sha256.clone());
         let custody =
             self.custody(members(checkpoint.archive()), redactor.map_or(0, |redactor| redactor.count))?;
-        let report = Report {
-            dossier: Dossier {
-                head: &head,
-                facts: &facts,
-                findings: &findings,
-                secrets: &secrets,
-                events: &events,
-                inventory: true,
-                warnings: &warnings,
-                not_examined: &not_examined,
-            },
-            custody: &custody,
-            graph: &graph,
-            recoverable: &recoverable,
+        let dossier = Dossier {
+            findings: &findings,
+            secrets: &secrets,
+            events: &events,
+            graph: Some(&graph),
+            custody: Some(&custody),
+            inventory: true,
+            warnings: &warnings,
+            not_examined: &not_examined,
+            ..Dossier::new(&head).with_facts(&facts)
         };
-        match common.output {
-            Format::Json => json::write(&report, output)?,
-            Format::Html => html::write(&report, self.index, output)?,
-            _ if output.is_export() => output.export(&report.dossier)?,
-            _ => markdown::write(&report, output)?,
+        if output.is_export() {
+            let sections = sections::all(&dossier, &facts, &graph, &recoverable);
+            output.export(&Dossier { sections: &sections, ..dossier })?;
+        } else {
+            let parts =
+                json::Parts { facts: &facts, custody: &custody, graph: &graph, recoverable: &recoverable };
+            json::write(&dossier, &parts, output)?;
         }
         Ok(Outcome::of(&warnings))
     }

@@ -1,10 +1,8 @@
 //! `ckptfx timeline`: every dated fact, in order of time.
 
 mod arguments;
-mod bodyfile;
-mod timesketch;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use ckptfx_analysis::{
     files::nested::sources,
     timeline::{self, Event, Kind, Wish},
@@ -22,6 +20,7 @@ use crate::{
     checkpoints::for_each_checkpoint,
     nested::open_member,
     outcome::Outcome,
+    render::Dossier,
     sealed,
     spec::Command,
     view::{self, Column, View},
@@ -83,10 +82,10 @@ pub fn run(args: &TimelineArgs, common: &Common) -> Result<Outcome> {
         events.retain(|event| {
             args.from.is_none_or(|from| event.time >= from) && args.to.is_none_or(|to| event.time < to)
         });
-        match common.output {
-            Format::Bodyfile => bodyfile::write(&events, output),
-            Format::Timesketch => timesketch::write(&events, output),
-            _ => view::write(&VIEW, &events, output),
+        if output.is_export() {
+            let head = output.about().context("a result about no checkpoint")?.clone();
+            return output.export(&Dossier { events: &events, ..Dossier::new(&head) });
         }
+        view::write(&VIEW, &events, output)
     })
 }

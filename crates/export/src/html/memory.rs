@@ -3,15 +3,15 @@
 
 use std::fmt::Write as _;
 
-use ckptfx_analysis::{
-    finding::{Facts, Severity},
-    memory::mapping::Mapping,
+use ckptfx_analysis::{finding::Severity, memory::mapping::Mapping};
+use ckptfx_report::{
+    untrusted::show,
+    words::{range, size},
 };
-use ckptfx_report::untrusted::show;
 use maud::{Markup, PreEscaped, html};
 
-use super::{super::sections::MAX_ROWS, parts::table};
-use crate::{command::maps, render::table::size};
+use super::parts::table;
+use crate::section::MAX_ROWS;
 
 /// Most processes with a picture, and most mappings of one.
 const MAX_PICTURES: usize = 200;
@@ -34,8 +34,8 @@ const LEGEND: [(&str, &str); 8] = [
     ("kernel", "of the kernel"),
 ];
 
-pub fn section(facts: &Facts<'_>, id: &str) -> Markup {
-    let spaces: Vec<&[Mapping]> = facts.mappings.chunk_by(|one, other| one.pid == other.pid).collect();
+pub fn section(mappings: &[Mapping], id: &str) -> Markup {
+    let spaces: Vec<&[Mapping]> = mappings.chunk_by(|one, other| one.pid == other.pid).collect();
     let mut rows_left = MAX_ROWS;
     let mut spaces_shown = Vec::new();
     for space in spaces.iter().take(MAX_PICTURES) {
@@ -63,7 +63,7 @@ pub fn section(facts: &Facts<'_>, id: &str) -> Markup {
 fn row(mapping: &Mapping) -> Vec<String> {
     let odd: Vec<&str> = mapping.anomalies.iter().map(|anomaly| anomaly.rule).collect();
     vec![
-        maps::address(mapping),
+        range(mapping),
         mapping.perms.clone(),
         size(length(mapping)),
         size(mapping.captured_bytes),
@@ -137,7 +137,7 @@ fn bars(space: &[Mapping]) -> String {
         let class = if is_odd { " odd" } else { "" };
         let title = format!(
             "{} {} {} {}, {} captured",
-            maps::address(mapping),
+            range(mapping),
             mapping.perms,
             show(&mapping.path.0),
             size(length(mapping)),

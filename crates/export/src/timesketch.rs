@@ -1,26 +1,34 @@
 //! JSON lines as Timesketch takes them: `message`, `datetime`, `timestamp` in microseconds and `timestamp_desc`, and
 //! our own keys beside them.
 
-use std::io::Write as _;
+use std::io::Write;
 
-use anyhow::Result;
 use ckptfx_analysis::timeline::Event;
+use ckptfx_report::json::{to_value, write_compact};
 use serde_json::{Map, Value, json};
 
-use crate::render::{Output, safe_line, to_value};
+use crate::{
+    dossier::Dossier,
+    export::{Export, Result},
+};
 
 /// Longest text of a keyword that its database indexes, in bytes; what is longer is cut.
 const MAX_KEYWORD: usize = 32_766;
 /// Mark of text that was cut.
 const CUT: &str = " [cut]";
 
-pub fn write(events: &[Event], output: &mut Output) -> Result<()> {
-    let head = output.head().clone();
-    for event in events {
-        let line = safe_line(&record(event, &head)?)?;
-        writeln!(output, "{line}")?;
+/// JSON lines for Timesketch.
+pub struct Timesketch;
+
+impl Export for Timesketch {
+    fn checkpoint(&mut self, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
+        let head = to_value(dossier.head)?;
+        for event in dossier.events {
+            write_compact(out, &record(event, &head)?)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn record(event: &Event, head: &Value) -> Result<Value> {

@@ -3,39 +3,69 @@
 
 mod observable;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io::Write};
 
-use anyhow::Result;
 use ckptfx_analysis::{
     finding::{Confidence, Finding},
     secret::Secret,
 };
+use ckptfx_report::json;
 use serde_json::{Value, json};
-use uuid::{Uuid, uuid};
+use uuid::Uuid;
 
 use self::observable::Observables;
-use super::{
-    Dossier, attack, id,
+use crate::{
+    attack,
+    common::{severity_name, shown},
+    dossier::Dossier,
+    export::{Export, Result},
+    id,
     record::{MAX_TEXT, Record, clipped},
-    severity_name, shown,
 };
 
 /// What comes before the objects.
-pub const OPENING: &str = "{\n  \"type\": \"bundle\",\n  \"objects\": [";
+const OPENING: &str = "{\n  \"type\": \"bundle\",\n  \"objects\": [";
 
-/// The namespace in which ids of observables are hashes of what they are (STIX 2.1, section 2.9).
-const OBSERVABLES: Uuid = uuid!("00abedb4-aa42-466c-9c01-fed23315a9b7");
 /// Objects need a time; this one says that none is recorded.
 const NO_TIME: &str = "1970-01-01T00:00:00.000Z";
 
+/// A STIX bundle.
+#[derive(Default)]
+pub struct Stix {
+    /// Objects that are written; each stands once in a bundle.
+    known: BTreeSet<String>,
+}
+
+impl Export for Stix {
+    fn begin(&mut self, _: &str, out: &mut dyn Write) -> Result<()> {
+        Ok(out.write_all(OPENING.as_bytes())?)
+    }
+
+    fn checkpoint(&mut self, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
+        objects(dossier, &mut |object| {
+            if self.known.insert(object["id"].as_str().unwrap_or_default().to_owned()) {
+                let comma = if self.known.len() > 1 { "," } else { "" };
+                write!(out, "{comma}\n    ")?;
+                json::write_pretty(out, &object, "    ")?;
+            }
+            Ok(())
+        })
+    }
+
+    fn finish(&mut self, out: &mut dyn Write) -> Result<()> {
+        // The id comes last: it is made of those of all objects.
+        Ok(out.write_all(closing(&self.known).as_bytes())?)
+    }
+}
+
 /// What comes after the objects.
-pub fn closing(objects: &BTreeSet<String>) -> String {
+fn closing(objects: &BTreeSet<String>) -> String {
     let names: Vec<&str> = objects.iter().map(String::as_str).collect();
     format!("\n  ],\n  \"id\": \"bundle--{}\"\n}}\n", id::constant(&names))
 }
 
 /// Gives all objects of a dossier, each after those that it refers to.
-pub fn objects(dossier: &Dossier<'_>, give: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
+fn objects(dossier: &Dossier<'_>, give: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
     let maker = Maker::new(dossier);
     let mut all: Vec<String> = Vec::new();
     let mut add = |object: Value| {

@@ -4,7 +4,6 @@
 
 use std::io::Write;
 
-use anyhow::Result;
 use ckptfx_analysis::{
     Text,
     files::{
@@ -19,17 +18,18 @@ use ckptfx_analysis::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{
-    Dossier, attack,
+use crate::{
+    attack,
+    common::{rank, shown, split, sureness},
+    dossier::Dossier,
+    export::{Export, Result},
     flow::{Direction, Flow},
     hashes::Hashes,
     id,
     index::Index,
-    rank,
     record::{Record, clipped},
-    shown, split, sureness,
 };
-use crate::render::json;
+use ckptfx_report::json;
 
 /// The last version in which no class used here is deprecated.
 const VERSION: &str = "1.4.0";
@@ -55,42 +55,45 @@ const INFORMATIONAL: u8 = 1;
 /// An activity that has no number of its own.
 const OTHER: u32 = 99;
 
-/// Writes all events of a dossier.
-pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
-    let (hashes, index) = (Hashes::new(dossier.facts), Index::new(dossier.facts));
-    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes, index };
-    let mut line = |event: Value| {
-        json::write_compact(out, &event)?;
-        out.write_all(b"\n").map_err(anyhow::Error::from)
-    };
-    for found in dossier.findings {
-        line(writer.finding(found))?;
-    }
-    for secret in dossier.secrets {
-        line(writer.secret(secret))?;
-    }
-    if dossier.inventory {
-        let facts = dossier.facts;
-        for process in &facts.processes {
-            line(writer.process_query(process))?;
+/// Events of OCSF.
+pub struct Ocsf;
+
+impl Export for Ocsf {
+    fn checkpoint(&mut self, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
+        let (hashes, index) = (Hashes::new(dossier), Index::new(dossier));
+        let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes, index };
+        let mut line = |event: Value| {
+            json::write_compact(out, &event)?;
+            out.write_all(b"\n")
+        };
+        for found in dossier.findings {
+            line(writer.finding(found))?;
         }
-        for (index, file) in facts.files.iter().enumerate() {
-            line(writer.file_query(index, file))?;
+        for secret in dossier.secrets {
+            line(writer.secret(secret))?;
         }
-        for change in &facts.changes {
-            line(writer.change_query(change))?;
+        if dossier.inventory {
+            for process in dossier.processes {
+                line(writer.process_query(process))?;
+            }
+            for (index, file) in dossier.files.iter().enumerate() {
+                line(writer.file_query(index, file))?;
+            }
+            for change in dossier.changes {
+                line(writer.change_query(change))?;
+            }
+            for (index, socket) in dossier.sockets.iter().enumerate() {
+                line(writer.connection_query(index, socket))?;
+            }
         }
-        for (index, socket) in facts.sockets.iter().enumerate() {
-            line(writer.connection_query(index, socket))?;
+        for item in dossier.not_examined {
+            line(writer.note("not-examined", &item.what, &item.why, None))?;
         }
+        for warning in dossier.warnings {
+            line(writer.note(warning.code, &warning.subject, &warning.message, Some(warning.partial)))?;
+        }
+        Ok(())
     }
-    for item in dossier.not_examined {
-        line(writer.note("not-examined", &item.what, &item.why, None))?;
-    }
-    for warning in dossier.warnings {
-        line(writer.note(warning.code, &warning.subject, &warning.message, Some(warning.partial)))?;
-    }
-    Ok(())
 }
 
 /// Makes events of one checkpoint.
@@ -154,20 +157,21 @@ impl Writer<'_> {
     /// The container, below a path.
     fn container(&self, record: &mut Record, path: &str) {
         let head = &self.dossier.head.container;
+        let engine = self.dossier.container;
         let text = |text: &Option<String>| text.as_ref().map(|text| clipped(text.as_bytes()));
         let at = |key: &str| format!("{path}.{key}");
         record.put(&at("uid"), text(&head.id));
         record.put(&at("name"), text(&head.name));
         record.put(&at("runtime"), text(&head.runtime));
         // An image without an id has no place in the schema.
-        if let Some(uid) = text(&head.image_digest).or_else(|| text(&self.dossier.facts.container.image_id)) {
+        if let Some(uid) = text(&head.image_digest).or_else(|| text(&engine?.image_id)) {
             record.set(&at("image.uid"), uid);
             record.put(&at("image.name"), text(&head.image));
         }
         if head.namespace.is_some() {
             record.set(&at("orchestrator"), "kubernetes");
         }
-        let pod = self.dossier.facts.container.pod_uid.as_ref();
+        let pod = engine.and_then(|engine| engine.pod_uid.as_ref());
         record.put(&at("pod_uuid"), pod.filter(|uid| Uuid::parse_str(uid).is_ok()).cloned());
     }
 

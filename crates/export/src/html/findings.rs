@@ -1,19 +1,21 @@
 //! Findings, story by story.
 
 use ckptfx_analysis::finding::{Evidence, Finding, stories};
-use ckptfx_report::untrusted::{show, show_short};
+use ckptfx_report::{
+    untrusted::{show, show_short},
+    words::headline,
+};
 use maud::{Markup, html};
 
-use super::super::Report;
-use crate::command::triage::headline;
+use crate::dossier::Dossier;
 
 /// Stories that are shown open.
 const OPEN: usize = 50;
 /// Longest fact, in characters.
 const MAX_FACT: usize = 1_000;
 
-pub fn section(report: &Report<'_>, id: &str, prefix: &str) -> Markup {
-    let findings = report.dossier.findings;
+pub fn section(dossier: &Dossier<'_>, id: &str, prefix: &str) -> Markup {
+    let findings = dossier.findings;
     html! {
         section id=(id) {
             h2 { "Findings " span.number { (findings.len()) } }
@@ -24,7 +26,7 @@ pub fn section(report: &Report<'_>, id: &str, prefix: &str) -> Markup {
                     details.story id={ (prefix) "story-" (index) } open[index < OPEN] {
                         summary {
                             span class={ "badge " (worst.name()) } { (worst.name()) }
-                            " " strong { (headline(first, report.dossier.facts)) }
+                            " " strong { (headline(first, dossier.processes)) }
                             " " span.number { (story.len()) }
                         }
                         @for finding in story { (one(finding)) }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use ckptfx_analysis::network::socket::{Endpoint, Socket};
 use sha1::{Digest as _, Sha1};
 
-use super::index::Index;
+use crate::{index::Index, record::clipped};
 
 /// Who began a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl<'s> Flow<'s> {
         };
         let state = self.socket.state.unwrap_or("state unknown");
         match &self.socket.path {
-            Some(path) if !self.is_ip() => format!("{kind} {state} {}", super::record::clipped(&path.0)),
+            Some(path) if !self.is_ip() => format!("{kind} {state} {}", clipped(&path.0)),
             _ => format!("{kind} {state} {} to {}", end(&self.socket.local), end(&self.socket.remote)),
         }
     }

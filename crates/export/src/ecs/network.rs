@@ -4,7 +4,7 @@ use ckptfx_analysis::network::socket::{Endpoint, Socket};
 use serde_json::Value;
 
 use super::Writer;
-use crate::render::export::flow::Flow;
+use crate::flow::Flow;
 
 impl Writer<'_> {
     /// A socket. The source is who began the connection, as far as that is known; of a socket that only waits, its own

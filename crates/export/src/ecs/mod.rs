@@ -7,68 +7,72 @@ mod network;
 
 use std::io::Write;
 
-use anyhow::Result;
 use ckptfx_analysis::{Text, process::Process, timeline::Event};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{
-    Dossier,
+use crate::{
+    common::split,
+    dossier::Dossier,
+    export::{Export, Result},
     hashes::Hashes,
     id,
     index::Index,
     record::{Record, clipped},
-    split,
 };
-use crate::render::json;
+use ckptfx_report::json;
 
 /// Version of the schema that field names and types are of.
 const VERSION: &str = "9.4.0";
 
-/// Writes all events of a dossier.
-pub fn write(dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
-    let (hashes, index) = (Hashes::new(dossier.facts), Index::new(dossier.facts));
-    let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes, index };
-    let mut line = |event: Value| {
-        json::write_compact(out, &event)?;
-        out.write_all(b"\n").map_err(anyhow::Error::from)
-    };
-    for found in dossier.findings {
-        line(writer.finding(found))?;
-    }
-    for secret in dossier.secrets {
-        line(writer.secret(secret))?;
-    }
-    for (index, event) in dossier.events.iter().enumerate() {
-        line(writer.event(index, event))?;
-    }
-    if dossier.inventory {
-        for process in &dossier.facts.processes {
-            line(writer.process(process))?;
+/// Events of the Elastic Common Schema.
+pub struct Ecs;
+
+impl Export for Ecs {
+    fn checkpoint(&mut self, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
+        let (hashes, index) = (Hashes::new(dossier), Index::new(dossier));
+        let writer = Writer { dossier, checkpoint: id::checkpoint(dossier.head), hashes, index };
+        let mut line = |event: Value| {
+            json::write_compact(out, &event)?;
+            out.write_all(b"\n")
+        };
+        for found in dossier.findings {
+            line(writer.finding(found))?;
         }
-        for (index, file) in dossier.facts.files.iter().enumerate() {
-            line(writer.file(index, file))?;
+        for secret in dossier.secrets {
+            line(writer.secret(secret))?;
         }
-        for change in &dossier.facts.changes {
-            line(writer.change(change))?;
+        for (index, event) in dossier.events.iter().enumerate() {
+            line(writer.event(index, event))?;
         }
-        for (index, socket) in dossier.facts.sockets.iter().enumerate() {
-            line(writer.socket(index, socket))?;
+        if dossier.inventory {
+            for process in dossier.processes {
+                line(writer.process(process))?;
+            }
+            for (index, file) in dossier.files.iter().enumerate() {
+                line(writer.file(index, file))?;
+            }
+            for change in dossier.changes {
+                line(writer.change(change))?;
+            }
+            for (index, socket) in dossier.sockets.iter().enumerate() {
+                line(writer.socket(index, socket))?;
+            }
         }
+        for item in dossier.not_examined {
+            line(writer.note("coverage", "not-examined", &item.what, &item.why, None))?;
+        }
+        for warning in dossier.warnings {
+            line(writer.note(
+                "warning",
+                warning.code,
+                &warning.subject,
+                &warning.message,
+                Some(warning.partial),
+            ))?;
+        }
+        Ok(())
     }
-    for item in dossier.not_examined {
-        line(writer.note("coverage", "not-examined", &item.what, &item.why, None))?;
-    }
-    for warning in dossier.warnings {
-        line(writer.note(
-            "warning",
-            warning.code,
-            &warning.subject,
-            &warning.message,
-            Some(warning.partial),
-        ))?;
-    }
-    Ok(())
 }
 
 /// Makes events of one checkpoint.
@@ -82,7 +86,7 @@ struct Writer<'d> {
 impl Writer<'_> {
     /// What every event has. The time is that of the checkpoint; without one the event has none.
     fn begin(&self, kind: &str, dataset: &str, event_id: &[&[u8]]) -> Record {
-        let (head, facts) = (self.dossier.head, self.dossier.facts);
+        let (head, engine) = (self.dossier.head, self.dossier.container);
         let mut record = Record::new("ckptfx");
         record.put("@timestamp", head.container.checkpointed.map(|time| time.to_string()));
         record.set("ecs.version", VERSION);
@@ -104,14 +108,17 @@ impl Writer<'_> {
         }
         record.list("container.image.hash.all", container.image_digest.as_deref().map(field));
         record.put("container.runtime", container.runtime.as_deref().map(field));
-        record.put("container.security_context.privileged", facts.container.privileged);
+        record.put("container.security_context.privileged", engine.and_then(|engine| engine.privileged));
         if container.namespace.is_some() {
             record.set("orchestrator.type", "kubernetes");
             record.put("orchestrator.namespace", container.namespace.as_deref().map(field));
             if container.pod.is_some() {
                 record.set("orchestrator.resource.type", "pod");
                 record.put("orchestrator.resource.name", container.pod.as_deref().map(field));
-                record.put("orchestrator.resource.id", facts.container.pod_uid.as_deref().map(field));
+                record.put(
+                    "orchestrator.resource.id",
+                    engine.and_then(|engine| engine.pod_uid.as_deref()).map(field),
+                );
             }
         }
 

@@ -11,7 +11,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_9b52_4c0e_5d67_9a3b_7e21_c0de_f0a
 pub fn uuid5(namespace: Uuid, name: &[u8]) -> Uuid {
     let hash = Sha1::new().chain_update(namespace.as_bytes()).chain_update(name).finalize();
     let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash[..16]);
+    bytes.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
     uuid::Builder::from_sha1_bytes(bytes).into_uuid()
 }
 

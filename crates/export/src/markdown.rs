@@ -3,12 +3,17 @@
 
 use std::io::Write;
 
-use anyhow::Result;
 use ckptfx_analysis::finding::{Finding, Severity, stories};
-use ckptfx_report::untrusted::{show, show_short};
+use ckptfx_report::{
+    untrusted::{show, show_short},
+    words::{count, headline},
+};
 
-use super::{Report, sections};
-use crate::{command::triage::headline, render::count};
+use crate::{
+    dossier::Dossier,
+    export::{Export, Result},
+    verdict,
+};
 
 /// Most rows of a table, and longest text of a cell in characters.
 const MAX_ROWS: usize = 50;
@@ -18,72 +23,79 @@ const MAX_FACTS: usize = 8;
 /// Sections that a ticket has, by name; the others are in the other forms.
 const TABLES: [&str; 5] = ["processes", "sockets", "recoverable", "changes", "timeline"];
 
-pub fn write(report: &Report<'_>, out: &mut dyn Write) -> Result<()> {
-    let head = report.dossier.head;
-    let findings = report.dossier.findings;
-    let name = head.container.name.as_ref().unwrap_or(&head.evidence.name);
-    writeln!(out, "# Checkpoint report: {}\n", span(name))?;
-    let (level, sentence) = sections::verdict(report);
-    let parts: Vec<String> = Severity::ALL
-        .iter()
-        .map(|severity| (severity, findings.iter().filter(|finding| finding.severity == *severity).count()))
-        .filter(|(_, number)| *number > 0)
-        .map(|(severity, number)| format!("{number} {}", severity.name()))
-        .collect();
-    let list = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
-    writeln!(out, "**Verdict: {level}.** {sentence} {}{list}.\n", count("finding", findings.len()))?;
-    if let Some(reservation) = sections::reservation(report) {
-        writeln!(out, "**{reservation}**\n")?;
-    }
-    pairs(&sections::subject(report), out)?;
-    writeln!(out, "\n## Findings")?;
-    for story in stories(findings) {
-        write_story(story, report, out)?;
-    }
-    for section in sections::all(report).iter().filter(|section| TABLES.contains(&section.id)) {
-        writeln!(out, "\n## {} ({})\n", section.title, section.total)?;
-        if section.rows.is_empty() {
-            writeln!(out, "None.")?;
-            continue;
+/// Text for a ticket.
+pub struct Markdown;
+
+impl Export for Markdown {
+    fn checkpoint(&mut self, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
+        let head = dossier.head;
+        let findings = dossier.findings;
+        let name = head.container.name.as_ref().unwrap_or(&head.evidence.name);
+        writeln!(out, "# Checkpoint report: {}\n", span(name))?;
+        let (level, sentence) = verdict::verdict(dossier);
+        let parts: Vec<String> = Severity::ALL
+            .iter()
+            .map(|severity| {
+                (severity, findings.iter().filter(|finding| finding.severity == *severity).count())
+            })
+            .filter(|(_, number)| *number > 0)
+            .map(|(severity, number)| format!("{number} {}", severity.name()))
+            .collect();
+        let list = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+        writeln!(out, "**Verdict: {level}.** {sentence} {}{list}.\n", count("finding", findings.len()))?;
+        if let Some(reservation) = verdict::reservation(dossier) {
+            writeln!(out, "**{reservation}**\n")?;
         }
-        let names: Vec<&str> = section.columns.iter().map(|(name, _)| *name).collect();
-        let lines: Vec<&str> =
-            section.columns.iter().map(|(_, right)| if *right { "--:" } else { "---" }).collect();
-        writeln!(out, "| {} |\n| {} |", names.join(" | "), lines.join(" | "))?;
-        for row in section.rows.iter().take(MAX_ROWS) {
-            let cells: Vec<String> = row.iter().map(|cell| cell_span(cell)).collect();
-            writeln!(out, "| {} |", cells.join(" | "))?;
+        pairs(&verdict::subject(dossier), out)?;
+        writeln!(out, "\n## Findings")?;
+        for story in stories(findings) {
+            write_story(story, dossier, out)?;
         }
-        if section.total > MAX_ROWS {
-            writeln!(out, "\n{} more: `ckptfx {}`.", section.total - MAX_ROWS, section.command)?;
+        for section in dossier.sections.iter().filter(|section| TABLES.contains(&section.id)) {
+            writeln!(out, "\n## {} ({})\n", section.title, section.total)?;
+            if section.rows.is_empty() {
+                writeln!(out, "None.")?;
+                continue;
+            }
+            let names: Vec<&str> = section.columns.iter().map(|(name, _)| *name).collect();
+            let lines: Vec<&str> =
+                section.columns.iter().map(|(_, right)| if *right { "--:" } else { "---" }).collect();
+            writeln!(out, "| {} |\n| {} |", names.join(" | "), lines.join(" | "))?;
+            for row in section.rows.iter().take(MAX_ROWS) {
+                let cells: Vec<String> = row.iter().map(|cell| cell_span(cell)).collect();
+                writeln!(out, "| {} |", cells.join(" | "))?;
+            }
+            if section.total > MAX_ROWS {
+                writeln!(out, "\n{} more: `ckptfx {}`.", section.total - MAX_ROWS, section.command)?;
+            }
         }
-    }
-    writeln!(out, "\n## Not looked at\n")?;
-    for item in report.dossier.not_examined {
-        writeln!(out, "- {}: {}", span(&item.what), span(&item.why))?;
-    }
-    writeln!(out, "\n## Warnings ({})\n", report.dossier.warnings.len())?;
-    for warning in report.dossier.warnings.iter().take(MAX_ROWS) {
-        let weight = if warning.partial { "**warning**" } else { "note" };
+        writeln!(out, "\n## Not looked at\n")?;
+        for item in dossier.not_examined {
+            writeln!(out, "- {}: {}", span(&item.what), span(&item.why))?;
+        }
+        writeln!(out, "\n## Warnings ({})\n", dossier.warnings.len())?;
+        for warning in dossier.warnings.iter().take(MAX_ROWS) {
+            let weight = if warning.partial { "**warning**" } else { "note" };
+            writeln!(
+                out,
+                "- {weight} {} {}: {}",
+                span(warning.code),
+                span(&warning.subject),
+                span(&warning.message)
+            )?;
+        }
+        if dossier.warnings.is_empty() {
+            writeln!(out, "Everything could be read.")?;
+        }
+        writeln!(out, "\n## Custody\n")?;
+        pairs(&verdict::custody(dossier), out)?;
         writeln!(
             out,
-            "- {weight} {} {}: {}",
-            span(warning.code),
-            span(&warning.subject),
-            span(&warning.message)
+            "- Members: {}, each with its SHA-256 in the report of `-o json` and `-o html`",
+            dossier.custody.map_or(0, |custody| custody.members.len())
         )?;
+        Ok(())
     }
-    if report.dossier.warnings.is_empty() {
-        writeln!(out, "Everything could be read.")?;
-    }
-    writeln!(out, "\n## Custody\n")?;
-    pairs(&sections::custody(report), out)?;
-    writeln!(
-        out,
-        "- Members: {}, each with its SHA-256 in the report of `-o json` and `-o html`",
-        report.custody.members.len()
-    )?;
-    Ok(())
 }
 
 fn pairs(rows: &[(&'static str, String)], out: &mut dyn Write) -> Result<()> {
@@ -93,10 +105,10 @@ fn pairs(rows: &[(&'static str, String)], out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-fn write_story(story: &[Finding], report: &Report<'_>, out: &mut dyn Write) -> Result<()> {
+fn write_story(story: &[Finding], dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
     let Some(first) = story.first() else { return Ok(()) };
     let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
-    writeln!(out, "\n### {}: {}\n", worst.name(), shown_span(&headline(first, report.dossier.facts)))?;
+    writeln!(out, "\n### {}: {}\n", worst.name(), shown_span(&headline(first, dossier.processes)))?;
     for finding in story {
         let why = span(&finding.why);
         writeln!(

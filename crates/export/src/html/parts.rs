@@ -1,17 +1,18 @@
 //! Sections that are text and tables.
 
-use anyhow::Result;
-use ckptfx_analysis::finding::{Facts, Severity, stories};
-use ckptfx_report::untrusted::show;
+use ckptfx_analysis::finding::{Severity, stories};
+use ckptfx_report::{
+    queue::{heading, hexdump},
+    untrusted::show,
+    words::{count, headline},
+};
 use maud::{Markup, html};
 
-use super::super::{
-    Report,
-    sections::{self, Section},
-};
 use crate::{
-    command::{queues, triage::headline},
-    render::count,
+    dossier::Dossier,
+    export::Result,
+    section::{MAX_ROWS, Section},
+    verdict,
 };
 
 /// Cells with more bytes than a hash has may be broken anywhere.
@@ -22,8 +23,8 @@ const MAX_STORIES: usize = 12;
 const MAX_QUEUE: usize = 4 << 10;
 
 /// Title and what the page is about.
-pub fn header(report: &Report<'_>) -> Markup {
-    let head = report.dossier.head;
+pub fn header(dossier: &Dossier<'_>) -> Markup {
+    let head = dossier.head;
     let container = head.container.name.as_ref().or(head.container.id.as_ref());
     let name = container.unwrap_or(&head.evidence.name);
     html! {
@@ -37,29 +38,30 @@ pub fn header(report: &Report<'_>) -> Markup {
                     " · checkpointed " @if head.container.checkpointed_from.is_some() { "about " }
                     time { (format!("{time:.0}")) }
                 }
-                @if let Some(case) = &report.custody.case { " · case " (show(case.as_bytes())) }
-                @if let Some(examiner) = &report.custody.examiner { " · examined by " (show(examiner.as_bytes())) }
+                @if let Some(case) = dossier.custody.and_then(|custody| custody.case.as_ref()) {
+                    " · case " (show(case.as_bytes()))
+                }
+                @if let Some(examiner) = dossier.custody.and_then(|custody| custody.examiner.as_ref()) { " · examined by " (show(examiner.as_bytes())) }
             }
         }
     }
 }
 
 /// Verdict, counts, and what was examined.
-pub fn summary(report: &Report<'_>, id: &str, prefix: &str) -> Markup {
-    let findings = report.dossier.findings;
-    let facts = report.dossier.facts;
-    let (level, verdict) = sections::verdict(report);
+pub fn summary(dossier: &Dossier<'_>, id: &str, prefix: &str) -> Markup {
+    let findings = dossier.findings;
+    let (level, verdict) = verdict::verdict(dossier);
     let stories = stories(findings).len();
     let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let counts = [
-        ("processes", facts.processes.len()),
-        ("threads", facts.threads.len()),
-        ("sockets", facts.sockets.len()),
-        ("open files", facts.files.len()),
-        ("mappings", facts.mappings.len()),
-        ("changed files", facts.changes.len()),
-        ("unread queues", facts.queues.len()),
-        ("warnings", report.dossier.warnings.len()),
+        ("processes", dossier.processes.len()),
+        ("threads", dossier.threads.len()),
+        ("sockets", dossier.sockets.len()),
+        ("open files", dossier.files.len()),
+        ("mappings", dossier.mappings.len()),
+        ("changed files", dossier.changes.len()),
+        ("unread queues", dossier.queues.len()),
+        ("warnings", dossier.warnings.len()),
     ];
     html! {
         section id=(id) {
@@ -67,7 +69,7 @@ pub fn summary(report: &Report<'_>, id: &str, prefix: &str) -> Markup {
             div class={ "verdict " (level) } {
                 p { strong { (verdict) } " " (count("finding", findings.len())) " in " (stories)
                     @if stories == 1 { " story." } @else { " stories." } }
-                @if let Some(reservation) = sections::reservation(report) {
+                @if let Some(reservation) = verdict::reservation(dossier) {
                     p { (reservation) " " a href={ "#" (prefix) "warnings" } { "Warnings" } }
                 }
                 ul.counts {
@@ -76,18 +78,18 @@ pub fn summary(report: &Report<'_>, id: &str, prefix: &str) -> Markup {
                     }
                 }
             }
-            (worst_stories(report, prefix))
+            (worst_stories(dossier, prefix))
             div.cards {
                 @for (name, number) in counts { div.card { strong { (number) } span { (name) } } }
             }
-            (pairs(&sections::subject(report)))
+            (pairs(&verdict::subject(dossier)))
         }
     }
 }
 
 /// The stories that matter most, with links to them.
-fn worst_stories(report: &Report<'_>, prefix: &str) -> Markup {
-    let stories = stories(report.dossier.findings).into_iter().enumerate();
+fn worst_stories(dossier: &Dossier<'_>, prefix: &str) -> Markup {
+    let stories = stories(dossier.findings).into_iter().enumerate();
     let grave: Vec<_> = stories
         .filter_map(|(index, story)| {
             let worst = story.iter().map(|finding| finding.severity).max()?;
@@ -103,7 +105,7 @@ fn worst_stories(report: &Report<'_>, prefix: &str) -> Markup {
                         span class={ "badge " (worst.name()) } { (worst.name()) }
                         " "
                         a href={ "#" (prefix) "story-" (index) } {
-                            @if let Some(first) = story.first() { (headline(first, report.dossier.facts)) }
+                            @if let Some(first) = story.first() { (headline(first, dossier.processes)) }
                         }
                         p { @for finding in story.iter().filter(|finding| finding.severity >= Severity::Medium) {
                             span.tag title=(show(finding.title.as_bytes())) { (show(finding.id.as_bytes())) } " "
@@ -160,14 +162,14 @@ pub fn table<'t>(
 }
 
 /// What nobody had read, as a hexdump.
-pub fn queues(facts: &Facts<'_>, id: &str) -> Result<Markup> {
-    let comm = |pid| facts.process(pid)?.comm.as_ref();
+pub fn queues(dossier: &Dossier<'_>, id: &str) -> Result<Markup> {
+    let comm = |pid| dossier.process(pid)?.comm.as_ref();
     let mut shown = Vec::new();
-    for queue in &facts.queues {
+    for queue in dossier.queues {
         let bytes = &queue.bytes_b64.0;
         let mut dump = Vec::new();
-        queues::hexdump(bytes.get(..MAX_QUEUE).unwrap_or(bytes), &mut dump)?;
-        shown.push((queues::heading(queue, &comm), String::from_utf8(dump)?, bytes.len()));
+        hexdump(bytes.get(..MAX_QUEUE).unwrap_or(bytes), &mut dump)?;
+        shown.push((heading(queue, &comm), String::from_utf8_lossy(&dump).into_owned(), bytes.len()));
     }
     Ok(html! {
         section id=(id) {
@@ -185,12 +187,12 @@ pub fn queues(facts: &Facts<'_>, id: &str) -> Result<Markup> {
 }
 
 /// What the verdict does not rest on.
-pub fn limits(report: &Report<'_>, id: &str) -> Markup {
+pub fn limits(dossier: &Dossier<'_>, id: &str) -> Markup {
     html! {
         section id=(id) {
             h2 { "Not looked at" }
             p { "A verdict is worth no more than what was looked at." }
-            ul { @for item in report.dossier.not_examined {
+            ul { @for item in dossier.not_examined {
                 li { strong { (show(item.what.as_bytes())) } ": " (show(item.why.as_bytes())) }
             } }
         }
@@ -198,13 +200,13 @@ pub fn limits(report: &Report<'_>, id: &str) -> Markup {
 }
 
 /// What could not be read.
-pub fn warnings(report: &Report<'_>, id: &str) -> Markup {
-    let warnings = report.dossier.warnings;
+pub fn warnings(dossier: &Dossier<'_>, id: &str) -> Markup {
+    let warnings = dossier.warnings;
     let columns =
         [("WEIGHT", false), ("CODE", false), ("SUBJECT", false), ("OFFSET", true), ("MESSAGE", false)];
     let rows: Vec<Vec<String>> = warnings
         .iter()
-        .take(sections::MAX_ROWS)
+        .take(MAX_ROWS)
         .map(|warning| {
             vec![
                 if warning.partial { "warning" } else { "note" }.to_owned(),
@@ -224,12 +226,12 @@ pub fn warnings(report: &Report<'_>, id: &str) -> Markup {
 }
 
 /// What was examined, with what, by whom and when.
-pub fn custody(report: &Report<'_>, id: &str) -> Markup {
-    let members = &report.custody.members;
+pub fn custody(dossier: &Dossier<'_>, id: &str) -> Markup {
+    let members = dossier.custody.map(|custody| custody.members.as_slice()).unwrap_or_default();
     let columns = [("KIND", false), ("BYTES", true), ("SHA-256", false), ("PATH", false)];
     let rows: Vec<Vec<String>> = members
         .iter()
-        .take(sections::MAX_ROWS)
+        .take(MAX_ROWS)
         .map(|member| {
             let target =
                 member.target.as_ref().map(|target| format!(" -> {}", show(&target.0))).unwrap_or_default();
@@ -244,7 +246,7 @@ pub fn custody(report: &Report<'_>, id: &str) -> Markup {
     html! {
         section id=(id) {
             h2 { "Custody" }
-            (pairs(&sections::custody(report)))
+            (pairs(&verdict::custody(dossier)))
             h3 { "Members of the archive " span.number { (members.len()) } }
             (table("Members of the archive", &columns, &rows))
             @if members.len() > rows.len() {

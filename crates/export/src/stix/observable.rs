@@ -13,19 +13,20 @@ use ckptfx_analysis::{
     process::Process,
 };
 use serde_json::{Map, Value};
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
-use super::OBSERVABLES;
-use crate::render::export::{
-    Dossier,
+use crate::{
+    common::split,
+    dossier::Dossier,
     flow::{Direction, Flow},
     hashes::Hashes,
     id,
     index::Index,
     record::{Record, clipped},
-    split,
 };
 
+/// The namespace in which ids of observables are hashes of what they are (STIX 2.1, section 2.9).
+const OBSERVABLES: Uuid = uuid!("00abedb4-aa42-466c-9c01-fed23315a9b7");
 /// Makes observables, each once.
 pub struct Observables<'d> {
     dossier: &'d Dossier<'d>,
@@ -41,8 +42,8 @@ impl<'d> Observables<'d> {
         Self {
             dossier,
             checkpoint,
-            hashes: Hashes::new(dossier.facts),
-            index: Index::new(dossier.facts),
+            hashes: Hashes::new(dossier),
+            index: Index::new(dossier),
             known: BTreeSet::new(),
             made: Vec::new(),
         }
@@ -97,18 +98,18 @@ impl<'d> Observables<'d> {
 
     /// Processes, files, changes and connections; gives the ids of those that are seen for themselves.
     pub fn inventory(&mut self) -> Vec<String> {
-        let facts = self.dossier.facts;
+        let dossier = self.dossier;
         let mut seen = Vec::new();
-        for process in &facts.processes {
+        for process in dossier.processes {
             seen.push(self.process(process));
         }
-        for file in &facts.files {
+        for file in dossier.files {
             seen.extend(self.open_file(file));
         }
-        for change in &facts.changes {
+        for change in dossier.changes {
             seen.extend(self.change(change));
         }
-        for socket in &facts.sockets {
+        for socket in dossier.sockets {
             seen.extend(self.traffic(socket));
         }
         let mut known = BTreeSet::new();

@@ -2,10 +2,9 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use ckptfx_analysis::{
-    finding::{DroppedFile, Facts},
-    process::Process,
-};
+use ckptfx_analysis::{finding::DroppedFile, process::Process};
+
+use crate::dossier::Dossier;
 
 /// Zeros of holes that are hashed in all, in bytes; a file that is all hole must not take hours.
 const ZEROS: u64 = 1 << 30;
@@ -24,9 +23,9 @@ struct Known {
 
 impl<'d> Hashes<'d> {
     /// Nothing is calculated yet.
-    pub fn new(facts: &'d Facts<'d>) -> Self {
+    pub fn new(dossier: &Dossier<'d>) -> Self {
         let mut files = BTreeMap::new();
-        for file in &facts.dropped {
+        for file in dossier.dropped {
             // Two files of one path, of which one hides the other, are not told apart here.
             files.entry(file.path.0.as_slice()).and_modify(|known| *known = None).or_insert(Some(file));
         }

@@ -2,22 +2,26 @@
 //! `MD5|name|inode|mode|UID|GID|size|atime|mtime|ctime|crtime`, times in whole seconds. mactime passes over times below
 //! 0, and prints 0 as a date in the year 0.
 
-use std::io::Write as _;
+use std::io::Write;
 
-use anyhow::Result;
 use ckptfx_analysis::timeline::{Event, Kind};
 use ckptfx_report::untrusted::show;
 
-use crate::render::Output;
+use crate::{
+    dossier::Dossier,
+    export::{Export, Result},
+};
 
 /// A time that is not known.
 const NONE: i64 = -1;
 
-pub fn write(events: &[Event], output: &mut Output) -> Result<()> {
-    for event in events {
-        writeln!(output, "{}", line(event))?;
+/// Lines for mactime.
+pub struct Bodyfile;
+
+impl Export for Bodyfile {
+    fn checkpoint(&mut self, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
+        Ok(dossier.events.iter().try_for_each(|event| writeln!(out, "{}", line(event)))?)
     }
-    Ok(())
 }
 
 fn line(event: &Event) -> String {

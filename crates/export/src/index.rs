@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ckptfx_analysis::{finding::Facts, network::socket::Socket, process::Process};
+use ckptfx_analysis::{network::socket::Socket, process::Process};
+
+use crate::dossier::Dossier;
 
 /// Protocol, network namespace and port.
 type Port<'d> = (Option<&'d str>, Option<u32>, u32);
@@ -16,14 +18,14 @@ pub struct Index<'d> {
 
 impl<'d> Index<'d> {
     /// Goes through the facts once.
-    pub fn new(facts: &'d Facts<'d>) -> Self {
+    pub fn new(dossier: &Dossier<'d>) -> Self {
         let mut index =
             Self { processes: BTreeMap::new(), sockets: BTreeMap::new(), listening: BTreeSet::new() };
-        for process in &facts.processes {
+        for process in dossier.processes {
             // Of a doubled pid the first counts, as everywhere.
             index.processes.entry(process.pid).or_insert(process);
         }
-        for socket in &facts.sockets {
+        for socket in dossier.sockets {
             let holders: BTreeSet<u32> = socket.holders.iter().map(|holder| holder.pid).collect();
             for pid in holders {
                 index.sockets.entry(pid).or_default().push(socket);

@@ -9,10 +9,10 @@ use ckptfx_analysis::{
 use serde_json::{Value, json};
 
 use super::{Writer, field, path_fields};
-use crate::render::export::{
-    attack, rank,
+use crate::{
+    attack,
+    common::{rank, severity_name, shown},
     record::{Record, clipped},
-    severity_name, shown,
 };
 
 impl Writer<'_> {

@@ -94,20 +94,20 @@ impl Record {
 fn exact(bytes: &[u8]) -> String {
     // Cut so that base64 stays within bounds, too.
     let end = bytes.len().min(MAX_TEXT / 4 * 3);
-    base64::engine::general_purpose::STANDARD.encode(&bytes[..end])
+    base64::engine::general_purpose::STANDARD.encode(bytes.get(..end).unwrap_or(bytes))
 }
 
 /// Text with invalid bytes as `\xNN`, of bounded length; whether it was cut, which the text says as well.
 pub fn clip(bytes: &[u8]) -> (String, bool) {
     // An invalid byte takes four; more input than this cannot matter.
-    let head = &bytes[..bytes.len().min(MAX_TEXT + 4)];
+    let head = bytes.get(..MAX_TEXT + 4).unwrap_or(bytes);
     let text = Text(head.to_vec()).escaped().into_owned();
     if text.len() <= MAX_TEXT && head.len() == bytes.len() {
         return (text, false);
     }
     let note = format!("… [{} bytes in all]", bytes.len());
     let end = boundary(&text, MAX_TEXT - note.len());
-    (format!("{}{note}", &text[..end]), true)
+    (format!("{}{note}", text.get(..end).unwrap_or_default()), true)
 }
 
 /// As [`clip`], without the answer whether it was cut.

@@ -1,31 +1,60 @@
 //! One run of a SARIF 2.1.0 log for each checkpoint. The archive is the artifact; what is in it are artifacts and
 //! logical locations below it. The inventory has no place here.
 
+use std::io::Write;
+
 use ckptfx_analysis::{
     finding::{AttackVersion, DETECTIONS, Detection, Evidence, Finding, Severity, Technique},
     secret::Secret,
 };
+use ckptfx_report::json;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{
-    Dossier, attack, id,
+use crate::{
+    attack,
+    common::{severity_name, shown},
+    dossier::Dossier,
+    export::{Export, Result},
+    id,
     record::{Record, clipped},
-    severity_name, shown,
 };
 
 /// What comes before the runs, and after them.
-pub const OPENING: &str = "{\n  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n  \
+const OPENING: &str = "{\n  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n  \
                            \"version\": \"2.1.0\",\n  \"runs\": [";
-pub const CLOSING: &str = "\n  ]\n}\n";
+const CLOSING: &str = "\n  ]\n}\n";
 
 /// The taxonomy that rules refer to.
 const TAXONOMY: &str = "MITRE ATT&CK";
 /// Longest value of a fact in the text of a location.
 const SHORT: usize = 200;
 
+/// A SARIF log.
+#[derive(Default)]
+pub struct Sarif {
+    /// Whether a run is written.
+    any: bool,
+}
+
+impl Export for Sarif {
+    fn begin(&mut self, _: &str, out: &mut dyn Write) -> Result<()> {
+        Ok(out.write_all(OPENING.as_bytes())?)
+    }
+
+    fn checkpoint(&mut self, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
+        let comma = if std::mem::replace(&mut self.any, true) { "," } else { "" };
+        write!(out, "{comma}\n    ")?;
+        Ok(json::write_pretty(out, &run(dossier), "    ")?)
+    }
+
+    fn finish(&mut self, out: &mut dyn Write) -> Result<()> {
+        Ok(out.write_all(CLOSING.as_bytes())?)
+    }
+}
+
 /// The run about one checkpoint.
-pub fn run(dossier: &Dossier<'_>) -> Value {
+fn run(dossier: &Dossier<'_>) -> Value {
     let head = dossier.head;
     let version = version(dossier.findings);
     let rules = rules(dossier, version);
@@ -51,7 +80,7 @@ pub fn run(dossier: &Dossier<'_>) -> Value {
     run.set("results", results);
     run.set("taxonomies", json!([taxonomy(version)]));
     run.set("columnKind", "unicodeCodePoints");
-    run.set("properties.container", crate::render::to_value(&head.container).unwrap_or_default());
+    run.set("properties.container", json::to_value(&head.container).unwrap_or_default());
     run.finish()
 }
 

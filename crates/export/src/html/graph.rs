@@ -27,13 +27,13 @@ pub fn picture(graph: &Graph) -> Markup {
         return html! {};
     }
     let mut places: BTreeMap<&str, (bool, usize)> = BTreeMap::new();
-    let mut rows = [0, 0];
+    let (mut left, mut right) = (0, 0);
     let mut boxes = String::new();
     for node in &nodes {
         let is_process = node.kind == NodeKind::Process;
-        let column = usize::from(!is_process);
-        let y = rows[column] * ROW;
-        rows[column] += 1;
+        let column = if is_process { &mut left } else { &mut right };
+        let y = *column * ROW;
+        *column += 1;
         places.insert(&node.id, (is_process, y + ROW / 2));
         let x = if is_process { 0 } else { OUTSIDE };
         let name = html! { (show_short(&node.name().0, MAX_NAME)) }.into_string();
@@ -55,7 +55,7 @@ pub fn picture(graph: &Graph) -> Markup {
             line(edge, *from, *to, &mut lines);
         }
     }
-    let height = rows[0].max(rows[1]) * ROW;
+    let height = left.max(right) * ROW;
     html! {
         svg.graph viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label="Who talks to whom; the table below says the same" {
             (PreEscaped(lines)) (PreEscaped(boxes))
