@@ -112,10 +112,7 @@ mod tests {
         secret::{self, Secret, SecretPlace},
         timeline::{Event, Kind, Reliability, Subject},
     };
-    use ckptfx_parser::{
-        input::{self, Input, OpenOptions},
-        source::Silent,
-    };
+    use ckptfx_parser::input::{self, Input, OpenOptions};
     use ckptfx_report::Head;
     use ckptfx_testkit::{Checkpoint, Container, PodmanVersion};
 
@@ -166,13 +163,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(&Container::new(Checkpoint::sample()).podman(PodmanVersion::V5).to_tar())
             .expect("written");
-        let options = OpenOptions {
-            parent: None,
-            limits: ckptfx_parser::Limits::DEFAULT,
-            given: &ckptfx_parser::limits::Given::default(),
-            progress: &Silent,
-            sieve: None,
-        };
+        let options = OpenOptions::default();
         let evidence = input::open(&Input::Path(file.path().to_path_buf()), &options).expect("an archive");
         let checkpoint = &evidence.checkpoints[0];
         let mut case = Case::read(checkpoint);

@@ -211,12 +211,7 @@ fn describe(member: &Recorded) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ckptfx_parser::{
-        Limits,
-        input::{self, Input, OpenOptions},
-        limits::Given,
-        source::Silent,
-    };
+    use ckptfx_parser::input::{self, Input, OpenOptions};
     use ckptfx_testkit::{Container, PodmanVersion};
 
     use super::*;
@@ -259,13 +254,7 @@ mod tests {
     fn every_member_is_hashed() {
         let container = Container::new(ckptfx_testkit::rich()).podman(PodmanVersion::V5);
         let input = Input::Bytes(container.to_tar().into());
-        let options = OpenOptions {
-            parent: None,
-            limits: Limits::DEFAULT,
-            given: &Given::default(),
-            progress: &Silent,
-            sieve: None,
-        };
+        let options = OpenOptions::default();
         let evidence = input::open(&input, &options).unwrap();
         let archive = evidence.checkpoints[0].archive();
         let hashes: Vec<MemberHash> =
