@@ -87,6 +87,7 @@ pub fn for_each_opened(
             case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
             let head = Head::new(name, &opened.evidence, checkpoint, opened.sha256.clone());
             output.begin(&head)?;
+            output.read_from(&candidate.path);
             match work(&mut case, &mut output, &bars) {
                 // What is wrong with one of several checkpoints, such as a pid that it lacks, costs that one.
                 Err(error) if several && !output.has_begun() => {

@@ -4,8 +4,9 @@
 //! It errs on the side of hiding: a report leaves the house. What is hidden is still in the evidence, and `secrets`
 //! finds it with its place.
 
-use std::sync::OnceLock;
+use std::{collections::BTreeSet, sync::OnceLock};
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use regex_automata::{
     meta::Regex,
     util::{captures::Captures, syntax},
@@ -16,6 +17,12 @@ use crate::{
     finding::{Facts, Finding},
     timeline::Event,
 };
+
+/// Fewest bytes of a secret that is known again: one of letters and digits, and one that may be a word.
+const SHORT: usize = 6;
+const LONG: usize = 12;
+/// Most secrets that are known again.
+const MOST_KNOWN: usize = 4096;
 
 /// What stands for a secret.
 const MARK: &[u8] = b"[redacted]";
@@ -115,15 +122,22 @@ fn secrets(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
 }
 
 /// Takes secrets out, and counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Redactor {
     /// How many were taken out.
     pub count: u64,
+    /// Those of command lines and environments: they are taken out wherever else they stand.
+    known: BTreeSet<Vec<u8>>,
 }
 
 impl Redactor {
     /// The text without the secrets in it.
     pub fn text(&mut self, text: &mut Text) {
+        self.strip(text, false);
+    }
+
+    /// The same; secrets that are `worth_knowing` are known again.
+    fn strip(&mut self, text: &mut Text, worth_knowing: bool) {
         let ranges = secrets(&text.0);
         if ranges.is_empty() {
             return;
@@ -133,6 +147,9 @@ impl Redactor {
         for range in ranges {
             // What another rule or an earlier step has put there is no secret.
             let is_done = text.0.get(range.clone()).is_some_and(|secret| secret.starts_with(MARK));
+            if worth_knowing {
+                self.learn(text.0.get(range.clone()).unwrap_or_default());
+            }
             out.extend_from_slice(text.0.get(at..range.start).unwrap_or_default());
             out.extend_from_slice(MARK);
             self.count += u64::from(!is_done);
@@ -160,6 +177,7 @@ impl Redactor {
             let is_option = argument.0.first() == Some(&b'-');
             if next_is_secret && !is_option && !argument.0.is_empty() {
                 self.count += 1;
+                self.learn(&argument.0);
                 argument.0 = MARK.to_vec();
                 next_is_secret = false;
                 continue;
@@ -167,11 +185,39 @@ impl Redactor {
             next_is_secret = is_option && !argument.0.contains(&b'=') && is_secret_name(&argument.0);
             if is_client && argument.0.len() > 2 && argument.0.starts_with(b"-p") {
                 self.count += 1;
+                self.learn(argument.0.get(2..).unwrap_or_default());
                 argument.0 = [b"-p".as_slice(), MARK].concat();
                 continue;
             }
-            self.text(argument);
+            self.strip(argument, true);
         }
+    }
+
+    /// Keeps a secret to know it again, unless it may as well be an ordinary word.
+    fn learn(&mut self, secret: &[u8]) {
+        let has = |is_so: fn(&u8) -> bool| secret.iter().any(is_so);
+        let is_word = !has(u8::is_ascii_digit) || !has(u8::is_ascii_alphabetic);
+        let least = if is_word { LONG } else { SHORT };
+        if secret.len() >= least && !secret.starts_with(MARK) && self.known.len() < MOST_KNOWN {
+            self.known.insert(secret.to_vec());
+        }
+    }
+
+    /// A text of a finding or an event: what looks like a secret, and what is known to be one.
+    fn told(&mut self, text: &mut Text, known: Option<&AhoCorasick>) {
+        self.text(text);
+        let Some(known) = known.filter(|known| known.is_match(&text.0)) else { return };
+        self.count += known.find_iter(&text.0).count() as u64;
+        let marks = vec![MARK; self.known.len()];
+        text.0 = known.replace_all_bytes(&text.0, &marks);
+    }
+
+    /// What is known, ready to be searched for.
+    fn known(&self) -> Option<AhoCorasick> {
+        let is_some = !self.known.is_empty();
+        is_some
+            .then(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.known).ok())
+            .flatten()
     }
 
     /// An entry of an environment.
@@ -181,6 +227,7 @@ impl Redactor {
         let has_value = equals + 1 < entry.0.len();
         if has_value && is_secret_name(name) {
             self.count += 1;
+            self.learn(entry.0.get(equals + 1..).unwrap_or_default());
             entry.0 = [name, b"=", MARK].concat();
         } else {
             let name = entry.0.get(..=equals).unwrap_or_default().to_vec();
@@ -214,20 +261,22 @@ impl Redactor {
 
     /// Findings.
     pub fn findings(&mut self, findings: &mut [Finding]) {
+        let known = self.known();
         for finding in findings {
             for fact in &mut finding.evidence {
-                self.text(&mut fact.value);
+                self.told(&mut fact.value, known.as_ref());
             }
             let mut why = Text::from(finding.why.as_str());
-            self.text(&mut why);
+            self.told(&mut why, known.as_ref());
             finding.why = why.escaped().into_owned();
         }
     }
 
     /// Dated facts.
     pub fn events(&mut self, events: &mut [Event]) {
+        let known = self.known();
         for event in events {
-            self.text(&mut event.message);
+            self.told(&mut event.message, known.as_ref());
         }
     }
 }

@@ -57,6 +57,9 @@ pub struct FleetArgs {
     /// Archives, directories, or patterns.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Leave passwords, tokens and keys in.
+    #[arg(long)]
+    pub show_secrets: bool,
     /// End with status 1 when there is a finding of this severity or above.
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<Level>,
@@ -190,7 +193,8 @@ pub fn run(args: &FleetArgs, common: &Common) -> Result<Outcome> {
     let paths: Vec<_> = named.candidates.iter().map(|candidate| &candidate.path).collect();
     evidence::refuse_to_overwrite(&paths, common)?;
     // Archives and what is in them are worked on by one pool of threads; the order of the results is that of the paths.
-    let read: Vec<Read> = named.candidates.par_iter().map(|candidate| examine(candidate, common)).collect();
+    let read: Vec<Read> =
+        named.candidates.par_iter().map(|candidate| examine(candidate, args, common)).collect();
     let mut outcome = Outcome::Done;
     let (mut examined, mut not_read) = (Vec::new(), Vec::new());
     for result in read {
@@ -246,14 +250,14 @@ fn write(rows: &[Verdict], shared: &[Shared], warnings: &[Warning], common: &Com
     output.finish()
 }
 
-fn examine(candidate: &Candidate, common: &Common) -> Read {
+fn examine(candidate: &Candidate, args: &FleetArgs, common: &Common) -> Read {
     // Bars of several archives at once would write over each other.
     let bars = Bars::new(true);
     // Each archive has limits of its own.
     let common = &Common { given: Arc::default(), ..common.clone() };
     let examined = candidate.open_plainly(common, &bars).and_then(|opened| {
         let checkpoints = opened.evidence.checkpoints.iter();
-        checkpoints.map(|checkpoint| examine_one(checkpoint, &opened, common, &bars)).collect()
+        checkpoints.map(|checkpoint| examine_one(checkpoint, &opened, args, common, &bars)).collect()
     });
     match examined {
         Ok(checkpoints) => Read::Checkpoints(checkpoints),
@@ -261,11 +265,17 @@ fn examine(candidate: &Candidate, common: &Common) -> Read {
     }
 }
 
-fn examine_one(checkpoint: &Checkpoint, opened: &Opened, common: &Common, bars: &Bars) -> Result<Examined> {
+fn examine_one(
+    checkpoint: &Checkpoint,
+    opened: &Opened,
+    args: &FleetArgs,
+    common: &Common,
+    bars: &Bars,
+) -> Result<Examined> {
     let mut case = Case::read(checkpoint);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
     let open = |member: &_, diagnostics: &mut _| open_member(member, common, bars, diagnostics);
-    let wish = Wish { show_secrets: true, ..Wish::default() };
+    let wish = Wish { show_secrets: args.show_secrets, ..Wish::default() };
     let Examination { facts, findings, .. } =
         Examination::of(&mut case, &open, &wish).context("cannot put scattered pieces together")?;
     let indicators = indicators(&mut case, &facts, &findings);

@@ -93,6 +93,9 @@ pub struct TriageArgs {
     /// Version of MITRE ATT&CK that techniques are named after.
     #[arg(long, value_enum, default_value_t, value_name = "VERSION")]
     pub attack: Attack,
+    /// Leave passwords, tokens and keys in.
+    #[arg(long)]
+    pub show_secrets: bool,
     /// Say what is known of a detection, and do nothing else.
     #[arg(long, value_name = "ID", conflicts_with_all = ["archives", "list_rules"])]
     pub explain: Option<String>,
@@ -151,7 +154,7 @@ pub fn run(args: &TriageArgs, common: &Common) -> Result<Outcome> {
         yara: yara.as_ref(),
         known: &known,
         wanted: args.filter.is_set().then_some(&accepts),
-        show_secrets: true,
+        show_secrets: args.show_secrets,
     };
     let mut met = false;
     let outcome = for_each_checkpoint(&args.archives, common, "triage", COLLECTION, |case, output, bars| {
@@ -288,7 +291,7 @@ fn write_finding(finding: &Finding, output: &mut Output) -> Result<()> {
     let techniques: Vec<&str> = finding.attack.iter().map(|technique| technique.technique.as_ref()).collect();
     let attack =
         if techniques.is_empty() { String::new() } else { format!("ATT&CK {}", techniques.join(" ")) };
-    let more = finding.more.as_ref().map(|more| format!("ckptfx {} ARCHIVE", show(more.as_bytes())));
+    let more = finding.more.as_ref().map(|more| show(output.command_line(more).as_bytes()));
     let last: Vec<String> = [attack].into_iter().filter(|part| !part.is_empty()).chain(more).collect();
     if !last.is_empty() {
         writeln!(output, "                {}", last.join("; "))?;

@@ -10,10 +10,11 @@ mod words;
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Seek as _, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
+use ckptfx_analysis::finding::{NextStep, quoted};
 use ckptfx_export::{Exporter, Form};
 use ckptfx_report::{Head, Warning, schema::List};
 use serde::Serialize;
@@ -50,6 +51,7 @@ pub struct Output {
     coverage: Option<serde_json::Value>,
     exporter: Option<Exporter>,
     about: Option<Head>,
+    place: Option<PathBuf>,
     begun: bool,
 }
 
@@ -86,6 +88,7 @@ impl Output {
             coverage: None,
             exporter: common.output.form().map(Form::exporter),
             about: None,
+            place: None,
             begun: false,
         })
     }
@@ -109,6 +112,17 @@ impl Output {
         self.title = Some(ckptfx_report::untrusted::show(&head.evidence.label().0));
         self.about = Some(head.clone());
         self.begin_document(head)
+    }
+
+    /// Where the evidence of the results to come is, as the user named it.
+    pub fn read_from(&mut self, path: &Path) {
+        self.place = Some(path.to_path_buf());
+    }
+
+    /// The command line that shows more.
+    pub fn command_line(&self, next: &NextStep) -> String {
+        let place = self.place.as_deref().unwrap_or(Path::new("ARCHIVE"));
+        format!("ckptfx {next} {}", quoted(&place.to_string_lossy()))
     }
 
     /// Begins a document about more than one checkpoint, with what stands above its table.

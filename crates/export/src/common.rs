@@ -2,7 +2,7 @@
 
 use ckptfx_analysis::{
     Text,
-    finding::{Confidence, Severity},
+    finding::{Confidence, Origin, Severity},
     secret::Secret,
 };
 
@@ -17,14 +17,12 @@ pub fn rank(severity: Severity) -> u8 {
     }
 }
 
-/// The word for a severity.
-pub fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
+/// What set of rules a finding is of.
+pub fn ruleset(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Rule => "ckptfx",
+        Origin::Sigma { .. } => "sigma",
+        Origin::Yara { .. } => "yara",
     }
 }
 

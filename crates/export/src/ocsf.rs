@@ -10,7 +10,7 @@ use ckptfx_analysis::{
         file::{Kind, OpenFile},
         rootfs::{Change, ChangeKind},
     },
-    finding::{Finding, Severity, Technique},
+    finding::{Finding, Origin, Severity, Technique},
     network::socket::{Endpoint, Socket},
     process::Process,
     secret::{self, Secret},
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     attack,
-    common::{rank, shown, split, sureness},
+    common::{rank, ruleset, shown, split, sureness},
     dossier::Dossier,
     export::{Export, Result},
     flow::{Direction, Flow},
@@ -226,7 +226,15 @@ impl Writer<'_> {
         record.set("finding_info.analytic.type_id", 1);
         record.set("finding_info.analytic.uid", clipped(finding.id.as_bytes()));
         record.set("finding_info.analytic.name", clipped(finding.title.as_bytes()));
-        record.set("finding_info.analytic.version", self.dossier.head.document.tool.version);
+        record.set("finding_info.analytic.category", ruleset(&finding.origin));
+        record.put(
+            "finding_info.analytic.version",
+            match &finding.origin {
+                Origin::Rule => Some(self.dossier.head.document.tool.version.to_owned()),
+                Origin::Sigma { version, .. } => version.as_ref().map(|version| clipped(version.as_bytes())),
+                Origin::Yara { .. } => None,
+            },
+        );
         record.list("finding_info.attacks", finding.attack.iter().map(attack_object));
 
         let facts: Vec<Value> = finding
@@ -249,9 +257,9 @@ impl Writer<'_> {
         evidence.put("data.address", subject.address.clone());
         evidence.text("data.subject", subject.path.as_ref());
         record.list("evidences", [evidence.finish()]);
-        record.set("unmapped.story", clipped(finding.story.as_bytes()));
+        record.set("unmapped.story", finding.story.to_string());
         record.put("unmapped.caveat", finding.caveat.as_ref().map(|text| clipped(text.as_bytes())));
-        record.put("unmapped.more", finding.more.as_ref().map(|text| clipped(text.as_bytes())));
+        record.put("unmapped.more", finding.more.as_ref().map(|more| clipped(more.to_string().as_bytes())));
         record.finish()
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     attack,
-    common::{severity_name, shown},
+    common::shown,
     dossier::Dossier,
     export::{Export, Result},
     id,
@@ -157,7 +157,7 @@ fn rule(detection: &Detection, version: AttackVersion) -> Value {
     relationships(&mut rule, &detection.techniques(version));
     rule.list("properties.tags", ["security"]);
     rule.set("properties.precision", detection.confidence.name());
-    rule.set("properties.severity", severity_name(detection.severity));
+    rule.set("properties.severity", detection.severity.name());
     rule.finish()
 }
 
@@ -225,13 +225,14 @@ fn result(
         "relatedLocations",
         finding.evidence.iter().enumerate().map(|(index, fact)| related(index, fact, artifacts)),
     );
-    result.set("properties.severity", severity_name(finding.severity));
+    result.set("properties.origin", finding.origin.kind());
+    result.set("properties.severity", finding.severity.name());
     result.set("properties.confidence", finding.confidence.name());
-    result.set("properties.story", clipped(finding.story.as_bytes()));
+    result.set("properties.story", finding.story.to_string());
     result.put("properties.caveat", finding.caveat.as_ref().map(|text| clipped(text.as_bytes())));
     result.put(
         "properties.more",
-        finding.more.as_ref().map(|text| format!("ckptfx {}", clipped(text.as_bytes()))),
+        finding.more.as_ref().map(|more| format!("ckptfx {}", clipped(more.to_string().as_bytes()))),
     );
     result.finish()
 }

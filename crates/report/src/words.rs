@@ -1,7 +1,10 @@
 //! Words that tables, pages and pictures have in common.
 
 use ckptfx_analysis::{
-    finding::Finding, memory::mapping::Mapping, network::socket::Endpoint, process::Process,
+    finding::{Finding, Story},
+    memory::mapping::Mapping,
+    network::socket::Endpoint,
+    process::Process,
 };
 
 use crate::untrusted::{show, show_short};
@@ -33,14 +36,16 @@ pub fn count(what: &str, number: usize) -> String {
 
 /// What the story of a finding is about.
 pub fn headline(finding: &Finding, processes: &[Process]) -> String {
-    let number = finding.story.strip_prefix("process-").and_then(|pid| pid.parse().ok());
-    match number.and_then(|pid: u32| processes.iter().find(|process| process.pid == pid)) {
-        Some(process) => {
-            let comm = process.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
-            format!("process {} {comm}: {}", process.pid, show_short(&process.command(), WIDTH))
-        }
-        None if finding.story == "file-system" => "file system".to_owned(),
-        None => show(finding.story.as_bytes()),
+    match finding.story {
+        Story::Container => "container".to_owned(),
+        Story::FileSystem => "file system".to_owned(),
+        Story::Process(pid) => match processes.iter().find(|process| process.pid == pid) {
+            Some(process) => {
+                let comm = process.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
+                format!("process {} {comm}: {}", process.pid, show_short(&process.command(), WIDTH))
+            }
+            None => finding.story.to_string(),
+        },
     }
 }
 

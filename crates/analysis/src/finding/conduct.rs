@@ -1,7 +1,7 @@
 //! How processes carry themselves: what they ignore, what they keep out of sight, and whose rights they used
 //! (`format.md §16.2`, rules 38, 41, 42, 45, 46, 48 and 50). Each alone is weak; beside other findings of the same process it tells.
 
-use super::{Facts, Hit, Severity, asked::Conduct, record::about};
+use super::{Facts, Hit, Severity, asked::Conduct, next_step::Topic, record::about};
 use crate::process::Process;
 
 /// `PF_FORKNOEXEC` of `task_struct.flags`: forked, and has run nothing else since.
@@ -33,7 +33,7 @@ pub fn signals_ignored(facts: &Facts<'_>) -> Vec<Hit> {
         .map(|(_, process)| {
             Hit::new(about(process), "it ignores the loss of its terminal and the request to end")
                 .fact("ignored", core_image(process), "SIGHUP SIGTERM")
-                .more(format!("signals --pid {}", process.pid))
+                .more(Topic::Signals.of(process.pid))
         })
         .collect()
 }
@@ -46,7 +46,7 @@ pub fn not_dumpable(facts: &Facts<'_>) -> Vec<Hit> {
         .map(|(_, process)| {
             let hit = Hit::new(about(process), "it keeps others from reading its memory")
                 .fact("dumpable", format!("mm-{}.img", process.pid), "0")
-                .more(format!("creds --pid {}", process.pid));
+                .more(Topic::Credentials.of(process.pid));
             let same_user = facts.parent(process).is_some_and(|parent| user(parent) == user(process));
             // The kernel does it to whoever changes the user.
             if same_user {
@@ -74,7 +74,7 @@ pub fn kept_out_of_dumps(facts: &Facts<'_>) -> Vec<Hit> {
             );
             Some(
                 hit.fact("bytes with MADV_DONTDUMP", format!("mm-{}.img", process.pid), size.to_string())
-                    .more(format!("maps --pid {}", process.pid)),
+                    .more(Topic::Maps.of(process.pid)),
             )
         })
         .collect()
@@ -90,7 +90,7 @@ pub fn subreaper(facts: &Facts<'_>) -> Vec<Hit> {
                 "orphans below it stay its children instead of those of the first process",
             )
             .fact("child_subreaper", core_image(process), "true")
-            .more(format!("ps --pid {}", process.pid))
+            .more(Topic::Processes.of(process.pid))
         })
         .collect()
 }
@@ -105,7 +105,7 @@ pub fn rights_used(facts: &Facts<'_>) -> Vec<Hit> {
             let hit = Hit::new(about(process), "it is not root, and has used rights that only root has")
                 .fact("flags", core_image(process), "PF_SUPERPRIV")
                 .fact("effective user", core_image(process), uid.to_string());
-            Some(hit.more(format!("creds --pid {}", process.pid)))
+            Some(hit.more(Topic::Credentials.of(process.pid)))
         })
         .collect()
 }
@@ -132,7 +132,7 @@ pub fn forked_copy(facts: &Facts<'_>) -> Vec<Hit> {
                     parent.comm.clone().unwrap_or_else(|| "?".into()),
                 )
                 .fact("flags", core_image(process), "PF_FORKNOEXEC")
-                .more(format!("sockets --pid {}", process.pid)),
+                .more(Topic::Sockets.of(process.pid)),
             )
         })
         .collect()
@@ -153,7 +153,7 @@ pub fn never_killed(facts: &Facts<'_>) -> Vec<Hit> {
                 "it is never killed when memory is short, unlike the container's first process",
             )
             .fact("oom_score_adj", core_image(process), NEVER_KILLED.to_string())
-            .more(format!("limits --pid {}", process.pid))
+            .more(Topic::Limits.of(process.pid))
         })
         .collect()
 }
@@ -173,7 +173,7 @@ pub fn odd_session(facts: &Facts<'_>) -> Vec<Hit> {
             Some(
                 Hit::new(about(process), why)
                     .fact("session", "pstree.img", shown)
-                    .more(format!("ps --pid {}", process.pid)),
+                    .more(Topic::Processes.of(process.pid)),
             )
         })
         .collect()
@@ -187,7 +187,7 @@ pub fn restored(facts: &Facts<'_>) -> Vec<Hit> {
             "the container was restored from an earlier checkpoint: what its processes did before happened elsewhere",
         )
         .fact("restored", "config.dump", restored.to_string())
-        .more("info")
+        .more(Topic::Overview.all())
     };
     facts.container.restored.iter().map(hit).collect()
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{
     Confidence, Facts, Hit, Severity, Subject,
     known::{self, is_below},
+    next_step::Topic,
     record::about,
 };
 use crate::{
@@ -88,7 +89,7 @@ pub fn privileged(facts: &Facts<'_>) -> Vec<Hit> {
     }
     let mut hit = Hit::new(Subject::default(), "the container has nearly all rights on its host")
         .fact("effective capabilities", format!("core-{}.img", first.pid), effective.len().to_string())
-        .more("creds");
+        .more(Topic::Credentials.all());
     if stated {
         hit = hit.fact("privileged", "config.dump", "true");
     }
@@ -115,7 +116,7 @@ pub fn capabilities(facts: &Facts<'_>) -> Vec<Hit> {
         }
         let hit = Hit::new(about(process), "it has rights with which a container reaches its host")
             .fact("effective capabilities", format!("core-{}.img", process.pid), more.join(" "))
-            .more(format!("creds --pid {}", process.pid));
+            .more(Topic::Credentials.of(process.pid));
         hits.push(if is_first {
             hit
         } else {
@@ -153,7 +154,7 @@ pub fn credentials(facts: &Facts<'_>) -> Vec<Hit> {
             parts.map(|id| id.map_or_else(|| "?".to_owned(), |id| id.to_string())).join(" ")
         };
         let mut hit = Hit::new(about(process), "it acts as another user than it belongs to")
-            .more(format!("creds --pid {}", process.pid));
+            .more(Topic::Credentials.of(process.pid));
         if let Some(ids) = creds.uid.as_ref() {
             hit = hit.fact(
                 "real, effective, saved and file system user",
@@ -184,7 +185,7 @@ pub fn ambient(facts: &Facts<'_>) -> Vec<Hit> {
         let names = process.capabilities.as_ref().map(|sets| sets.effective.join(" ")).unwrap_or_default();
         Hit::new(about(process), "it is not root, and has rights of root")
             .fact("effective capabilities", format!("core-{}.img", process.pid), names)
-            .more(format!("creds --pid {}", process.pid))
+            .more(Topic::Credentials.of(process.pid))
     })
     .collect()
 }
@@ -202,14 +203,14 @@ pub fn seccomp(facts: &Facts<'_>) -> Vec<Hit> {
             Hit::new(Subject::default(), "no process of the container has a filter of system calls")
                 .fact("processes without filter", "core images", all.to_string())
                 .severity(Severity::Low)
-                .more("creds"),
+                .more(Topic::Credentials.all()),
         ];
     }
     off.into_iter()
         .map(|process| {
             Hit::new(about(process), "it has no filter of system calls, and other processes have one")
                 .fact("seccomp", format!("core-{}.img", process.pid), "disabled")
-                .more(format!("creds --pid {}", process.pid))
+                .more(Topic::Credentials.of(process.pid))
         })
         .collect()
 }
@@ -225,7 +226,7 @@ pub fn label(facts: &Facts<'_>) -> Vec<Hit> {
             Hit::new(about(process), "it is confined by another profile than the container")
                 .fact("label", format!("core-{}.img", process.pid), label)
                 .fact("label of the first process", "core images", own.clone())
-                .more(format!("creds --pid {}", process.pid))
+                .more(Topic::Credentials.of(process.pid))
         })
         .collect()
 }
@@ -253,7 +254,7 @@ pub fn host_namespace(facts: &Facts<'_>) -> Vec<Hit> {
             )
             .fact("namespace", format!("ids-{}.img", first.pid), format!("{kind} {}", namespace.id))
             .severity(severity)
-            .more("ns"),
+            .more(Topic::Namespaces.all()),
         );
     }
     hits
@@ -276,7 +277,7 @@ pub fn foreign_namespace(facts: &Facts<'_>) -> Vec<Hit> {
         }
         let hit = Hit::new(about(process), "it is in other namespaces than the container")
             .fact("namespaces", format!("ids-{}.img", process.pid), other.join(" "))
-            .more(format!("ns --pid {}", process.pid));
+            .more(Topic::Namespaces.of(process.pid));
         let host = other.iter().any(|kind| {
             process.namespaces.get(kind).is_some_and(|namespace| namespace.shared_with_host == Some(true))
         });
@@ -303,7 +304,7 @@ pub fn cgroup(facts: &Facts<'_>) -> Vec<Hit> {
         .map(|(process, line)| {
             Hit::new(about(process), "it is in another control group than the container")
                 .fact("control group", "cgroup.img", line.clone())
-                .more(format!("cgroups --pid {}", process.pid))
+                .more(Topic::Cgroups.of(process.pid))
         })
         .collect()
 }
@@ -325,7 +326,7 @@ pub fn handles(facts: &Facts<'_>) -> Vec<Hit> {
                 "it is connected to the container engine of the host",
             )
             .fact("socket", "files.img", path.clone())
-            .more(format!("sockets --pid {}", process.pid)),
+            .more(Topic::Sockets.of(process.pid)),
         );
     }
     for file in facts.files.iter().filter(|file| file.fd.is_some()) {
@@ -346,7 +347,7 @@ pub fn handles(facts: &Facts<'_>) -> Vec<Hit> {
             Hit::new(about(process).path(path), why)
                 .fact("descriptor", format!("files.img, fd {}", file.fd.unwrap_or_default()), path)
                 .fact("flags", "files.img", file.flags.clone().unwrap_or_default().join(" "))
-                .more(format!("files --pid {}", process.pid)),
+                .more(Topic::Files.of(process.pid)),
         );
     }
     hits
@@ -365,7 +366,7 @@ pub fn engine_socket(facts: &Facts<'_>) -> Vec<Hit> {
                     "whoever reaches the engine's socket rules the host",
                 )
                 .fact("mount", "mountpoints image", path.clone())
-                .more("mounts"),
+                .more(Topic::Mounts.all()),
             );
         }
     }
@@ -379,7 +380,7 @@ pub fn engine_socket(facts: &Facts<'_>) -> Vec<Hit> {
                     "whoever reaches the engine's socket rules the host",
                 )
                 .fact("mount", "spec.dump", source)
-                .more("mounts"),
+                .more(Topic::Mounts.all()),
             );
         }
     }
@@ -441,7 +442,7 @@ pub fn host_path(facts: &Facts<'_>) -> Vec<Hit> {
         )
         .fact("source on the host", "spec.dump", source)
         .fact("access", "spec.dump", if read_only { "read-only" } else { "read and write" })
-        .more("mounts");
+        .more(Topic::Mounts.all());
         let is_core = source == "/" || source == "/etc" || source == "/root" || is_below(path, b"/proc");
         hits.push(match (is_core, read_only) {
             (true, false) => hit.severity(Severity::High),
@@ -463,7 +464,7 @@ pub fn host_root(facts: &Facts<'_>) -> Vec<Hit> {
     let hit =
         Hit::new(Subject::default(), "root of the container is root of the host, but for its confinement")
             .fact("effective user", format!("core-{}.img", first.pid), "0")
-            .more("ns");
+            .more(Topic::Namespaces.all());
     vec![hit]
 }
 
@@ -475,7 +476,7 @@ pub fn new_privileges(facts: &Facts<'_>) -> Vec<Hit> {
     }
     let hit = Hit::new(Subject::default(), "programs with setuid give rights to processes of the container")
         .fact("processes without no_new_privs", "core images", able.to_string())
-        .more("creds");
+        .more(Topic::Credentials.all());
     vec![hit]
 }
 
@@ -510,7 +511,7 @@ pub fn secret_variables(facts: &Facts<'_>) -> Vec<Hit> {
         }
         let hit = Hit::new(about(process), "its environment has variables that are named like secrets")
             .fact("variables", format!("mm-{}.img, environment", process.pid), own.join(&b' '))
-            .more(format!("env --pid {}", process.pid));
+            .more(Topic::Environment.of(process.pid));
         hits.push(hit);
     }
     hits
@@ -528,7 +529,7 @@ pub fn namespace_descriptor(facts: &Facts<'_>) -> Vec<Hit> {
                 format!("files.img, fd {}", file.fd?),
                 link,
             );
-            Some(hit.more(format!("files --pid {}", process.pid)))
+            Some(hit.more(Topic::Files.of(process.pid)))
         })
         .collect()
 }

@@ -6,6 +6,7 @@ use ckptfx_parser::text::escape_invalid;
 use super::{
     Confidence, Facts, Hit, Severity,
     known::{basename, is_below, is_hidden, is_runtime_memfd, is_system, is_temporary},
+    next_step::Topic,
     record::about,
 };
 use crate::{
@@ -34,7 +35,7 @@ pub fn deleted(facts: &Facts<'_>) -> Vec<Hit> {
             let mut hit =
                 Hit::new(about(process), format!("the program {} was deleted while it ran", show(path)))
                     .fact("executable", "files.img", path.as_slice())
-                    .more(format!("recover --pid {}", process.pid));
+                    .more(Topic::Recoverable.of(process.pid));
             if ghost {
                 hit = hit.fact("content", "remap-fpath.img", "it is among the images and can be recovered");
             }
@@ -62,7 +63,7 @@ pub fn memfd(facts: &Facts<'_>) -> Vec<Hit> {
             let name = &process.exe.as_ref()?.0;
             let hit = Hit::new(about(process), "the program is in memory only: it never was a file")
                 .fact("executable", "files.img", name.as_slice())
-                .more(format!("recover --pid {}", process.pid));
+                .more(Topic::Recoverable.of(process.pid));
             let is_runtime = is_runtime_memfd(name);
             Some(if is_runtime {
                 hit.harmless(Severity::Info, "container runtimes run from a memfd to protect their own file")
@@ -91,7 +92,7 @@ pub fn writable_directory(facts: &Facts<'_>) -> Vec<Hit> {
         };
         let hit = Hit::new(about(process), why).fact("executable", "files.img", path.as_slice());
         let severity = if hidden { Severity::High } else { Severity::Medium };
-        Some(hit.severity(severity).more(format!("files --pid {}", process.pid)))
+        Some(hit.severity(severity).more(Topic::Files.of(process.pid)))
     })
     .collect()
 }
@@ -108,7 +109,7 @@ pub fn not_in_image(facts: &Facts<'_>) -> Vec<Hit> {
             let hit =
                 Hit::new(about(process), "the program was added or modified after the container was created")
                     .fact("executable", change.origin.escaped(), path.clone())
-                    .more(format!("rootfs --pid {}", process.pid));
+                    .more(Topic::RootFileSystem.of(process.pid));
             let hit = match change.mtime {
                 Some(time) => hit.fact("modified", change.origin.escaped(), time.to_string()),
                 None => hit,
@@ -140,7 +141,7 @@ pub fn replaced(facts: &Facts<'_>) -> Vec<Hit> {
             Hit::new(about(process), "the file of the program was replaced after the program was started")
                 .fact("size when it was started", "files.img", size.to_string())
                 .fact("size now", change.origin.escaped(), now.to_string())
-                .more(format!("rootfs --pid {}", process.pid));
+                .more(Topic::RootFileSystem.of(process.pid));
         hits.push(if facts.packages_changed().is_some() {
             hit.harmless(Severity::Low, "packages were installed in the container")
         } else {
@@ -165,7 +166,7 @@ pub fn library_place(facts: &Facts<'_>) -> Vec<Hit> {
         }
         let hit = Hit::new(about(process).path(path), "a library runs from where none is installed")
             .fact("mapping", mapping.start.clone(), mapping.path.clone())
-            .more(format!("maps --pid {}", process.pid));
+            .more(Topic::Maps.of(process.pid));
         let is_java = facts
             .mappings
             .iter()
@@ -192,7 +193,7 @@ pub fn library_deleted(facts: &Facts<'_>) -> Vec<Hit> {
         let hit = Hit::new(about(process).path(path), "code is mapped from a file that was deleted")
             .severity(odd.severity)
             .facts(odd.evidence.iter().cloned())
-            .more(format!("recover --pid {}", process.pid));
+            .more(Topic::Recoverable.of(process.pid));
         hits.push(if is_system(path) {
             hit.harmless(Severity::Low, "an upgrade of a package replaces libraries that are in use")
         } else {
@@ -215,7 +216,7 @@ pub fn descriptor(facts: &Facts<'_>) -> Vec<Hit> {
             "it was started through a descriptor, so that no path names the program",
         )
         .fact("path given to execve", "stack", execfn.clone())
-        .more(format!("ps --pid {}", process.pid));
+        .more(Topic::Processes.of(process.pid));
         let is_runtime = process.exe.as_ref().is_some_and(|exe| is_runtime_memfd(&exe.0));
         Some(if is_runtime {
             hit.harmless(Severity::Info, "container runtimes run from a memfd to protect their own file")

@@ -1,6 +1,10 @@
 //! Shells that keep no history (`format.md §16.2`, rule 14).
 
-use super::{Confidence, Facts, Hit, Severity, known, record::about};
+use super::{
+    Confidence, Facts, Hit, Severity, known,
+    next_step::{NextStep, Topic},
+    record::about,
+};
 use crate::process::Process;
 
 /// The variable that keeps a process's commands out of any file.
@@ -27,7 +31,7 @@ pub fn disabled(facts: &Facts<'_>) -> Vec<Hit> {
                     format!("mm-{}.img, environment", process.pid),
                     [name, b"=", value].concat(),
                 )
-                .more(format!("env --pid {}", process.pid));
+                .more(Topic::Environment.of(process.pid));
             Some(if inherited == Some(found) {
                 hit.harmless(Severity::Low, "the first process has it too: it is set for the container")
             } else if known::is_shell(process) {
@@ -49,7 +53,7 @@ pub fn commands(facts: &Facts<'_>) -> Vec<Hit> {
                 Hit::new(about(shell), format!("a command in its memory: {what}"))
                     .severity(severity)
                     .fact("command", found.address.clone(), found.text.clone())
-                    .more(format!("grep-mem --pid {} '{}'", shell.pid, found.literal)),
+                    .more(NextStep::Memory { pid: shell.pid, text: found.literal, ignore_case: false }),
             );
         }
     }

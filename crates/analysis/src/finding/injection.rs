@@ -1,7 +1,11 @@
 //! Code that comes from no file, or is not that of its file (`format.md §16.2`, rules 5–12), from what is odd about
 //! mappings and threads.
 
-use super::{Facts, Hit, Severity, known, record::about};
+use super::{
+    Facts, Hit, Severity, known,
+    next_step::{NextStep, Topic},
+    record::about,
+};
 use crate::{
     memory::{anomaly::Anomaly, mapping::Mapping},
     process::thread::ThreadFacts,
@@ -31,7 +35,7 @@ fn of_rule(
                 None => hit,
             };
             let hit = if is_explained(odd) { hit.confidence(super::Confidence::Low) } else { hit };
-            hits.push(hit.severity(severity).more(format!("maps --pid {} --anomalies", mapping.pid)));
+            hits.push(hit.severity(severity).more(NextStep::Anomalies { pid: mapping.pid }));
         }
     }
     hits
@@ -112,7 +116,7 @@ fn of_threads(facts: &Facts<'_>, rule: &str, judge: impl Fn(&ThreadFacts, &Anoma
             let hit = Hit::new(about(process), odd.why.clone())
                 .severity(judge(thread, odd))
                 .facts(odd.evidence.iter().cloned())
-                .more(format!("threads --pid {} --registers", thread.pid));
+                .more(NextStep::Registers { pid: thread.pid });
             hits.push(match odd.caveat {
                 Some(caveat) => hit.caveat(caveat),
                 None => hit,
@@ -152,7 +156,7 @@ pub fn process_memory(facts: &Facts<'_>) -> Vec<Hit> {
         let hit =
             Hit::new(about(process).path(path.clone()), "it has the memory of a process open as a file")
                 .fact("flags", "files.img", flags.join(" "))
-                .more(format!("files --pid {}", process.pid));
+                .more(Topic::Files.of(process.pid));
         hits.push(if writes { hit } else { hit.severity(Severity::Medium) });
     }
     hits

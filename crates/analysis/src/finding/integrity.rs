@@ -1,6 +1,6 @@
 //! Whether the images of the checkpoint agree with one another.
 
-use super::{Facts, Hit, Severity, Subject, contradiction::CONTRADICTIONS};
+use super::{Facts, Hit, Severity, Subject, contradiction::CONTRADICTIONS, next_step::Topic};
 
 /// A finding names so many; the warnings have all.
 const SHOWN: usize = 20;
@@ -14,7 +14,7 @@ pub(super) fn contradicting(facts: &Facts<'_>) -> Vec<Hit> {
         "the images of the checkpoint contradict one another, as CRIU does not write them: the evidence may have been \
          changed to hide something",
     )
-    .more("info");
+    .more(Topic::Overview.all());
     if !is_sure {
         hit = hit.severity(Severity::Medium);
     }

@@ -3,6 +3,7 @@
 use super::{
     Facts, Hit, Severity, Subject,
     known::{basename, is_below},
+    next_step::Topic,
     record::{about, about_path},
 };
 use crate::files::{
@@ -66,7 +67,7 @@ pub fn truncated(facts: &Facts<'_>) -> Vec<Hit> {
             )
             .fact("position of the writer", format!("files.img, fd {}", file.fd?), position.to_string())
             .fact("size", "files.img", size.to_string())
-            .more(format!("files --pid {}", file.pid?)),
+            .more(Topic::Files.of(file.pid?)),
         )
     })
     .collect()
@@ -101,7 +102,7 @@ pub fn deleted_open(facts: &Facts<'_>) -> Vec<Hit> {
         }
         let mut hit = Hit::new(subject, "the log was deleted while it was written")
             .fact("descriptor", format!("files.img, fd {fd}"), path.clone())
-            .more(format!("recover --pid {}", file.pid.unwrap_or_default()));
+            .more(Topic::Recoverable.of(file.pid.unwrap_or_default()));
         if let Some(size) = file.size {
             hit = hit.fact("size", "files.img", size.to_string());
         }
@@ -128,7 +129,7 @@ pub fn removed(facts: &Facts<'_>) -> Vec<Hit> {
     let Some(first) = gone.first() else { return Vec::new() };
     let mut hit = Hit::new(about_path(&first.path), "logs of the image were deleted")
         .fact("deleted logs", first.origin.escaped(), gone.len().to_string())
-        .more("rootfs");
+        .more(Topic::RootFileSystem.all());
     for change in gone.iter().take(MAX_PATHS) {
         hit = hit.fact("deleted", change.origin.escaped(), change.path.clone());
     }
@@ -159,7 +160,7 @@ pub fn unlinked(facts: &Facts<'_>) -> Vec<Hit> {
         }
         let hit = Hit::new(subject, "it has a deleted file open")
             .fact("descriptor", format!("files.img, fd {}", file.fd.unwrap_or_default()), path.clone())
-            .more(format!("recover --pid {pid}"));
+            .more(Topic::Recoverable.of(pid));
         hits.push(hit);
     }
     hits

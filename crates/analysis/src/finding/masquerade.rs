@@ -1,6 +1,6 @@
 //! Processes that call themselves what they are not (`format.md §16.2`, rule 15).
 
-use super::{Confidence, Facts, Hit, Severity, known, record::about};
+use super::{Confidence, Facts, Hit, Severity, known, next_step::Topic, record::about};
 use crate::process::Process;
 
 /// Names of kernel threads: no process with a program has one.
@@ -73,7 +73,7 @@ pub fn kernel_thread(facts: &Facts<'_>) -> Vec<Hit> {
             }
             let mut hit =
                 Hit::new(about(process), "it calls itself a thread of the kernel, and has a program")
-                    .more(format!("ps --pid {}", process.pid));
+                    .more(Topic::Processes.of(process.pid));
             if let Some(exe) = &process.exe {
                 hit = hit.fact("executable", "files.img", exe.clone());
             }
@@ -105,7 +105,7 @@ pub fn mimicry(facts: &Facts<'_>) -> Vec<Hit> {
             }
             let hit = Hit::new(about(process), "it has the name of a program that it does not run")
                 .fact("name", format!("core-{}.img", process.pid), name)
-                .more(format!("ps --pid {}", process.pid));
+                .more(Topic::Processes.of(process.pid));
             process.exe.as_ref().map(|exe| hit.fact("executable", "files.img", exe.clone()))
         })
         .collect()
@@ -127,7 +127,7 @@ pub fn numeric(facts: &Facts<'_>) -> Vec<Hit> {
                 "its name is a number: it was started through a descriptor of that number",
             )
             .fact("name", format!("core-{}.img", process.pid), comm)
-            .more(format!("ps --pid {}", process.pid))
+            .more(Topic::Processes.of(process.pid))
         })
         .collect()
 }
@@ -159,7 +159,7 @@ pub fn other_name(facts: &Facts<'_>) -> Vec<Hit> {
                 Hit::new(about(process), "its name is neither that of its program nor of its command line")
                     .fact("name", format!("core-{}.img", process.pid), comm)
                     .fact("command", format!("mm-{}.img", process.pid), process.command());
-            (!related).then(|| hit.more(format!("ps --pid {}", process.pid)))
+            (!related).then(|| hit.more(Topic::Processes.of(process.pid)))
         })
         .collect()
 }
@@ -177,7 +177,7 @@ pub fn no_command_line(facts: &Facts<'_>) -> Vec<Hit> {
                 "its command line is empty: it was started without arguments, or removed them",
             )
             .fact("command line", format!("mm-{}.img", process.pid), "")
-            .more(format!("ps --pid {}", process.pid))
+            .more(Topic::Processes.of(process.pid))
         })
         .collect()
 }

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Confidence, Facts, Hit, Severity, StringHit, Subject, memory::PROTOCOL, record::about};
+use super::{
+    Confidence, Facts, Hit, Severity, StringHit, Subject,
+    memory::PROTOCOL,
+    next_step::{NextStep, Topic},
+    record::about,
+};
 use crate::Text;
 
 /// Threads that a miner has at least.
@@ -36,7 +41,7 @@ pub fn strings(facts: &Facts<'_>) -> Vec<Hit> {
             }
         }
         hit = match pid {
-            Some(pid) => hit.more(format!("grep-mem --pid {pid} -i stratum")),
+            Some(pid) => hit.more(NextStep::Memory { pid, text: "stratum", ignore_case: true }),
             None => hit,
         };
         let several = families.len() > 1;
@@ -67,7 +72,7 @@ pub fn idle_threads(facts: &Facts<'_>) -> Vec<Hit> {
                     "its threads take the processor time that nobody else wants, as miners do",
                 )
                 .fact("threads of lowest priority", "core images", count.to_string())
-                .more(format!("threads --pid {}", process.pid)),
+                .more(Topic::Threads.of(process.pid)),
             );
         }
     }

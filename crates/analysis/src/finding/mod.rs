@@ -21,6 +21,8 @@ mod masquerade;
 mod memory;
 mod miner;
 mod network;
+mod next_step;
+mod origin;
 mod persistence;
 mod persistence_rules;
 mod preload;
@@ -41,6 +43,8 @@ pub use self::{
     coverage::{NotExamined, not_examined},
     facts::{DroppedFile, Facts},
     memory::{MemorySignals, StringHit},
+    next_step::{NextStep, Topic, quoted},
+    origin::{Origin, Story},
     rank::{rank, stories},
     record::{Confidence, Finding, Hit, Subject},
     suppress::{Ignore, Suppressed, suppress},

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::{
     Confidence, Facts, Hit, Severity,
     known::{self, basename},
+    next_step::Topic,
     record::about,
     shell::socket_text,
 };
@@ -79,7 +80,7 @@ pub fn raw(facts: &Facts<'_>) -> Vec<Hit> {
         let process = holder(facts, socket)?;
         let hit = Hit::new(about(process), "it has a socket that sends and receives raw IP packets")
             .fact("socket", "files.img", socket_text(socket))
-            .more(format!("sockets --pid {}", process.pid));
+            .more(Topic::Sockets.of(process.pid));
         let name = known::program(process);
         Some(if PINGERS.contains(&name) || NETWORK_DAEMONS.contains(&name) {
             hit.harmless(Severity::Info, "the program is made for this")
@@ -104,7 +105,7 @@ pub fn packet(facts: &Facts<'_>) -> Vec<Hit> {
             };
             let mut hit = Hit::new(about(process), why)
                 .fact("socket", "files.img", socket_text(socket))
-                .more(format!("sockets --pid {}", process.pid));
+                .more(Topic::Sockets.of(process.pid));
             if let Some(interface) = &socket.interface {
                 hit = hit.fact("interface", "files.img", interface.clone());
             }
@@ -138,7 +139,7 @@ pub fn listener(facts: &Facts<'_>) -> Vec<Hit> {
             || basename(path).starts_with(b".");
         let hit = Hit::new(about(process), "it waits for connections")
             .fact("socket", "files.img", socket_text(socket))
-            .more(format!("sockets --pid {}", process.pid));
+            .more(Topic::Sockets.of(process.pid));
         hits.push(if odd {
             Hit { why: "it waits for connections, and its program is no installed one".to_owned(), ..hit }
                 .severity(Severity::Medium)
@@ -162,7 +163,7 @@ pub fn outbound(facts: &Facts<'_>) -> Vec<Hit> {
         }
         let hit = Hit::new(about(process), "it is connected to another host")
             .fact("connection", "files.img", socket_text(socket))
-            .more(format!("sockets --pid {}", process.pid));
+            .more(Topic::Sockets.of(process.pid));
         if CONTROL_PORTS.contains(&port) && !is_private(address) {
             hits.push(
                 Hit {
@@ -200,7 +201,7 @@ pub fn pool(facts: &Facts<'_>) -> Vec<Hit> {
         let hit =
             Hit::new(about(process), format!("it is connected to port {port}, on which mining pools listen"))
                 .fact("connection", "files.img", socket_text(socket))
-                .more(format!("sockets --pid {}", process.pid));
+                .more(Topic::Sockets.of(process.pid));
         hits.push(if mines {
             hit.severity(Severity::High).confidence(Confidence::High)
         } else {
@@ -233,7 +234,7 @@ fn of_kind(facts: &Facts<'_>, kind: Kind, why: &str) -> Vec<Hit> {
             let process = facts.process(file.pid?)?;
             let link = file.link.clone().unwrap_or_else(|| kind.name().into());
             let hit = Hit::new(about(process), why).fact("descriptor", "files.img", link);
-            Some(hit.more(format!("files --pid {}", process.pid)))
+            Some(hit.more(Topic::Files.of(process.pid)))
         })
         .collect()
 }
@@ -253,7 +254,7 @@ pub fn inotify(facts: &Facts<'_>) -> Vec<Hit> {
                         "it watches for changes of accounts, keys or processes",
                     )
                     .fact("watch", "files.img", path.clone())
-                    .more(format!("files --pid {}", process.pid)),
+                    .more(Topic::Files.of(process.pid)),
                 );
             }
         }

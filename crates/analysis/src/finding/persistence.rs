@@ -3,11 +3,11 @@
 use super::{
     Confidence, DroppedFile, Facts, Hit, Severity,
     known::{self, basename, is_below, is_hidden, is_system, is_temporary},
+    next_step::{NextStep, Topic},
     persistence_rules::{self as rules, KeyFile},
     record::{about, about_path},
 };
 use crate::{
-    Text,
     files::rootfs::{Change, ChangeKind},
     recover::contents::file_type,
 };
@@ -23,10 +23,6 @@ const INSPECTION: [&[u8]; 12] =
 
 fn text(file: &DroppedFile) -> Vec<u8> {
     file.contents.head(JUDGED)
-}
-
-fn show(path: &Text) -> String {
-    format!("rootfs cat '{}'", path.escaped())
 }
 
 /// Files that were added or modified, at paths that `is_it` accepts.
@@ -67,7 +63,7 @@ pub fn authorized_keys(facts: &Facts<'_>) -> Vec<Hit> {
             let keys = KeyFile::read(&text(file));
             let mut hit = Hit::new(about_path(&file.path), "whoever has the key can log in")
                 .fact("file", file.origin.escaped(), file.path.clone())
-                .more(show(&file.path));
+                .more(NextStep::File(file.path.clone()));
             for key in &keys.usable {
                 hit = hit.fact("key", file.origin.escaped(), key.clone());
             }
@@ -98,7 +94,8 @@ pub fn cron(facts: &Facts<'_>) -> Vec<Hit> {
     files(facts, is_it)
         .map(|file| {
             let content = text(file);
-            let hit = Hit::new(about_path(&file.path), "a command runs at set times").more(show(&file.path));
+            let hit = Hit::new(about_path(&file.path), "a command runs at set times")
+                .more(NextStep::File(file.path.clone()));
             let (hit, worst) = judged(hit, file, &content);
             match worst {
                 Some(severity) => hit.severity(severity).confidence(Confidence::High),
@@ -124,7 +121,7 @@ pub fn accounts(facts: &Facts<'_>) -> Vec<Hit> {
             rules::without_password(&content)
         };
         let hit = Hit::new(about_path(&file.path), "the accounts of the container were changed")
-            .more(show(&file.path));
+            .more(NextStep::File(file.path.clone()));
         hits.push(if odd.is_empty() {
             hit.fact("file", file.origin.escaped(), file.path.clone()).harmless(
                 Severity::Low,
@@ -151,7 +148,7 @@ pub fn setuid(facts: &Facts<'_>) -> Vec<Hit> {
             let hit = Hit::new(about_path(&change.path), "it gives rights to whoever runs it")
                 .fact("mode", change.origin.escaped(), change.mode.clone().unwrap_or_default())
                 .fact("flags", change.origin.escaped(), change.flags.join(" "))
-                .more("rootfs");
+                .more(Topic::RootFileSystem.all());
             let hidden = is_hidden(&change.path.0);
             match facts.packages_changed() {
                 Some(_) if is_system(&change.path.0) && !hidden => {
@@ -187,7 +184,7 @@ pub fn system_binary(facts: &Facts<'_>) -> Vec<Hit> {
                     change.size.map_or_else(String::new, |size| size.to_string()),
                 )
                 .fact("change", change.origin.escaped(), change.change.name())
-                .more("rootfs --base IMAGE");
+                .more(NextStep::Base);
             if facts.packages_changed().is_some() {
                 return hit.harmless(Severity::Low, "packages were installed in the container");
             }
@@ -224,7 +221,7 @@ pub fn profiles(facts: &Facts<'_>) -> Vec<Hit> {
             let content = text(file);
             let hit = Hit::new(about_path(&file.path), "shells run it when they start")
                 .fact("file", file.origin.escaped(), file.path.clone())
-                .more(show(&file.path));
+                .more(NextStep::File(file.path.clone()));
             match judged(hit, file, &content) {
                 (hit, Some(severity)) => hit.severity(severity).confidence(Confidence::High),
                 (hit, None) => hit,
@@ -247,7 +244,7 @@ pub fn services(facts: &Facts<'_>) -> Vec<Hit> {
             let content = text(file);
             let hit = Hit::new(about_path(&file.path), "it is run when the system starts")
                 .fact("file", file.origin.escaped(), file.path.clone())
-                .more(show(&file.path));
+                .more(NextStep::File(file.path.clone()));
             let (hit, worst) = judged(hit, file, &content);
             match (worst, facts.packages_changed()) {
                 (Some(severity), _) => hit.severity(severity),
@@ -266,7 +263,7 @@ pub fn sshd_config(facts: &Facts<'_>) -> Vec<Hit> {
             let open = rules::open_doors(&text(file));
             let hit =
                 Hit::new(about_path(&file.path), "settings of the server for remote logins were changed")
-                    .more(show(&file.path));
+                    .more(NextStep::File(file.path.clone()));
             if open.is_empty() {
                 return hit.fact("file", file.origin.escaped(), file.path.clone()).severity(Severity::Low);
             }
@@ -285,7 +282,7 @@ pub fn sshd(facts: &Facts<'_>) -> Vec<Hit> {
             let hit = Hit::new(about(process), "somebody can log in to the container over the network")
                 .fact("socket", "files.img", super::shell::socket_text(listening))
                 .fact("command", format!("mm-{}.img", process.pid), process.command())
-                .more(format!("sockets --pid {}", process.pid));
+                .more(Topic::Sockets.of(process.pid));
             let is_purpose = facts
                 .container
                 .command
@@ -307,7 +304,7 @@ pub fn webshell(facts: &Facts<'_>) -> Vec<Hit> {
         if let Some(evidence) = rules::webshell(&text(file)) {
             let hit =
                 Hit::new(about_path(&file.path), "the script runs what a visitor of the web site sends")
-                    .more(show(&file.path));
+                    .more(NextStep::File(file.path.clone()));
             hits.push(
                 evidence.into_iter().fold(hit, |hit, line| hit.fact("code", file.origin.escaped(), line)),
             );
@@ -333,7 +330,7 @@ pub fn dropped_program(facts: &Facts<'_>) -> Vec<Hit> {
         let kind = file_type(&file.contents.head(64));
         let hit = Hit::new(about_path(&file.path), "an executable file was put where nothing is installed")
             .fact("type", file.origin.escaped(), kind)
-            .more("rootfs --hash");
+            .more(NextStep::Hashes);
         let (hit, worst) = if kind == "script" { judged(hit, file, &text(file)) } else { (hit, None) };
         hits.push(match (kind, worst) {
             (_, Some(severity)) => hit.severity(severity),
@@ -359,7 +356,7 @@ pub fn hidden_file(facts: &Facts<'_>) -> Vec<Hit> {
                 "a hidden file is in shared memory, which is gone after a restart",
             )
             .fact("type", file.origin.escaped(), file_type(&file.contents.head(64)))
-            .more(show(&file.path))
+            .more(NextStep::File(file.path.clone()))
         })
         .collect()
 }
@@ -381,7 +378,7 @@ pub fn core_file(facts: &Facts<'_>) -> Vec<Hit> {
         .map(|file| {
             Hit::new(about_path(&file.path), "a process crashed, and its memory was written to a file")
                 .fact("size", file.origin.escaped(), file.contents.size().to_string())
-                .more("rootfs")
+                .more(Topic::RootFileSystem.all())
         })
         .collect()
 }

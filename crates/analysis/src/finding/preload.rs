@@ -3,6 +3,7 @@
 use super::{
     Confidence, Facts, Hit, Severity,
     known::{basename, is_below, is_hidden, is_temporary},
+    next_step::{NextStep, Topic},
     record::{about, about_path},
 };
 use crate::{Text, process::Process};
@@ -81,7 +82,7 @@ pub fn environment(facts: &Facts<'_>) -> Vec<Hit> {
             let entry = [name, b"=", value].concat();
             let mut hit = Hit::new(about(process), "it was made to load a library before its own")
                 .fact("variable", format!("mm-{}.img, environment", process.pid), entry)
-                .more(format!("env --pid {}", process.pid));
+                .more(Topic::Environment.of(process.pid));
             for library in libraries(value) {
                 if let Some((address, path)) = mapped(facts, process, library) {
                     hit = hit.fact("mapped at", address, path);
@@ -111,7 +112,7 @@ pub fn global(facts: &Facts<'_>) -> Vec<Hit> {
         return Vec::new();
     }
     let mut hit = Hit::new(about_path(&file.path), "every program loads the libraries that it lists")
-        .more("rootfs cat /etc/ld.so.preload");
+        .more(NextStep::File("/etc/ld.so.preload".into()));
     for library in &listed {
         hit = hit.fact("library", file.origin.escaped(), *library);
     }
@@ -150,7 +151,7 @@ pub fn other_variables(facts: &Facts<'_>) -> Vec<Hit> {
                 hits.push(
                     Hit::new(about(process), "it takes code from a directory for temporary files")
                         .fact("variable", format!("mm-{}.img, environment", process.pid), entry)
-                        .more(format!("env --pid {}", process.pid)),
+                        .more(Topic::Environment.of(process.pid)),
                 );
             }
         }

@@ -1,6 +1,10 @@
 //! What waits in pipes, sockets and terminals (`format.md §16.2`, rules 22, 36, 37).
 
-use super::{Confidence, Facts, Hit, Severity, Subject, known, record::about};
+use super::{
+    Confidence, Facts, Hit, Severity, Subject, known,
+    next_step::{NextStep, Topic},
+    record::about,
+};
 use crate::{
     files::file::Role,
     network::queue::{Direction, Kind, Queue},
@@ -46,7 +50,7 @@ pub(super) fn hit(facts: &Facts<'_>, queue: &Queue, why: String, shown: &[u8]) -
                 pids(&queue.readers)
             ),
         )
-        .more(format!("queues --raw {}", queue.number))
+        .more(NextStep::Queue(queue.number))
 }
 
 /// Commands that were typed or sent.
@@ -123,7 +127,7 @@ pub fn in_flight(facts: &Facts<'_>) -> Vec<Hit> {
             let subject = if link.0.is_empty() { subject } else { subject.path(link.clone()) };
             let hit = Hit::new(subject, "a descriptor travels in a message, and no process has it open")
                 .fact("descriptor in flight", "sk-queues.img", link)
-                .more("files");
+                .more(Topic::Files.all());
             if file.shared_with.is_empty() {
                 hit
             } else {

@@ -1,9 +1,11 @@
 //! From hits to findings: named, scored, without doubles, and told as one story per process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    AttackVersion, Confidence, Detection, Facts, Finding, Hit, Severity, Subject, persistence::user_of,
+    AttackVersion, Confidence, Detection, Facts, Finding, Hit, Severity, Subject,
+    origin::{Origin, Story},
+    persistence::user_of,
     table::DETECTIONS,
 };
 
@@ -15,21 +17,21 @@ const MAX_COMPANY: u32 = 8;
 
 /// Runs all detections.
 pub fn rank(facts: &Facts<'_>, version: AttackVersion) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
+    let mut gathered = Gathered::default();
     for detection in DETECTIONS {
         for hit in (detection.run)(facts) {
             let story = story_of(facts, &hit.subject);
-            add(&mut findings, named(detection, hit, story, version));
+            gathered.add(named(detection, hit, story, version));
         }
     }
-    order(findings)
+    gathered.ranked()
 }
 
 /// Gives findings their scores and order: stories by their worst finding, findings by their scores.
-pub(super) fn order(mut findings: Vec<Finding>) -> Vec<Finding> {
-    let mut company: BTreeMap<String, u32> = BTreeMap::new();
+fn order(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let mut company: BTreeMap<Story, u32> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| finding.severity >= Severity::Medium) {
-        *company.entry(finding.story.clone()).or_default() += 1;
+        *company.entry(finding.story).or_default() += 1;
     }
     for finding in &mut findings {
         let others = company.get(&finding.story).copied().unwrap_or_default().saturating_sub(1);
@@ -37,9 +39,9 @@ pub(super) fn order(mut findings: Vec<Finding>) -> Vec<Finding> {
         let more = if finding.severity >= Severity::Medium { (others * COMPANY).min(MAX_COMPANY) } else { 0 };
         finding.score = (base(finding.severity, finding.confidence) + more).min(100);
     }
-    let mut worst: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+    let mut worst: BTreeMap<Story, (u32, u32)> = BTreeMap::new();
     for finding in &findings {
-        let entry = worst.entry(finding.story.clone()).or_default();
+        let entry = worst.entry(finding.story).or_default();
         entry.0 = entry.0.max(finding.score);
         entry.1 = entry.1.saturating_add(finding.score);
     }
@@ -48,7 +50,7 @@ pub(super) fn order(mut findings: Vec<Finding>) -> Vec<Finding> {
         (
             std::cmp::Reverse(rank),
             finding.subject.pid,
-            finding.story.clone(),
+            finding.story,
             std::cmp::Reverse(finding.score),
             finding.id.clone(),
             finding.subject.clone(),
@@ -57,17 +59,9 @@ pub(super) fn order(mut findings: Vec<Finding>) -> Vec<Finding> {
     // The pid above orders stories of equal rank; inside a story it must not part findings about files from others.
     findings.sort_by_cached_key(|finding| {
         let rank = worst.get(&finding.story).copied().unwrap_or_default();
-        (std::cmp::Reverse(rank), story_key(&finding.story))
+        (std::cmp::Reverse(rank), finding.story)
     });
     findings
-}
-
-/// Orders stories by number where they have one.
-fn story_key(story: &str) -> (String, u32) {
-    match story.rsplit_once('-').and_then(|(head, number)| Some((head, number.parse().ok()?))) {
-        Some((head, number)) => (head.to_owned(), number),
-        None => (story.to_owned(), 0),
-    }
 }
 
 fn base(severity: Severity, confidence: Confidence) -> u32 {
@@ -87,19 +81,15 @@ fn base(severity: Severity, confidence: Confidence) -> u32 {
 }
 
 /// What findings of a subject are told with.
-pub(super) fn story_of(facts: &Facts<'_>, subject: &Subject) -> String {
+pub(super) fn story_of(facts: &Facts<'_>, subject: &Subject) -> Story {
     if let Some(pid) = subject.pid {
-        return format!("process-{pid}");
+        return Story::Process(pid);
     }
-    match &subject.path {
-        Some(path) => match user_of(facts, &path.0).and_then(|user| user.pid) {
-            Some(pid) => format!("process-{pid}"),
-            None if facts.dropped_at(&path.0).is_some() || is_changed(facts, &path.0) => {
-                "file-system".to_owned()
-            }
-            None => "container".to_owned(),
-        },
-        None => "container".to_owned(),
+    let Some(path) = &subject.path else { return Story::Container };
+    match user_of(facts, &path.0).and_then(|user| user.pid) {
+        Some(pid) => Story::Process(pid),
+        None if facts.dropped_at(&path.0).is_some() || is_changed(facts, &path.0) => Story::FileSystem,
+        None => Story::Container,
     }
 }
 
@@ -107,7 +97,7 @@ fn is_changed(facts: &Facts<'_>, path: &[u8]) -> bool {
     facts.changes.iter().any(|change| change.path.0 == path)
 }
 
-fn named(detection: &Detection, hit: Hit, story: String, version: AttackVersion) -> Finding {
+fn named(detection: &Detection, hit: Hit, story: Story, version: AttackVersion) -> Finding {
     Finding {
         id: detection.id.to_owned(),
         title: detection.title.to_owned(),
@@ -121,28 +111,52 @@ fn named(detection: &Detection, hit: Hit, story: String, version: AttackVersion)
         score: 0,
         story,
         more: hit.more,
+        origin: Origin::Rule,
     }
 }
 
-/// Adds a finding; one with the same id and subject takes up its facts.
-pub(super) fn add(findings: &mut Vec<Finding>, finding: Finding) {
-    let same = findings.iter_mut().find(|other| other.id == finding.id && other.subject == finding.subject);
-    match same {
-        Some(other) => {
-            if (finding.severity, finding.confidence) > (other.severity, other.confidence) {
-                other.why = finding.why;
-                other.caveat = finding.caveat;
-                other.severity = finding.severity;
-                other.confidence = finding.confidence;
-            }
-            for fact in finding.evidence {
-                if !other.evidence.contains(&fact) && other.evidence.len() < MAX_EVIDENCE {
-                    other.evidence.push(fact);
-                }
+/// Findings on their way to be ranked.
+#[derive(Default)]
+pub(super) struct Gathered {
+    findings: Vec<Finding>,
+    /// Where a finding of an id and a subject is.
+    places: HashMap<(String, Subject), usize>,
+}
+
+impl From<Vec<Finding>> for Gathered {
+    fn from(findings: Vec<Finding>) -> Self {
+        let key = |finding: &Finding| (finding.id.clone(), finding.subject.clone());
+        let places = findings.iter().enumerate().map(|(place, finding)| (key(finding), place)).collect();
+        Self { findings, places }
+    }
+}
+
+impl Gathered {
+    /// Adds a finding; one with the same id and subject takes up its facts.
+    pub fn add(&mut self, mut finding: Finding) {
+        let key = (finding.id.clone(), finding.subject.clone());
+        let same = self.places.get(&key).and_then(|place| self.findings.get_mut(*place));
+        let Some(other) = same else {
+            finding.evidence.truncate(MAX_EVIDENCE);
+            self.places.insert(key, self.findings.len());
+            return self.findings.push(finding);
+        };
+        if (finding.severity, finding.confidence) > (other.severity, other.confidence) {
+            other.why = finding.why;
+            other.caveat = finding.caveat;
+            other.severity = finding.severity;
+            other.confidence = finding.confidence;
+        }
+        for fact in finding.evidence {
+            if !other.evidence.contains(&fact) && other.evidence.len() < MAX_EVIDENCE {
+                other.evidence.push(fact);
             }
         }
-        None => findings
-            .push(Finding { evidence: finding.evidence.into_iter().take(MAX_EVIDENCE).collect(), ..finding }),
+    }
+
+    /// All of them with their scores, in order.
+    pub fn ranked(self) -> Vec<Finding> {
+        order(self.findings)
     }
 }
 

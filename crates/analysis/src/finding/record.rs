@@ -3,7 +3,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::attack::Technique;
+use super::{
+    attack::Technique,
+    next_step::NextStep,
+    origin::{Origin, Story},
+};
 use crate::{
     Text,
     memory::anomaly::{Evidence, Severity},
@@ -73,9 +77,11 @@ pub struct Finding {
     /// 0 to 100: severity and confidence, and what else was found of the same subject. Higher is worse.
     pub score: u32,
     /// Findings with the same story belong together: `process-14`, `file-system` or `container`.
-    pub story: String,
+    pub story: Story,
     /// Arguments of the `ckptfx` command that shows more; the archive is to be added.
-    pub more: Option<String>,
+    pub more: Option<NextStep>,
+    /// Who found it.
+    pub origin: Origin,
 }
 
 /// What a detection found: the parts of a [`Finding`] that the table does not know.
@@ -93,8 +99,8 @@ pub struct Hit {
     pub caveat: Option<String>,
     /// What proves it.
     pub evidence: Vec<Evidence>,
-    /// The command that shows more.
-    pub more: Option<String>,
+    /// What shows more.
+    pub more: Option<NextStep>,
 }
 
 impl Hit {
@@ -152,10 +158,10 @@ impl Hit {
         self
     }
 
-    /// Sets the command that shows more.
+    /// Sets what shows more.
     #[must_use]
-    pub fn more(mut self, command: impl Into<String>) -> Self {
-        self.more = Some(command.into());
+    pub fn more(mut self, next: NextStep) -> Self {
+        self.more = Some(next);
         self
     }
 }

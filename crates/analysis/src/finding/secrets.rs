@@ -8,6 +8,7 @@ use super::{
     Confidence, Facts, Hit, Severity, Subject,
     holder::{self, is_setting, suspicion},
     known,
+    next_step::NextStep,
     record::about,
 };
 use crate::{
@@ -61,10 +62,7 @@ impl Holding<'_> {
             hit = hit.fact("claims", "token", claims);
         }
         let rule = &self.secret.rule;
-        hit.more(match self.pid {
-            Some(pid) => format!("secrets --pid {pid} --rule {rule}"),
-            None => format!("secrets --source all --rule {rule}"),
-        })
+        hit.more(NextStep::Secrets { pid: self.pid, rule: rule.clone() })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Confidence, Facts, Hit, Severity,
     known::{self, ShellUse, shell_use},
+    next_step::Topic,
     record::about,
 };
 use crate::{files::file::Kind, network::socket::Socket, process::Process};
@@ -70,7 +71,7 @@ pub fn stdio_socket(facts: &Facts<'_>) -> Vec<Hit> {
             let hit = Hit::new(about(process), "its standard input and output are a network connection")
                 .fact("connection", format!("files.img, fds {fds}"), socket_text(socket))
                 .fact("command", format!("mm-{}.img", process.pid), process.command())
-                .more(format!("sockets --pid {}", process.pid));
+                .more(Topic::Sockets.of(process.pid));
             hits.push(match parent.filter(|parent| known::is_super_server(parent)) {
                 Some(parent) => hit
                     .fact("parent", format!("pstree.img, pid {}", parent.pid), parent.command())
@@ -131,7 +132,7 @@ pub fn relay(facts: &Facts<'_>) -> Vec<Hit> {
                 Hit::new(about(shell), "another process carries its input and output to the network")
                     .fact("other process", format!("pstree.img, pid {}", partner.pid), partner.command())
                     .fact("connection", "files.img", socket_text(socket))
-                    .more(format!("files --pid {},{}", shell.pid, partner.pid)),
+                    .more(Topic::Files.of_both(shell.pid, partner.pid)),
             );
         }
     }
@@ -149,7 +150,7 @@ pub fn listener(facts: &Facts<'_>) -> Vec<Hit> {
                 Hit::new(about(shell), "a shell holds a socket that waits for connections")
                     .fact("socket", "files.img", socket_text(socket))
                     .caveat("a shell keeps what its parent leaves open")
-                    .more(format!("sockets --pid {}", shell.pid)),
+                    .more(Topic::Sockets.of(shell.pid)),
             );
         }
     }
@@ -168,7 +169,7 @@ pub fn netcat(facts: &Facts<'_>) -> Vec<Hit> {
             let mut hit =
                 Hit::new(about(process), "it connects standard input and output, or ports, to the network")
                     .fact("command", format!("mm-{}.img", process.pid), process.command())
-                    .more(format!("sockets --pid {}", process.pid));
+                    .more(Topic::Sockets.of(process.pid));
             for socket in sockets {
                 hit = hit.fact("socket", "files.img", socket_text(socket));
             }
@@ -193,7 +194,7 @@ pub fn web(facts: &Facts<'_>) -> Vec<Hit> {
         let hit = Hit::new(about(shell), "a web server started a shell")
             .fact("command", format!("mm-{}.img", shell.pid), shell.command())
             .fact("parent", format!("pstree.img, pid {}", server.pid), server.command())
-            .more(format!("ps --pid {},{}", shell.pid, server.pid));
+            .more(Topic::Processes.of_both(shell.pid, server.pid));
         let ordinary = "web applications run helpers such as gzip or sendmail through a shell";
         hits.push(match shell_use(shell) {
             ShellUse::Interactive => hit.confidence(Confidence::High),
@@ -220,7 +221,7 @@ pub fn command_line(facts: &Facts<'_>) -> Vec<Hit> {
                 Hit::new(about(process), format!("of its command line: {what}"))
                     .severity(severity)
                     .fact("command", format!("mm-{}.img", process.pid), command)
-                    .more(format!("ps --pid {}", process.pid)),
+                    .more(Topic::Processes.of(process.pid)),
             )
         })
         .collect()
@@ -238,7 +239,7 @@ pub fn login(facts: &Facts<'_>) -> Vec<Hit> {
             let user = process.loginuid.unwrap_or(NOBODY).to_string();
             Hit::new(about(process), "it belongs to somebody who logged in, other than the container")
                 .fact("audit login uid", format!("core-{}.img", process.pid), user)
-                .more(format!("ps --pid {}", process.pid))
+                .more(Topic::Processes.of(process.pid))
         })
         .collect()
 }

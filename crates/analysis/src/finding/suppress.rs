@@ -96,7 +96,7 @@ pub fn suppress(findings: Vec<Finding>, known: &[Ignore]) -> Suppressed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Confidence, Severity, Subject};
+    use crate::finding::{Confidence, Origin, Severity, Story, Subject};
 
     fn finding(id: &str, pid: u32, exe: &str) -> Finding {
         let subject = Subject { pid: Some(pid), exe: Some(exe.into()), ..Subject::default() };
@@ -111,8 +111,9 @@ mod tests {
             why: String::new(),
             caveat: None,
             score: 0,
-            story: String::new(),
+            story: Story::Container,
             more: None,
+            origin: Origin::Rule,
         }
     }
 

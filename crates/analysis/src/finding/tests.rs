@@ -259,7 +259,7 @@ fn a_server_for_logins_and_an_image_made_for_it() {
     ] {
         assert_eq!(severity(&findings, id, None), Some(expected), "{id}");
     }
-    let of_sshd = findings.iter().filter(|finding| finding.story == "process-30").count();
+    let of_sshd = findings.iter().filter(|finding| finding.story == Story::Process(30)).count();
     assert!(of_sshd > 1, "the changed program is told with the process that runs it");
     let made_for_it = service(1, "/usr/sbin/sshd").cmdline(["/usr/sbin/sshd", "-D"]).seccomp(0);
     let findings = of(made_for_it.fd(3, File::tcp_listen("0.0.0.0:22")));
@@ -351,7 +351,7 @@ fn names_that_are_not_theirs() {
 fn each_subject_has_one_story_and_no_doubles() {
     let findings = triage(&Container::new(rich()));
     let stories = stories(&findings);
-    let mut names: Vec<&str> = stories.iter().map(|story| story[0].story.as_str()).collect();
+    let mut names: Vec<Story> = stories.iter().map(|story| story[0].story).collect();
     let count = names.len();
     names.sort_unstable();
     names.dedup();

@@ -1,7 +1,11 @@
 //! YARA rules that match, as findings about the processes and files that they match in.
 
 use super::{
-    AttackVersion, Confidence, Evidence, Facts, Finding, Severity, Subject, Technique, rank, record::about,
+    AttackVersion, Confidence, Evidence, Facts, Finding, Severity, Subject, Technique,
+    next_step::NextStep,
+    origin::Origin,
+    rank::{Gathered, story_of},
+    record::about,
     tags,
 };
 use crate::{
@@ -21,13 +25,14 @@ const ATTACK_NAMES: [&str; 3] = ["attack", "mitre", "technique"];
 pub fn add(
     facts: &Facts<'_>,
     matches: &[Match],
-    mut findings: Vec<Finding>,
+    findings: Vec<Finding>,
     version: AttackVersion,
 ) -> Vec<Finding> {
+    let mut gathered = Gathered::from(findings);
     for found in matches {
-        rank::add(&mut findings, finding(facts, found, version));
+        gathered.add(finding(facts, found, version));
     }
-    rank::order(findings)
+    gathered.ranked()
 }
 
 fn finding(facts: &Facts<'_>, found: &Match, version: AttackVersion) -> Finding {
@@ -46,8 +51,7 @@ fn finding(facts: &Facts<'_>, found: &Match, version: AttackVersion) -> Finding 
     }
     let said = text(found, &["description", "desc"]);
     let said = said.map(|text| format!(": {text}")).unwrap_or_default();
-    let story = rank::story_of(facts, &subject);
-    let pid = found.pid.map(|pid| format!(" --pid {pid}")).unwrap_or_default();
+    let story = story_of(facts, &subject);
     Finding {
         id: format!("YARA-{}", found.rule),
         title: format!("YARA rule {}", found.rule),
@@ -60,7 +64,8 @@ fn finding(facts: &Facts<'_>, found: &Match, version: AttackVersion) -> Finding 
         caveat: text(found, &["falsepositives", "false_positives", "falsepositive"]).map(str::to_owned),
         score: 0,
         story,
-        more: Some(format!("yara --strings --source {} --rules RULES{pid}", found.source)),
+        more: Some(NextStep::Yara { source: found.source, pid: found.pid }),
+        origin: Origin::Yara { rule: found.rule.clone(), namespace: found.namespace.clone() },
     }
 }
 
@@ -147,7 +152,7 @@ mod tests {
             let findings = add(&facts, &all, Vec::new(), AttackVersion::V19);
             let told: Vec<_> = findings
                 .iter()
-                .map(|one| (one.subject.pid, one.subject.path.clone(), one.story.as_str(), one.severity))
+                .map(|one| (one.subject.pid, one.subject.path.clone(), one.story.to_string(), one.severity))
                 .collect();
             let expected = [
                 (None, Some("/srv/a.php".into()), "container", Severity::Medium),

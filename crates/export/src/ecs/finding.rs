@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ckptfx_analysis::{
-    finding::{Finding, detection},
+    finding::{Finding, Origin, detection},
     secret::Secret,
 };
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Writer, field, path_fields};
 use crate::{
     attack,
-    common::{rank, severity_name, shown},
+    common::{rank, ruleset, shown},
     record::{Record, clipped},
 };
 
@@ -57,21 +57,23 @@ impl Writer<'_> {
         record.set("rule.id", field(&finding.id));
         record.set("rule.name", field(&finding.title));
         // Rules that are not of the table were given by the analyst.
-        match detection(&finding.id) {
-            Some(known) => {
-                record.set("rule.ruleset", "ckptfx");
+        record.set("rule.ruleset", ruleset(&finding.origin));
+        match &finding.origin {
+            Origin::Rule => {
                 record.set("rule.version", self.dossier.head.document.tool.version);
-                record.put("rule.description", harmless(known.harmless));
+                let known = detection(&finding.id);
+                record.put("rule.description", known.and_then(|known| harmless(known.harmless)));
             }
-            None => record.set("rule.ruleset", "sigma"),
+            Origin::Sigma { version, .. } => record.put("rule.version", version.as_deref().map(field)),
+            Origin::Yara { namespace, .. } => record.set("rule.category", field(namespace)),
         }
         threat(&mut record, finding);
 
-        record.set("ckptfx.finding.severity", severity_name(finding.severity));
+        record.set("ckptfx.finding.severity", finding.severity.name());
         record.set("ckptfx.finding.confidence", finding.confidence.name());
-        record.set("ckptfx.finding.story", field(&finding.story));
+        record.set("ckptfx.finding.story", finding.story.to_string());
         record.put("ckptfx.finding.caveat", finding.caveat.as_deref().map(field));
-        record.put("ckptfx.finding.more", finding.more.as_deref().map(field));
+        record.put("ckptfx.finding.more", finding.more.as_ref().map(|more| field(&more.to_string())));
         record.put("ckptfx.finding.address", subject.address.clone());
         record.text("ckptfx.finding.subject", subject.path.as_ref());
         record.list(

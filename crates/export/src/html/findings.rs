@@ -1,6 +1,6 @@
 //! Findings, story by story.
 
-use ckptfx_analysis::finding::{Evidence, Finding, stories};
+use ckptfx_analysis::finding::{Evidence, Finding, quoted, stories};
 use ckptfx_report::{
     untrusted::{show, show_short},
     words::headline,
@@ -29,7 +29,7 @@ pub fn section(dossier: &Dossier<'_>, id: &str, prefix: &str) -> Markup {
                             " " strong { (headline(first, dossier.processes)) }
                             " " span.number { (story.len()) }
                         }
-                        @for finding in story { (one(finding)) }
+                        @for finding in story { (one(finding, &dossier.head.evidence.name)) }
                     }
                 }
             }
@@ -37,7 +37,7 @@ pub fn section(dossier: &Dossier<'_>, id: &str, prefix: &str) -> Markup {
     }
 }
 
-fn one(finding: &Finding) -> Markup {
+fn one(finding: &Finding, archive: &str) -> Markup {
     let subject = &finding.subject;
     html! {
         div class={ "finding " (finding.severity.name()) } {
@@ -61,7 +61,7 @@ fn one(finding: &Finding) -> Markup {
                     span.tag { (technique.technique.as_ref()) " " (technique.tactic.as_deref().unwrap_or_default()) }
                     " "
                 }
-                @if let Some(more) = &finding.more { code { "ckptfx " (show(more.as_bytes())) " ARCHIVE" } }
+                @if let Some(more) = &finding.more { code { (show(format!("ckptfx {more} {}", quoted(archive)).as_bytes())) } }
             }
         }
     }

@@ -6,7 +6,7 @@ mod observable;
 use std::{collections::BTreeSet, io::Write};
 
 use ckptfx_analysis::{
-    finding::{Confidence, Finding},
+    finding::{Confidence, Finding, Origin, quoted},
     secret::Secret,
 };
 use ckptfx_report::json;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use self::observable::Observables;
 use crate::{
     attack,
-    common::{severity_name, shown},
+    common::shown,
     dossier::Dossier,
     export::{Export, Result},
     id,
@@ -183,8 +183,8 @@ impl<'d> Maker<'d> {
 
         let mut note = self.own("note", &parts);
         note.set("abstract", clipped(format!("{}: {}", finding.id, finding.title).as_bytes()));
-        note.set("content", content(finding));
-        note.list("labels", [severity_name(finding.severity)]);
+        note.set("content", content(finding, &self.dossier.head.evidence.name));
+        note.list("labels", [finding.severity.name()]);
         note.set("confidence", confidence(finding.confidence));
         note.list("object_refs", [seen.clone()].into_iter().chain(subjects.iter().cloned()));
         note.set(
@@ -306,7 +306,7 @@ fn confidence(confidence: Confidence) -> u32 {
 }
 
 /// A finding in words.
-fn content(finding: &Finding) -> String {
+fn content(finding: &Finding, archive: &str) -> String {
     let mut lines = vec![finding.why.clone()];
     for fact in &finding.evidence {
         lines.push(format!("- {} ({}): {}", fact.what, fact.r#where, clipped(&fact.value.0)));
@@ -314,13 +314,20 @@ fn content(finding: &Finding) -> String {
             break;
         }
     }
+    match &finding.origin {
+        Origin::Rule => {}
+        Origin::Sigma { rule, .. } => lines.push(format!("Found by the Sigma rule {rule}.")),
+        Origin::Yara { rule, namespace } => {
+            lines.push(format!("Found by the YARA rule {rule} of {namespace}."));
+        }
+    }
     lines.extend(finding.caveat.as_ref().map(|caveat| format!("But: {caveat}")));
     lines.push(format!(
         "Severity {}, confidence {}, score {}.",
-        severity_name(finding.severity),
+        finding.severity.name(),
         finding.confidence.name(),
         finding.score
     ));
-    lines.extend(finding.more.as_ref().map(|more| format!("More: ckptfx {more} ARCHIVE")));
+    lines.extend(finding.more.as_ref().map(|more| format!("More: ckptfx {more} {}", quoted(archive))));
     clipped(lines.join("\n").as_bytes())
 }

@@ -7,9 +7,8 @@ mod condition;
 mod fields;
 mod rule;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use self::{rule::Rule, rules::Rules};
-
-#[cfg(test)]
-mod tests;

@@ -14,6 +14,8 @@ use crate::finding::Severity;
 pub struct Rule {
     /// Its id, or its title where it has none.
     pub id: String,
+    /// When its author last changed it, or wrote it, as it says.
+    pub version: Option<String>,
     /// Its title.
     pub title: String,
     /// How bad it says it is.
@@ -80,6 +82,7 @@ impl Rule {
         let is_word = |text: &String| !text.is_empty() && !text.eq_ignore_ascii_case("unknown");
         Ok(Some(Self {
             id: text(document, "id").unwrap_or(&title).to_owned(),
+            version: text(document, "modified").or_else(|| text(document, "date")).map(str::to_owned),
             severity: text(document, "level").and_then(severity).unwrap_or(Severity::Medium),
             false_positives: false_positives.filter(is_word),
             title,

@@ -3,7 +3,10 @@
 use super::{fields::Fields, rule::Rule};
 use crate::{
     Text,
-    finding::{AttackVersion, Confidence, Evidence, Facts, Finding, known, rank, record::about, tags},
+    finding::{
+        AttackVersion, Confidence, Evidence, Facts, Finding, Origin, Story, Topic, known, rank::Gathered,
+        record::about, tags,
+    },
 };
 
 /// Rules, and what is to be said of those that cannot be used.
@@ -42,16 +45,17 @@ impl Rules {
     }
 
     /// Adds what the rules find to the findings.
-    pub fn run(&self, facts: &Facts<'_>, mut findings: Vec<Finding>, version: AttackVersion) -> Vec<Finding> {
+    pub fn run(&self, facts: &Facts<'_>, findings: Vec<Finding>, version: AttackVersion) -> Vec<Finding> {
+        let mut gathered = Gathered::from(findings);
         for rule in &self.rules {
             for process in facts.living() {
                 let fields = Fields { facts, process };
                 if rule.matches(&fields) {
-                    rank::add(&mut findings, finding(rule, &fields, version));
+                    gathered.add(finding(rule, &fields, version));
                 }
             }
         }
-        rank::order(findings)
+        gathered.ranked()
     }
 }
 
@@ -76,7 +80,8 @@ fn finding(rule: &Rule, fields: &Fields<'_>, version: AttackVersion) -> Finding 
         why: format!("the Sigma rule \"{}\" matches the process", rule.title),
         caveat: rule.false_positives.clone(),
         score: 0,
-        story: format!("process-{}", process.pid),
-        more: Some(format!("ps --pid {}", process.pid)),
+        story: Story::Process(process.pid),
+        more: Some(Topic::Processes.of(process.pid)),
+        origin: Origin::Sigma { rule: rule.id.clone(), version: rule.version.clone() },
     }
 }
