@@ -523,3 +523,72 @@ fn one_finding_in_each_form() {
         .collect();
     insta::assert_snapshot!("export-stix", objects.join("\n"));
 }
+
+/// Findings of rules that the analyst gave say whose they are.
+#[test]
+fn findings_keep_who_found_them() {
+    const YARA: &str = "rule Miner_Pool { strings: $a = \"stratum+tcp://\" condition: $a }";
+    const SIGMA: &str = "title: Miner\nid: 00000000-1111-2222-3333-444444444444\nmodified: 2026-03-01\n\
+        logsource: {category: process_creation, product: linux}\n\
+        detection:\n  one:\n    CommandLine|contains: minexmr\n  condition: one\nlevel: high\n";
+    let scratch = crate::support::Scratch::new();
+    let (yara, sigma) = (scratch.put("rules.yar", YARA), scratch.put("rule.yml", SIGMA));
+    let words = |form: &str| format!("-q --yara {} --sigma {} -o {form}", yara.display(), sigma.display());
+    let of = |id: &'static str| move |value: &&Value| value.to_string().contains(id);
+
+    let document = export(&words("json"), "shop-podman").json();
+    let origin = |id: &'static str| {
+        let found = list(&document, "findings").iter().find(|finding| finding["id"] == id).expect(id);
+        found["origin"].clone()
+    };
+    assert_eq!(
+        origin("YARA-Miner_Pool"),
+        serde_json::json!({"kind": "yara", "rule": "Miner_Pool", "namespace": "rules.yar"})
+    );
+    let sigma_id = "SIGMA-00000000-1111-2222-3333-444444444444";
+    assert_eq!(
+        origin("SIGMA-00000000-1111-2222-3333-444444444444"),
+        serde_json::json!({"kind": "sigma", "rule": "00000000-1111-2222-3333-444444444444", "version": "2026-03-01"})
+    );
+    assert_eq!(origin("EXE-DELETED"), serde_json::json!({"kind": "rule"}));
+
+    let events = export(&words("ecs"), "shop-podman").lines();
+    let rule = |id: &'static str| {
+        events.iter().find(|event| event["rule"]["id"] == id).unwrap_or_else(|| panic!("{id}"))["rule"]
+            .clone()
+    };
+    assert_eq!(
+        (&rule("YARA-Miner_Pool")["ruleset"], &rule("YARA-Miner_Pool")["category"]),
+        (&"yara".into(), &"rules.yar".into())
+    );
+    assert_eq!(
+        (&rule(sigma_id)["ruleset"], &rule(sigma_id)["version"]),
+        (&"sigma".into(), &"2026-03-01".into())
+    );
+    assert_eq!(rule("EXE-DELETED")["ruleset"], "ckptfx");
+
+    let events = export(&words("ocsf"), "shop-podman").lines();
+    let analytic = |id: &'static str| {
+        let found = events.iter().find(|event| event["finding_info"]["analytic"]["uid"] == id).expect(id);
+        found["finding_info"]["analytic"].clone()
+    };
+    assert_eq!(analytic("YARA-Miner_Pool")["category"], "yara");
+    assert_eq!(analytic("YARA-Miner_Pool").get("version"), None);
+    assert_eq!(
+        (&analytic(sigma_id)["category"], &analytic(sigma_id)["version"]),
+        (&"sigma".into(), &"2026-03-01".into())
+    );
+    assert_eq!(analytic("EXE-DELETED")["category"], "ckptfx");
+
+    let log = export(&words("sarif"), "shop-podman").json();
+    let results = list(&log["runs"][0], "results");
+    let result = |id: &'static str| results.iter().find(|result| result["ruleId"] == id).expect(id);
+    assert_eq!(result("YARA-Miner_Pool")["properties"]["origin"], "yara");
+    assert_eq!(result(sigma_id)["properties"]["origin"], "sigma");
+    assert_eq!(result("EXE-DELETED")["properties"]["origin"], "rule");
+
+    let bundle = export(&words("stix"), "shop-podman").json();
+    let notes = list(&bundle, "objects");
+    assert!(notes.iter().any(|note| of("Found by the YARA rule Miner_Pool of rules.yar")(&note)));
+    assert!(notes.iter().any(|note| of("Found by the Sigma rule 00000000-1111")(&note)));
+}

@@ -46,6 +46,7 @@ mod mounts;
 mod mutate;
 mod open_files;
 mod recover;
+mod redaction;
 mod report;
 mod rootfs;
 mod sbom;
