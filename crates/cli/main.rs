@@ -9,6 +9,7 @@ mod evidence;
 mod hash;
 mod named;
 mod nested;
+mod operands;
 mod outcome;
 mod progress;
 mod render;
@@ -56,8 +57,7 @@ fn main() -> ExitCode {
         Ok(outcome) => ExitCode::from(outcome as u8),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // An error's text may hold names from the evidence.
-            eprintln!("ckptfx: {}", untrusted::show(format!("{error:#}").as_bytes()));
+            eprintln!("ckptfx: {}", diagnostics::error_text(&error));
             ExitCode::from(USAGE_OR_UNREADABLE)
         }
     }

@@ -43,8 +43,9 @@ pub const COMMAND: Command = Command {
     group: Group::Start,
     about: "Triage many archives: one line each, worst first, and what they share",
     usage: None,
-    notes: "Directories are searched for archives, and patterns with *, ? or [] that the shell left alone are expanded. An archive that cannot be read is named on standard error and costs itself only; the exit status is then 3.
-SHARED lists what more than one checkpoint has: the same recovered or dropped program, program of a finding, address of another host, or finding about the same file.",
+    notes: "Directories are searched for archives; quoted patterns with *, ? or [] are expanded. An unreadable archive is reported on standard error and skipped; the
+exit status is then 3. SHARED lists what several checkpoints have in common: a recovered or dropped program, a program with a finding, a remote address,
+or a finding about the same file.",
     examples: &["ckptfx scan /var/lib/kubelet/checkpoints", "ckptfx scan --fail-on high 'cases/*.tar'", "ckptfx scan -o json cases | jq '.shared[] | select(.kind == \"sha256\")'", "ckptfx scan -o csv cases > verdicts.csv"],
     arguments: FleetArgs::augment_args,
     formats: Format::RECORDS,
@@ -58,10 +59,10 @@ pub struct FleetArgs {
     /// Archives, directories, or patterns.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Leave passwords, tokens and keys in.
+    /// Do not redact passwords, tokens and keys.
     #[arg(long)]
     pub show_secrets: bool,
-    /// End with status 1 when there is a finding of this severity or above.
+    /// Exit with status 1 if there is a finding of this severity or higher.
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<Level>,
 }
