@@ -100,6 +100,7 @@ pub fn for_each_opened(
                 }
                 other => other?,
             }
+            case.diagnostics.extend(checkpoint.archive().unread());
             let warnings = finish_diagnostics(&case.diagnostics, common);
             output.end(&warnings)?;
             outcome = outcome.max(Outcome::of(&warnings));

@@ -215,7 +215,9 @@ fn write_bytes(
     for run in runs {
         match run.content {
             Ok(Captured::Page(PageRun { content: Content::Captured { bytes, .. }, .. })) => {
-                output.write_all(bytes)?;
+                for tile in bytes.tiles() {
+                    output.write_all(&tile.context("the memory cannot be read")?)?;
+                }
             }
             Ok(_) if is_range => pad(run.length, output)?,
             Ok(_) => {}

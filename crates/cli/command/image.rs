@@ -280,13 +280,15 @@ fn entries(checkpoint: &Checkpoint) -> Vec<Found> {
     members
         .filter_map(|member| {
             let path = member.path.strip_prefix(base).filter(|path| !path.is_empty())?.to_vec();
+            let pieces = member.pieces();
+            let cut = member.is_cut() || pieces.is_err();
             let kind = match member.kind {
                 MemberKind::Directory => Kind::Directory,
-                MemberKind::File => Kind::File(member.size, member.pieces()),
+                MemberKind::File => Kind::File(member.size, pieces.unwrap_or_default()),
                 _ => Kind::Other,
             };
             let mtime = member.archived_mtime().and_then(|time| u64::try_from(time).ok()).unwrap_or(0);
-            Some(Found { cut: member.is_cut(), entry: Entry { path, kind, mode: member.mode, mtime } })
+            Some(Found { cut, entry: Entry { path, kind, mode: member.mode, mtime } })
         })
         .collect()
 }

@@ -129,6 +129,7 @@ impl<'a> Case<'a> {
         }
         let mut case = Self { checkpoint, inventory, files, shared, tasks, ledger, diagnostics };
         absent::check_lazy(&mut case);
+        case.diagnostics.extend(checkpoint.archive().unread());
         case
     }
 }

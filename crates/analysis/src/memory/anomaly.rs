@@ -4,7 +4,7 @@
 use ckptfx_parser::{
     Diagnostic, ImageDirectory,
     files::Remap,
-    memory::{AddressSpace, Captured, Content, ObjectKind, PageRun, SharedObjects, Vma, VmaKind, status},
+    memory::{AddressSpace, Captured, Content, ObjectKind, SharedObjects, Vma, VmaKind, status},
     proto::core_entry::March,
 };
 use schemars::JsonSchema;
@@ -346,7 +346,10 @@ impl<'c, 'a> Judge<'c, 'a> {
         let mut count: u64 = 0;
         let mut pages = Vec::new();
         for run in self.space.pages.within(vma.start, vma.end) {
-            let Content::Captured { bytes, .. } = run.content else { continue };
+            if !matches!(run.content, Content::Captured { .. }) {
+                continue;
+            }
+            let Some(bytes) = run.read() else { continue };
             let size = usize::try_from(self.space.page_size).ok()?;
             for (page, address) in bytes.chunks(size).zip((run.start..).step_by(size)) {
                 let Some(offset) = location::file_offset(vma, address) else { continue };
@@ -415,8 +418,8 @@ impl Original<'_, '_> {
                 let mut runs = pages.within(offset, end);
                 match (runs.next(), runs.next()) {
                     (None, _) => Some(page.iter().all(|byte| *byte == 0)),
-                    (Some(PageRun { content: Content::Captured { bytes, .. }, .. }), None) => {
-                        Some(bytes == page)
+                    (Some(run), None) if matches!(run.content, Content::Captured { .. }) => {
+                        Some(run.read()? == page)
                     }
                     _ => None,
                 }
