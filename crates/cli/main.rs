@@ -19,13 +19,18 @@ mod spec;
 mod sysroot;
 mod view;
 
-use std::{ffi::OsString, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
-use clap::{ArgMatches, FromArgMatches as _};
+use ckptfx_analysis::finding::quoted;
+use ckptfx_report::untrusted;
+use clap::{
+    ArgMatches, FromArgMatches as _,
+    error::{ContextKind, ErrorKind},
+};
 
 use crate::{
-    args::{Common, Workers},
+    args::{Common, Format, Workers},
     outcome::Outcome,
     spec::Call,
 };
@@ -34,26 +39,55 @@ use crate::{
 const USAGE_OR_UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let matches = command_line::parser(command::ALL).get_matches_from(with_pem_markers(std::env::args_os()));
+    let words = with_pem_markers(std::env::args_os());
+    let matches = match command_line::parser(command::ALL).try_get_matches_from(&words) {
+        Ok(matches) => matches,
+        Err(error) => return refuse(&error, &words),
+    };
     let common = Common::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let asked = common.output;
+    let common = common.resolved();
     if let Err(error) = guard() {
         eprintln!("ckptfx: {error}");
         return ExitCode::from(USAGE_OR_UNREADABLE);
     }
-    match run(&matches, &common) {
+    match run(&matches, asked, &common) {
         Ok(Outcome::Partly) if common.strict => ExitCode::from(USAGE_OR_UNREADABLE),
         Ok(outcome) => ExitCode::from(outcome as u8),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // An error's text may hold names from the evidence.
-            eprintln!("ckptfx: {}", ckptfx_report::untrusted::show(format!("{error:#}").as_bytes()));
+            eprintln!("ckptfx: {}", untrusted::show(format!("{error:#}").as_bytes()));
             ExitCode::from(USAGE_OR_UNREADABLE)
         }
     }
 }
 
+/// Says what is wrong with the command line, and what may have been meant.
+fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let unknown = matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument);
+    let name = error.get(ContextKind::InvalidSubcommand).map(ToString::to_string).filter(|_| unknown);
+    let Some(name) = name else { error.exit() };
+    let shown = untrusted::show(name.as_bytes());
+    let rest = words.iter().skip_while(|word| word.as_os_str() != name.as_str()).skip(1);
+    let is_path = Path::new(&name).exists() || name.contains(['/', '.']);
+    if is_path {
+        let path = quoted(&shown);
+        eprintln!("ckptfx: a command is missing before {path}; try: ckptfx triage {path}");
+    } else if let Some(meant) = command_line::meant(&name) {
+        let rest: Vec<String> = rest.map(|word| quoted(&untrusted::show(word.as_encoded_bytes()))).collect();
+        eprintln!(
+            "ckptfx: there is no command {shown}; try: {}",
+            ["ckptfx", meant, &rest.join(" ")].join(" ").trim_end()
+        );
+    } else {
+        error.exit();
+    }
+    ExitCode::from(USAGE_OR_UNREADABLE)
+}
+
 /// Runs what the command line says.
-fn run(matches: &ArgMatches, common: &Common) -> Result<Outcome> {
+fn run(matches: &ArgMatches, asked: Format, common: &Common) -> Result<Outcome> {
     let (name, own) = matches.subcommand().context("a command is needed")?;
     let command =
         command::ALL.iter().find(|command| command.name == name).context("there is no such command")?;
@@ -62,8 +96,8 @@ fn run(matches: &ArgMatches, common: &Common) -> Result<Outcome> {
         Workers::NotSaid { .. } if name != "ps" => bail!("--threads needs a number"),
         Workers::NotSaid { .. } | Workers::Usual => {}
     }
-    if !command.has(common.output) {
-        bail!("{} is not a form of `{name}`; it has {}", common.output.name(), command.forms());
+    if !command.has(asked) {
+        bail!("`{name}` cannot write {}: use {}", asked.name(), command.forms());
     }
     (command.run)(&Call { matches: own, common, commands: command::ALL })
 }

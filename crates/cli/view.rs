@@ -24,6 +24,8 @@ pub struct Column<R> {
     pub header: &'static str,
     /// Whether it is aligned to the right.
     pub right: bool,
+    /// Where it is cut, unless the table is wide; in characters.
+    pub most: Option<usize>,
     /// The cell, fit to be shown: text from the evidence went through `untrusted::show`.
     pub cell: fn(&R) -> String,
 }
@@ -31,12 +33,26 @@ pub struct Column<R> {
 impl<R> Column<R> {
     /// A column aligned to the left.
     pub const fn left(header: &'static str, cell: fn(&R) -> String) -> Self {
-        Self { header, right: false, cell }
+        Self { header, right: false, most: None, cell }
+    }
+
+    /// A column aligned to the left that is cut at a width.
+    pub const fn cut(header: &'static str, most: usize, cell: fn(&R) -> String) -> Self {
+        Self { header, right: false, most: Some(most), cell }
+    }
+
+    /// The cell, cut as in a table that is not wide.
+    pub fn short(&self, record: &R) -> String {
+        let mut cell = (self.cell)(record);
+        if let Some(most) = self.most {
+            table::cut(&mut cell, most);
+        }
+        cell
     }
 
     /// A column aligned to the right, for numbers.
     pub const fn right(header: &'static str, cell: fn(&R) -> String) -> Self {
-        Self { header, right: true, cell }
+        Self { header, right: true, most: None, cell }
     }
 }
 
@@ -111,12 +127,13 @@ pub fn write_table<'r, R: 'r>(
     let right: Vec<usize> =
         view.table.iter().enumerate().filter(|(_, column)| column.right).map(|(index, _)| index).collect();
     let mut plain = table::Plain::new(&headers).right(&right);
+    for (index, column) in view.table.iter().enumerate() {
+        plain = plain.at_most(index, column.most);
+    }
     for record in records {
         plain.row(view.table.iter().map(|column| (column.cell)(record)));
     }
-    let color = output.color;
-    plain.write(output, color)?;
-    Ok(())
+    output.table(plain)
 }
 
 /// A number or `-`.

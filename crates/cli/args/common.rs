@@ -1,6 +1,7 @@
 //! Options of every command.
 
 use std::{
+    io::IsTerminal,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
@@ -12,45 +13,56 @@ use ckptfx_parser::{
 use clap::{Args, ValueEnum};
 
 use super::format::Format;
-use crate::progress::Bars;
+use crate::{progress::Bars, render::table::Layout};
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Common {
-    /// Form of the result.
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    /// Output format.
+    #[arg(short, long, global = true, hide_short_help = true, value_enum, default_value_t = Format::Table)]
     pub output: Format,
-    /// Write the result to a file (mode 0600, replaced at once when complete) instead of standard output.
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Write the result to FILE atomically, with mode 0600.
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     pub out_file: Option<PathBuf>,
     /// When to use colour.
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, global = true, hide_short_help = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    /// Columns of the table, by their headings; of CSV, by their names.
+    #[arg(long, global = true, hide_short_help = true, value_delimiter = ',', value_name = "COLUMN")]
+    pub columns: Vec<String>,
+    /// Sort the table by a column; COLUMN:desc for the largest first.
+    #[arg(long, global = true, hide_short_help = true, value_name = "COLUMN")]
+    pub sort: Option<String>,
+    /// Print the table without headings.
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_headers: bool,
+    /// Whether nothing is cut in the table.
+    #[arg(skip)]
+    pub wide: bool,
     /// Do not print warnings.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, hide_short_help = true)]
     pub quiet: bool,
-    /// Say on standard error what is done and how long it takes; twice for more.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Log steps and timings to standard error; repeat for more.
+    #[arg(short, long, global = true, hide_short_help = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Number of threads to work with, one per core by default. Without a number `ps` shows the threads
-    /// of each process.
-    #[arg(long, global = true, value_name = "N", num_args = 0..=1)]
+    /// Number of worker threads, one per core by default. Without a number, `ps` lists the threads of each process.
+    #[arg(long, global = true, hide_short_help = true, value_name = "N", num_args = 0..=1)]
     pub threads: Option<Option<String>>,
-    /// Fail with exit status 2 when something in the evidence could not be read.
-    #[arg(long, global = true)]
+    /// Exit with status 2 if anything in the evidence could not be read.
+    #[arg(long, global = true, hide_short_help = true)]
     pub strict: bool,
-    /// Give the SHA-256 of each evidence file in the result.
-    #[arg(long, global = true)]
+    /// Add the SHA-256 of each evidence file to the result.
+    #[arg(long, global = true, hide_short_help = true)]
     pub hash: bool,
-    /// The parent of an incremental checkpoint, when it is not in the same evidence.
-    #[arg(long, global = true, value_name = "PATH")]
+    /// Parent of an incremental checkpoint, if it is not in the same evidence.
+    #[arg(long, global = true, hide_short_help = true, value_name = "PATH")]
     pub parent: Option<PathBuf>,
     /// Stop decompressing after this many GiB.
-    #[arg(long, global = true, default_value_t = 1024, value_name = "GIB")]
+    #[arg(long, global = true, hide_short_help = true, default_value_t = 1024, value_name = "GIB")]
     pub max_decompressed: u64,
-    /// Read more, or less, of hostile evidence than is usual; docs/reliability.md lists the limits.
-    #[arg(long = "limit", global = true, value_name = "NAME=VALUE", value_parser = parse_limit)]
+    /// Change a safety limit for untrusted input (`ckptfx generate docs reliability` lists them).
+    #[arg(long = "limit", global = true, hide_short_help = true, value_name = "NAME=VALUE", value_parser = parse_limit)]
     pub limit: Vec<(String, u64)>,
     /// What compressed files of the evidence have given already.
     #[arg(skip)]
@@ -75,6 +87,33 @@ pub enum Workers {
 }
 
 impl Common {
+    /// The options that are meant: `-o wide` is a table in which nothing is cut.
+    #[must_use]
+    pub fn resolved(self) -> Self {
+        let wide = self.output == Format::Wide;
+        Self { output: if wide { Format::Table } else { self.output }, wide, ..self }
+    }
+
+    /// How a table is laid out that goes to standard output.
+    pub fn layout(&self) -> Layout {
+        let to_terminal = self.out_file.is_none() && std::io::stdout().is_terminal();
+        let color = match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => to_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        let width =
+            || rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col));
+        Layout {
+            width: to_terminal.then(width).flatten().filter(|width| *width > 0),
+            wide: self.wide,
+            columns: self.columns.clone(),
+            sort: self.sort.clone(),
+            no_headers: self.no_headers,
+            color,
+        }
+    }
+
     /// What `--threads` says.
     pub fn workers(&self) -> Workers {
         match &self.threads {

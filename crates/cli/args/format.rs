@@ -6,8 +6,10 @@ use clap::ValueEnum;
 /// Form of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// For people, as wide as the terminal.
     Table,
+    /// The same, with nothing cut.
+    Wide,
     /// One JSON document.
     Json,
     /// One JSON record a line, each complete in itself.
@@ -42,7 +44,7 @@ pub enum Format {
 
 impl Format {
     /// The forms of every result that is a list of records.
-    pub const RECORDS: &[Self] = &[Self::Table, Self::Json, Self::Jsonl, Self::Csv];
+    pub const RECORDS: &[Self] = &[Self::Table, Self::Wide, Self::Json, Self::Jsonl, Self::Csv];
 
     /// The form for other systems that it is.
     pub fn form(self) -> Option<&'static Form> {

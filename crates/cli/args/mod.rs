@@ -7,7 +7,7 @@ mod scan;
 mod value;
 
 pub use self::{
-    common::{Color, Common, Workers},
+    common::{Common, Workers},
     format::Format,
     process::{ProcessFilter, ViewArgs, no_such_process},
     scan::{ScanArgs, SourceArg},

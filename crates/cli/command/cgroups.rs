@@ -7,7 +7,7 @@ use clap::Args;
 use super::ns;
 use crate::{
     args::{Format, ViewArgs},
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -15,6 +15,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "cgroups",
     aliases: &[],
+    group: Group::Container,
     about: "Show control groups and their limits",
     usage: None,
     notes: "",

@@ -29,7 +29,7 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::Output,
-    spec::Command,
+    spec::{Command, Group},
     sysroot::{self, Found, Wanted},
 };
 
@@ -37,6 +37,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "core",
     aliases: &[],
+    group: Group::Memory,
     about: "Write an ELF core file of a process",
     usage: None,
     notes: "The core holds every byte of the process that the checkpoint holds, and nothing else: pages that are only in files

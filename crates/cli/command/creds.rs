@@ -14,7 +14,7 @@ use crate::{
     args::{Common, Format, ProcessFilter},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -22,6 +22,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "creds",
     aliases: &[],
+    group: Group::Processes,
     about: "Show credentials, capabilities, seccomp filters and security labels",
     usage: None,
     notes: "",

@@ -29,13 +29,14 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::Output,
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "decode",
     aliases: &[],
+    group: Group::Reference,
     about: "Print a CRIU image as JSON",
     usage: None,
     notes: "",

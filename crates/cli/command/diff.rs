@@ -28,7 +28,7 @@ use crate::{
     progress::Bars,
     render::Output,
     sealed,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -36,7 +36,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "diff",
     aliases: &[],
-    about: "Show what differs between checkpoints",
+    group: Group::Cases,
+    about: "Compare checkpoints",
     usage: None,
     notes: "Each checkpoint is compared with the one before it. Processes are matched by program, arguments and place in the
 tree, and by pid where both checkpoints are of one container; sockets by their addresses; files and mounts by
@@ -138,7 +139,7 @@ pub const VIEW: View<Change> = View {
         Column::left("KIND", |change| change.kind.name().to_owned()),
         Column::right("PID", pid),
         Column::left("COMM", |change| view::text(change.subject.comm.as_ref())),
-        Column::left("WHAT", |change| show_short(&change.subject.name.0, 2 * MAX_VALUE)),
+        Column::cut("WHAT", 2 * MAX_VALUE, |change| show(&change.subject.name.0)),
         Column::left("CHANGE", difference),
     ],
 };

@@ -22,13 +22,14 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::Output,
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "dump",
     aliases: &[],
+    group: Group::Memory,
     about: "Write raw bytes of a process's memory",
     usage: None,
     notes: "Without --range or --vma the captured bytes of the whole process are written one after another; -o json lists

@@ -20,14 +20,15 @@ use crate::{
     args::{Common, Format},
     outcome::Outcome,
     render::Output,
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "explain",
     aliases: &[],
-    about: "Say in plain words why a checkpoint failed, and what to do",
+    group: Group::Capture,
+    about: "Explain why a checkpoint failed and what to do",
     usage: None,
     notes: "CRIU's log, a runtime's error and the answers of kubelets and API servers are held against a table of what is
 known. A log of a dump that finished says so; its errors are probes of the kernel that CRIU can do without.

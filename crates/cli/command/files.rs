@@ -7,7 +7,7 @@ use clap::Args;
 use super::sockets::address;
 use crate::{
     args::{Format, ViewArgs},
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -15,7 +15,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "files",
     aliases: &["lsof"],
-    about: "List every open file: descriptors, working directories, executables, mapped files",
+    group: Group::Files,
+    about: "List open files: descriptors, working directories, executables, mapped files",
     usage: None,
     notes: "",
     examples: &[

@@ -7,7 +7,7 @@ use ckptfx_analysis::graph::{self, Edge, Node, Wish};
 use ckptfx_report::{
     listing,
     schema::{Document, List},
-    untrusted::show_short,
+    untrusted::show,
 };
 use clap::Args;
 
@@ -16,7 +16,7 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     render::Dossier,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -24,13 +24,14 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "graph",
     aliases: &[],
+    group: Group::Network,
     about: "Show who talks to whom: pipes, sockets, shared memory, parents",
     usage: None,
     notes: "Arrows go from writer to reader, from client to server, from parent to child. A dashed line has no direction.
 An address or socket outside of the container is a node of its own.",
     examples: &["ckptfx graph archive.tar", "ckptfx graph -o dot archive.tar | dot -Tsvg > graph.svg", "ckptfx graph -o mermaid --no-parents archive.tar", "ckptfx graph --may-trace -o json archive.tar | jq '.edges[] | select(.kind == \"may-trace\")'"],
     arguments: GraphArgs::augment_args,
-    formats: &[Format::Table, Format::Json, Format::Jsonl, Format::Csv, Format::Dot, Format::Mermaid],
+    formats: &[Format::Table, Format::Wide, Format::Json, Format::Jsonl, Format::Csv, Format::Dot, Format::Mermaid],
     result: Some(Document::of(&[VIEW.collection, List::only::<Node>("nodes")])),
     run: |call| run(&call.arguments()?, call.common),
 };
@@ -58,11 +59,11 @@ pub const VIEW: View<Edge> = View::of(
     &listing::EDGES,
     &[
         Column::left("KIND", |edge| edge.kind.name().to_owned()),
-        Column::left("FROM", |edge| show_short(&edge.from_name.0, MAX_LABEL)),
+        Column::cut("FROM", MAX_LABEL, |edge| show(&edge.from_name.0)),
         Column::left("", |edge| if edge.directed { "->" } else { "--" }.to_owned()),
-        Column::left("TO", |edge| show_short(&edge.to_name.0, MAX_LABEL)),
+        Column::cut("TO", MAX_LABEL, |edge| show(&edge.to_name.0)),
         Column::right("UNREAD", |edge| view::number(edge.unread_bytes)),
-        Column::left("THROUGH", |edge| show_short(&edge.label.0, 2 * MAX_LABEL)),
+        Column::cut("THROUGH", 2 * MAX_LABEL, |edge| show(&edge.label.0)),
     ],
 );
 

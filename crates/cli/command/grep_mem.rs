@@ -35,13 +35,14 @@ use crate::{
     progress::Bars,
     render::Output,
     scanning::Scanner,
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "grep-mem",
     aliases: &[],
+    group: Group::Memory,
     about: "Search the memory of all processes",
     usage: Some("ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE..."),
     notes: "A pattern is literal unless --regex or --hex is given. Expressions match bytes; (?u) turns Unicode on.
@@ -403,7 +404,8 @@ fn write_line(
     let facts = place.facts();
     let name = facts.as_ref().map(|facts| show(&facts.path.0)).filter(|name| !name.is_empty());
     let name = name.unwrap_or_else(|| facts.map_or_else(|| "-".to_owned(), |facts| facts.kind.to_owned()));
-    let text = show_short(&decode(bytes, hit.encoding).0, TABLE_TEXT);
+    let text =
+        show_short(&decode(bytes, hit.encoding).0, if output.is_wide() { usize::MAX } else { TABLE_TEXT });
     let text = if output.color {
         let strong = anstyle::AnsiColor::Red.on_default().bold();
         format!("{strong}{text}{strong:#}")

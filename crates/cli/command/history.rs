@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::{
     args::{Format, ViewArgs},
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -14,7 +14,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "history",
     aliases: &["bash"],
-    about: "Show commands that were typed: shell history in memory, and unread terminal input",
+    group: Group::Processes,
+    about: "Show typed commands: shell history in memory and unread terminal input",
     usage: None,
     notes: "Bash and other programs with GNU history keep what was typed in memory, also when they write no history file.
 Shells without it (dash, BusyBox) keep nothing but the line that they work on.",

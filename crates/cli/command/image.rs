@@ -31,14 +31,15 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::{Output, table},
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "image",
     aliases: &[],
-    about: "Make an OCI image that CRI-O, containerd or Podman restores",
+    group: Group::Capture,
+    about: "Make a container image that CRI-O, containerd or Podman restores",
     usage: None,
     notes: "The image has the archive's own files in one layer and the annotations by which CRI-O, containerd and Podman
 know a checkpoint. What each of them will refuse, and what it needs on the node, is shown; nothing is written
@@ -83,16 +84,16 @@ pub struct PushArgs {
     #[arg(long, value_name = "REGISTRY/REPO:TAG")]
     pub push: Option<String>,
     /// File with credentials instead of the usual ones ($REGISTRY_AUTH_FILE, containers/auth.json, ~/.docker/config.json).
-    #[arg(long, value_name = "FILE", requires = "push")]
+    #[arg(long, value_name = "FILE", requires = "push", hide_short_help = true)]
     pub auth_file: Option<PathBuf>,
     /// Authority that signed the registry's certificate (PEM), beside those of the system.
-    #[arg(long, value_name = "FILE", requires = "push")]
+    #[arg(long, value_name = "FILE", requires = "push", hide_short_help = true)]
     pub registry_ca: Option<PathBuf>,
     /// Speak HTTP with a registry on this machine.
-    #[arg(long, requires = "push")]
+    #[arg(long, requires = "push", hide_short_help = true)]
     pub plain_http: bool,
     /// Take any certificate, and with --plain-http any machine: whoever is in between can then read the image.
-    #[arg(long, requires = "push")]
+    #[arg(long, requires = "push", hide_short_help = true)]
     pub insecure: bool,
 }
 

@@ -20,14 +20,15 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     render::{Output, table},
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "info",
     aliases: &[],
-    about: "Give an overview: container, times, versions, counts, sizes, and what is not in the archive",
+    group: Group::Start,
+    about: "Show an overview: container, times, versions, counts, sizes, and what the archive lacks",
     usage: None,
     notes: "",
     examples: &["ckptfx info archive.tar", "ckptfx info -o json --hash archive.tar"],

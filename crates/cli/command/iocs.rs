@@ -10,7 +10,7 @@ use ckptfx_analysis::{
 use ckptfx_parser::Diagnostic;
 use ckptfx_report::{
     schema::{Document, List, of},
-    untrusted::{show, show_short},
+    untrusted::show,
 };
 use ckptfx_scan::Outcome as ScanOutcome;
 use clap::{Args, ValueEnum, builder::PossibleValue};
@@ -21,7 +21,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     scanning::Scanner,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -29,7 +29,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "iocs",
     aliases: &[],
-    about: "Count URLs, addresses, wallets and hashes, or find those of a list",
+    group: Group::Memory,
+    about: "Count indicators (URLs, addresses, wallets, hashes), or match a list of known ones",
     usage: None,
     notes: "Without a list, what looks like an indicator is counted: onion services and wallets by their checksums, domains by their top level. With --match, only the entries of the list that are there are given: in the scanned bytes in any case and encoding, as an end of a socket, and as name or SHA-256 of a file. Nothing is looked up in a network.",
     examples: &[
@@ -99,7 +100,7 @@ const VIEW: View<Indicator> = View {
     },
     table: &[
         Column::left("KIND", |indicator| indicator.kind.name().to_owned()),
-        Column::left("VALUE", |indicator| show_short(indicator.value.as_bytes(), TABLE_TEXT)),
+        Column::cut("VALUE", TABLE_TEXT, |indicator| show(indicator.value.as_bytes())),
         Column::right("COUNT", |indicator| indicator.count.to_string()),
         Column::left("PIDS", |indicator| {
             let pids: Vec<String> = indicator.pids.iter().map(u32::to_string).collect();

@@ -8,7 +8,7 @@ use super::ns;
 use crate::{
     args::{Format, ViewArgs},
     render::table,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -16,6 +16,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "ipc",
     aliases: &[],
+    group: Group::Container,
     about: "Show System V shared memory, semaphores and message queues",
     usage: None,
     notes: "",

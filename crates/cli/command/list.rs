@@ -19,14 +19,15 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::{Output, table},
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "list",
     aliases: &[],
-    about: "Tabulate the checkpoints of directories",
+    group: Group::Start,
+    about: "List checkpoints in directories",
     usage: None,
     notes: "",
     examples: &["ckptfx list /var/lib/kubelet/checkpoints", "ckptfx list -o csv cases/*"],
@@ -179,7 +180,5 @@ fn write_table(rows: &[Row], output: &mut Output) -> Result<()> {
             row.status.name().to_owned(),
         ]);
     }
-    let color = output.color;
-    plain.write(output, color)?;
-    Ok(())
+    output.table(plain)
 }

@@ -15,14 +15,15 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     render::Output,
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "logs",
     aliases: &[],
-    about: "Show the container's log and CRIU's",
+    group: Group::Container,
+    about: "Show the container's log and CRIU's log",
     usage: None,
     notes: "A log is not that of one process: with --pid, --comm or --exe the logs of those containers are shown that have
 such a process.",

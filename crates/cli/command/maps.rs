@@ -16,7 +16,7 @@ use crate::{
     args::{Common, Format, ProcessFilter},
     outcome::Outcome,
     render::table,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -24,6 +24,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "maps",
     aliases: &[],
+    group: Group::Memory,
     about: "List the mappings of each process",
     usage: None,
     notes: "",

@@ -16,7 +16,7 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     render::{Output, table},
-    spec::Command,
+    spec::{Command, Group},
     view::{number, text},
 };
 
@@ -24,6 +24,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "mounts",
     aliases: &[],
+    group: Group::Container,
     about: "Show the mount tree",
     usage: None,
     notes: "",
@@ -62,9 +63,7 @@ fn write_table(mounts: &[Mount], output: &mut Output) -> Result<()> {
     for row in rows(mounts) {
         plain.row(row);
     }
-    let color = output.color;
-    plain.write(output, color)?;
-    Ok(())
+    output.table(plain)
 }
 
 /// The cells of the table, fit to be shown.

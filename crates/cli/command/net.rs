@@ -18,13 +18,14 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     render::{Output, to_value},
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "net",
     aliases: &[],
+    group: Group::Network,
     about: "Show interfaces, addresses, routes, rules, firewall and sysctls",
     usage: None,
     notes: "Most container engines set the network up themselves: then CRIU saves nothing of it but sockets, and a note says so.",

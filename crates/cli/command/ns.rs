@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::{
     args::{Format, ViewArgs},
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -14,7 +14,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "ns",
     aliases: &[],
-    about: "List namespaces and tell which are the host's",
+    group: Group::Container,
+    about: "List namespaces and which are shared with the host",
     usage: None,
     notes: "",
     examples: &["ckptfx ns archive.tar", "ckptfx ns --pid 14 archive.tar"],

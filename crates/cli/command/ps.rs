@@ -1,6 +1,6 @@
 //! `ckptfx ps`: the process tree.
 
-use std::{io::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use ckptfx_analysis::{
@@ -22,13 +22,14 @@ use crate::{
         Output, table,
         tree::{self, Line},
     },
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "ps",
     aliases: &["pstree"],
+    group: Group::Processes,
     about: "Show the process tree",
     usage: None,
     notes: "",
@@ -84,26 +85,14 @@ pub fn run(mut args: PsArgs, common: &Common) -> Result<Outcome> {
 fn write_table(case: &Case<'_>, args: &PsArgs, show_threads: bool, output: &mut Output) -> Result<()> {
     let header = ["PID", "PPID", "UID", "STATE", "THREADS", "CAPTURED", "EXE", "COMMAND"];
     let mut plain = table::Plain::new(&header).right(&[0, 1, 2, 4, 5]);
-    let mut below: Vec<(usize, String)> = Vec::new();
-    let mut rows = 0;
     let wanted = case.tasks.iter().filter(|task| args.filter.accepts(task));
     let tasks: Vec<_> = wanted.map(|task| &task.process).collect();
     for Line { branch, process } in tree::lines(&tasks) {
-        plain.row([
-            process.pid.to_string(),
-            process.ppid.map_or_else(|| "?".to_owned(), |ppid| ppid.to_string()),
-            process.uid.and_then(|uid| uid.effective).map_or_else(|| "?".to_owned(), |uid| uid.to_string()),
-            state(process.state, process.exit_code, process.exit_signal),
-            process.threads.len().to_string(),
-            process.captured_bytes.map_or_else(|| "-".to_owned(), table::size),
-            executable(process),
-            format!("{}{}", branch, show(&process.command())),
-        ]);
-        rows += 1;
+        let mut below = Vec::new();
         if show_threads {
             below.extend(process.threads.iter().skip(1).map(|thread| {
                 let comm = thread.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
-                (rows, format!("        thread {} {comm}", thread.tid))
+                format!("        thread {} {comm}", thread.tid)
             }));
         }
         if args.env {
@@ -112,22 +101,24 @@ fn write_table(case: &Case<'_>, args: &PsArgs, show_threads: bool, output: &mut 
                     environ
                         .iter()
                         .filter(|entry| !entry.0.is_empty())
-                        .map(|Text(entry)| (rows, format!("        {}", show(entry)))),
+                        .map(|Text(entry)| format!("        {}", show(entry))),
                 ),
-                None => below.push((rows, "        (environment not available)".to_owned())),
+                None => below.push("        (environment not available)".to_owned()),
             }
         }
+        let cells = [
+            process.pid.to_string(),
+            process.ppid.map_or_else(|| "?".to_owned(), |ppid| ppid.to_string()),
+            process.uid.and_then(|uid| uid.effective).map_or_else(|| "?".to_owned(), |uid| uid.to_string()),
+            state(process.state, process.exit_code, process.exit_signal),
+            process.threads.len().to_string(),
+            process.captured_bytes.map_or_else(|| "-".to_owned(), table::size),
+            executable(process),
+            format!("{}{}", branch, show(&process.command())),
+        ];
+        plain.row_with(cells, below);
     }
-    let mut text = Vec::new();
-    plain.write(&mut text, output.color)?;
-    let mut below = below.into_iter().peekable();
-    for (index, line) in String::from_utf8_lossy(&text).lines().enumerate() {
-        writeln!(output, "{line}")?;
-        while let Some((_, extra)) = below.next_if(|(row, _)| *row == index) {
-            writeln!(output, "{extra}")?;
-        }
-    }
-    Ok(())
+    output.table(plain)
 }
 
 pub fn state(state: Option<State>, code: Option<u32>, signal: Option<u32>) -> String {

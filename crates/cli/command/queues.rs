@@ -19,14 +19,15 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::Output,
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "queues",
     aliases: &[],
-    about: "Show bytes that nobody had read yet: pipes, sockets, terminals, message queues",
+    group: Group::Network,
+    about: "Show unread data in pipes, sockets, terminals and message queues",
     usage: None,
     notes: "",
     examples: &[

@@ -26,7 +26,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -34,7 +34,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "recover",
     aliases: &[],
-    about: "List or write deleted files, memfds and executables that exist only in memory",
+    group: Group::Files,
+    about: "List or extract deleted files, memfds and fileless executables",
     usage: Some("ckptfx recover [OPTIONS] ARCHIVE...\n       ckptfx recover [OPTIONS] -O DIR ID... ARCHIVE"),
     notes: "Without -O what can be recovered is listed: deleted files that were in use, memfds, and files of tmpfs mounts. With -O the files named by id, or --all, are written to a directory: with mode 0600, under names made of id and file name. Nothing that exists is replaced, and no path of the archive is followed.",
     examples: &[

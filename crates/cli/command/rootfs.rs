@@ -33,7 +33,7 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::Output,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -41,7 +41,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "rootfs",
     aliases: &[],
-    about: "List what changed in the root file system",
+    group: Group::Files,
+    about: "List changes to the root file system",
     usage: None,
     notes: "Listed are changes of the root file system (rootfs-diff.tar, deleted.files and whiteouts), and all files of Podman volumes, /dev/shm and tmpfs mounts; contents of other mounts are not in a checkpoint. With the image that the container was made of, --base tells added from modified files, and --diff shows how text changed.",
     examples: &[

@@ -20,7 +20,7 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::Output,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -28,6 +28,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "sbom",
     aliases: &["librarylist"],
+    group: Group::Files,
     about: "List mapped executables and libraries",
     usage: None,
     notes: "",

@@ -32,7 +32,7 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::Output,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -40,7 +40,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "scan",
     aliases: &[],
-    about: "Triage many archives: one line each, the worst first, and what they share",
+    group: Group::Start,
+    about: "Triage many archives: one line each, worst first, and what they share",
     usage: None,
     notes: "Directories are searched for archives, and patterns with *, ? or [] that the shell left alone are expanded. An archive that cannot be read is named on standard error and costs itself only; the exit status is then 3.
 SHARED lists what more than one checkpoint has: the same recovered or dropped program, program of a finding, address of another host, or finding about the same file.",
@@ -137,7 +138,7 @@ const SHARED: View<Shared> = View {
     table: &[
         Column::left("SHARED", |shared| shared.kind.to_owned()),
         Column::right("IN", |shared| shared.count.to_string()),
-        Column::left("VALUE", |shared| show_short(&shared.value.0, 2 * WIDTH)),
+        Column::cut("VALUE", 2 * WIDTH, |shared| show(&shared.value.0)),
         Column::left("NAMES", |shared| some(shared.names.iter().map(|name| show_short(&name.0, WIDTH)))),
         Column::left("ARCHIVES", |shared| {
             some(shared.checkpoints.iter().map(|name| show_short(name.as_bytes(), WIDTH)))

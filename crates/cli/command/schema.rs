@@ -7,13 +7,18 @@ use ckptfx_report::schema;
 use clap::Args;
 use serde_json::Value;
 
-use crate::{args::Format, outcome::Outcome, spec::Command};
+use crate::{
+    args::Format,
+    outcome::Outcome,
+    spec::{Command, Group},
+};
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "schema",
     aliases: &[],
-    about: "Print the JSON Schema of a command's result",
+    group: Group::Reference,
+    about: "Print the JSON Schema of a command's output",
     usage: None,
     notes: "",
     examples: &["ckptfx schema ps", "ckptfx schema --all --dir docs/schema"],

@@ -13,7 +13,7 @@ use ckptfx_parser::Diagnostic;
 use ckptfx_report::{
     DocumentHead,
     schema::{Document, List, of},
-    untrusted::{show, show_short},
+    untrusted::show,
 };
 use ckptfx_scan::{Options, Outcome as ScanOutcome, Region};
 use clap::{Args, ValueEnum, builder::PossibleValue};
@@ -24,7 +24,7 @@ use crate::{
     outcome::Outcome,
     render::Output,
     scanning::Scanner,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -32,6 +32,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "secrets",
     aliases: &[],
+    group: Group::Memory,
     about: "Find keys, tokens and passwords in memory, files and queues",
     usage: None,
     notes: "Rules find what looks like a secret, and offline validators confirm it: the structure of keys, checksums of tokens, the claims of JSON Web Tokens. Nothing is ever checked over a network. Secrets are masked; the same secret in several places is one record.",
@@ -134,7 +135,7 @@ pub const VIEW: View<Secret> = View {
         Column::left("WHERE", |secret| place(&secret.first)),
         Column::right("PLACES", |secret| secret.count.to_string()),
         Column::left("WHAT", what),
-        Column::left("SECRET", |secret| show_short(&secret.text.0, TABLE_TEXT)),
+        Column::cut("SECRET", TABLE_TEXT, |secret| show(&secret.text.0)),
     ],
 };
 

@@ -11,7 +11,7 @@ use super::threads;
 use crate::{
     args::{Common, Format, ProcessFilter},
     outcome::Outcome,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -19,6 +19,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "signals",
     aliases: &[],
+    group: Group::Processes,
     about: "Show signal handlers, blocked and pending signals",
     usage: None,
     notes: "",

@@ -8,7 +8,7 @@ pub use ckptfx_report::words::endpoint as address;
 
 use crate::{
     args::{Format, ViewArgs},
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -16,7 +16,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "sockets",
     aliases: &["ss", "sockstat"],
-    about: "List sockets with their peers, queues and holders",
+    group: Group::Network,
+    about: "List sockets with peers, queues and holders",
     usage: None,
     notes: "",
     examples: &[

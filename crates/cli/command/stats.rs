@@ -16,13 +16,14 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     render::{Output, to_value},
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "stats",
     aliases: &[],
+    group: Group::Container,
     about: "Show durations and page counts of the dump",
     usage: None,
     notes: "Statistics are not those of one process: with --pid, --comm or --exe they are shown of those containers that have

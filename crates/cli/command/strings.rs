@@ -31,14 +31,15 @@ use crate::{
     progress::Bars,
     render::Output,
     scanning::{Scanner, Selection},
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "strings",
     aliases: &[],
-    about: "List printable text, with the process, address and mapping of each",
+    group: Group::Memory,
+    about: "List printable strings with process, address and mapping",
     usage: None,
     notes: "Printable are the ASCII characters and the tab; in UTF-8 also every other character that is no control; in UTF-16 also
 Latin-1. A string is a maximal run of them and never runs over a gap in captured memory.",

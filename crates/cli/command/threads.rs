@@ -18,7 +18,7 @@ use crate::{
     args::{Common, Format, ProcessFilter},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -26,6 +26,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "threads",
     aliases: &[],
+    group: Group::Processes,
     about: "Show where each thread was, with its registers",
     usage: None,
     notes: "",

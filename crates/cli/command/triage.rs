@@ -26,14 +26,15 @@ use crate::{
     outcome::Outcome,
     render::{Dossier, Output, table},
     rules,
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "triage",
     aliases: &[],
-    about: "Say what speaks for an intrusion, with proof: ranked, one story per process",
+    group: Group::Start,
+    about: "Rank signs of compromise, with evidence, grouped by process",
     usage: None,
     notes: "Each finding names the facts that prove it, harmless causes that are known, and the command that shows more. Known harmless causes (code that runtimes make, upgrades, rotation of logs, allocators that are preloaded, what CRIU itself leaves) lower the severity. The list ends with what was not looked at.",
     examples: &[
@@ -51,6 +52,7 @@ pub const COMMAND: Command = Command {
     arguments: TriageArgs::augment_args,
     formats: &[
         Format::Table,
+        Format::Wide,
         Format::Json,
         Format::Jsonl,
         Format::Csv,
@@ -348,7 +350,6 @@ fn list_rules(common: &Common) -> Result<Outcome> {
             detection.title.to_owned(),
         ]);
     }
-    let color = common.color == crate::args::Color::Always;
-    plain.write(&mut std::io::stdout().lock(), color)?;
+    plain.write(&mut std::io::stdout().lock(), &common.layout())?;
     Ok(Outcome::Done)
 }

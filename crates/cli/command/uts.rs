@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::{
     args::{Format, ViewArgs},
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -14,6 +14,7 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "uts",
     aliases: &[],
+    group: Group::Container,
     about: "Show host and domain name of each UTS namespace",
     usage: None,
     notes: "",

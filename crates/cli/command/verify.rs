@@ -28,14 +28,15 @@ use crate::{
     progress::Bars,
     render::{Output, table},
     sealed::{Before, Sealed},
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "verify",
     aliases: &[],
-    about: "Say whether an archive is still the one that a report or manifest was made of",
+    group: Group::Cases,
+    about: "Verify an archive against a report or manifest",
     usage: None,
     notes: "The first file is what report -o json wrote, or the manifest of a captured archive. All differences are listed: size and SHA-256 of the archive and, where the report has them, its members that are missing, were added, or have another content.
 Of a manifest in a chain the ones before it are checked, too, back to the first; without ARCHIVE the archive beside it is meant.
@@ -291,11 +292,9 @@ fn write_table(verified: &Verified, differences: &[Difference], output: &mut Out
         ]);
     }
     if verified.members > 0 && differences.iter().all(|difference| difference.what == "archive") {
-        plain.write(output, false)?;
+        output.table(plain)?;
         writeln!(output, "all {} members have the content that was recorded", verified.members)?;
         return Ok(());
     }
-    let color = output.color;
-    plain.write(output, color)?;
-    Ok(())
+    output.table(plain)
 }

@@ -31,14 +31,15 @@ use crate::{
     progress::Bars,
     render::{Output, table::Plain},
     scanning::Scanner,
-    spec::Command,
+    spec::{self, Command},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "yara",
     aliases: &[],
-    about: "Hold YARA rules against processes and files",
+    group: spec::Group::Memory,
+    about: "Scan processes and files with YARA rules",
     usage: Some("ckptfx yara [OPTIONS] -r RULES... ARCHIVE..."),
     notes: "Rules are evaluated over one process at a time, with the addresses of its memory, or over one shared object,
 queue or file. A rule that does not compile costs a warning and itself. Each file of rules is a namespace. The usual
@@ -277,8 +278,7 @@ impl Search<'_> {
                 format!("{}{}", path(found), shared(found)),
             ]);
         }
-        let color = output.color;
-        Ok(table.write(output, color)?)
+        output.table(table)
     }
 }
 
@@ -357,7 +357,7 @@ fn write_strings(found: &Match, output: &mut Output) -> io::Result<()> {
     };
     writeln!(output, "{rule}{tags}  {} {}  {place}{}", pid(found.pid), comm(found), shared(found))?;
     for string in &found.strings {
-        writeln!(output, "  {}", line(string))?;
+        writeln!(output, "  {}", line(string, output.is_wide()))?;
     }
     let more = found.string_count.saturating_sub(found.strings.len());
     if more > 0 {
@@ -366,7 +366,7 @@ fn write_strings(found: &Match, output: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-fn line(string: &StringMatch) -> String {
+fn line(string: &StringMatch, wide: bool) -> String {
     let at = match (&string.address, string.offset) {
         (Some(address), _) => address.clone(),
         (None, Some(offset)) => format!("+{offset:#x}"),
@@ -379,7 +379,7 @@ fn line(string: &StringMatch) -> String {
     format!(
         "{at:18}  {:8}  {region:32}  {}",
         show(string.name.as_bytes()),
-        show_short(&string.text.0, TABLE_TEXT)
+        show_short(&string.text.0, if wide { usize::MAX } else { TABLE_TEXT })
     )
 }
 
@@ -403,8 +403,7 @@ fn write_counts(matches: &[Match], output: &mut Output) -> Result<()> {
         table.row([pid(count.pid), comm, count.source.name().to_owned(), count.count.to_string()]);
     }
     if !counts.is_empty() {
-        let color = output.color;
-        table.write(output, color)?;
+        output.table(table)?;
     }
     Ok(())
 }

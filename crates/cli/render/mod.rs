@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::finding::{NextStep, quoted};
 use ckptfx_export::{Exporter, Form};
 use ckptfx_report::{Head, Warning, schema::List};
@@ -23,8 +23,32 @@ pub use self::words::count;
 pub use ckptfx_export::Dossier;
 pub use ckptfx_report::json::to_value;
 
-use self::{new_file::NewFile, plain_text::PlainText};
-use crate::args::{Color, Common, Format};
+use self::{
+    new_file::NewFile,
+    plain_text::PlainText,
+    table::{Layout, Plain},
+};
+use crate::args::{Common, Format};
+
+/// The columns of CSV that are wanted.
+fn csv_columns(common: &Common, collection: List) -> Result<Vec<&'static str>> {
+    if common.sort.is_some() && common.output != Format::Table {
+        bail!("--sort is for tables; sort and jq order other formats");
+    }
+    if common.columns.is_empty() || common.output == Format::Table {
+        return Ok(collection.columns.to_vec());
+    }
+    if common.output != Format::Csv {
+        bail!("--columns is for tables and CSV; jq picks keys of JSON");
+    }
+    let find = |name: &String| collection.columns.iter().copied().find(|column| column == name);
+    let found = common.columns.iter().map(|name| {
+        find(name).with_context(|| {
+            format!("there is no column {name}; there are {}", collection.columns.join(", "))
+        })
+    });
+    found.collect()
+}
 
 enum Target {
     Stdout(BufWriter<io::Stdout>),
@@ -42,6 +66,12 @@ pub struct Output {
     collection: List,
     /// Whether table output may be coloured.
     pub color: bool,
+    layout: Layout,
+    /// Columns of CSV.
+    columns: Vec<&'static str>,
+    quiet: bool,
+    /// Whether a table with columns was written.
+    has_table: bool,
     target: Target,
     several: bool,
     documents: usize,
@@ -66,19 +96,16 @@ impl Output {
                 Target::File { file: BufWriter::with_capacity(1 << 16, file), path: path.clone() }
             }
         };
-        let color = match common.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => {
-                common.out_file.is_none()
-                    && io::stdout().is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            }
-        };
+        let layout = common.layout();
+        let columns = csv_columns(common, collection)?;
         Ok(Self {
             format: common.output,
             collection,
-            color,
+            color: layout.color,
+            layout,
+            columns,
+            quiet: common.quiet,
+            has_table: false,
             target,
             several,
             documents: 0,
@@ -100,6 +127,22 @@ impl Output {
             output.target = Target::Terminal(PlainText::new(io::stdout()));
         }
         Ok(output)
+    }
+
+    /// Writes a table, as wide as the terminal.
+    pub fn table(&mut self, plain: Plain) -> Result<()> {
+        self.has_table = true;
+        let layout = self.layout.clone();
+        let dropped = plain.write(self, &layout)?;
+        if !dropped.is_empty() && !self.quiet {
+            eprintln!("ckptfx: note: no room for {}; -o wide shows all columns", dropped.join(", "));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is cut.
+    pub fn is_wide(&self) -> bool {
+        self.layout.wide
     }
 
     /// Whether the command writes its own table.
@@ -157,7 +200,10 @@ impl Output {
         let head = std::mem::take(&mut self.head);
         match format {
             Format::Json => json::begin(self, &head, collection.name, several, first)?,
-            Format::Csv if first => csv::header(self, &head, collection.columns)?,
+            Format::Csv if first && !self.layout.no_headers => {
+                let columns = self.columns.clone();
+                csv::header(self, &head, &columns)?;
+            }
             Format::Table if several => {
                 let blank = if first { "" } else { "\n" };
                 let title = self.title.take().unwrap_or_default();
@@ -180,7 +226,7 @@ impl Output {
             Format::Table => {}
             Format::Json => json::record(out, record, first)?,
             Format::Jsonl => json::line(out, &self.head, record)?,
-            Format::Csv => csv::row(out, &self.head, &to_value(record)?, self.collection.columns)?,
+            Format::Csv => csv::row(out, &self.head, &to_value(record)?, &self.columns)?,
             // What a command writes itself.
             _ => {}
         }
@@ -271,6 +317,13 @@ impl Output {
 
     /// Ends everything and puts the file in its place.
     pub fn finish(mut self) -> Result<()> {
+        let Layout { columns, sort, no_headers, .. } = &self.layout;
+        let asked = !columns.is_empty() || sort.is_some() || *no_headers;
+        if asked && self.format == Format::Table && self.begun && !self.has_table {
+            bail!(
+                "this command prints no table with columns: --columns, --sort and --no-headers are not for it"
+            );
+        }
         if self.format == Format::Json && self.several {
             self.write_all(if self.documents == 0 { b"[]\n" } else { b"]\n" })?;
         }

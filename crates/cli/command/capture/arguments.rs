@@ -26,16 +26,16 @@ pub struct CaptureArgs {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub timeout: Option<u64>,
     /// Spells out what --selector and --deployment mean anyway: the pods of all nodes, --jobs at a time.
-    #[arg(long, requires = "many")]
+    #[arg(long, requires = "many", hide_short_help = true)]
     pub all_nodes: bool,
     /// Checkpoints at a time.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64), hide_short_help = true)]
     pub jobs: u8,
     /// Only check whether a checkpoint would be possible.
     #[arg(long, conflicts_with = "no_preflight")]
     pub preflight: bool,
     /// Try even when something is known to be missing.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub no_preflight: bool,
     /// Take a chain of checkpoints, one after each such time: 30s, 5m, 1h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "count")]
@@ -47,10 +47,10 @@ pub struct CaptureArgs {
     #[arg(long, conflicts_with = "preflight")]
     pub triage: bool,
     /// Who takes the checkpoint, for the manifest.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub operator: Option<String>,
     /// For which case, for the manifest.
-    #[arg(long, value_name = "CASE")]
+    #[arg(long, value_name = "CASE", hide_short_help = true)]
     pub case: Option<String>,
     #[command(flatten)]
     pub reach: ReachArgs,
@@ -60,34 +60,34 @@ pub struct CaptureArgs {
 
 /// Whom `capture` speaks to.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Whom to ask")]
+#[command(next_help_heading = "Connection")]
 pub struct ReachArgs {
     /// Kubeconfig; without one $KUBECONFIG, ~/.kube/config, or the pod this runs in.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["kubelet", "cri", "podman"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kubelet", "cri", "podman"], hide_short_help = true)]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["kubelet", "cri", "podman"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["kubelet", "cri", "podman"], hide_short_help = true)]
     pub context: Option<String>,
     /// Go straight to a kubelet: https://NODE:10250.
     #[arg(long, value_name = "URL", conflicts_with_all = ["cri", "podman", "selector", "deployment"])]
     pub kubelet: Option<String>,
     /// Authority that signed the kubelet's certificate (PEM).
-    #[arg(long, value_name = "FILE", requires = "kubelet")]
+    #[arg(long, value_name = "FILE", requires = "kubelet", hide_short_help = true)]
     pub ca: Option<PathBuf>,
     /// Client certificate for the kubelet (PEM).
-    #[arg(long, value_name = "FILE", requires_all = ["kubelet", "key"])]
+    #[arg(long, value_name = "FILE", requires_all = ["kubelet", "key"], hide_short_help = true)]
     pub cert: Option<PathBuf>,
     /// Its key (PEM).
-    #[arg(long, value_name = "FILE", requires_all = ["kubelet", "cert"])]
+    #[arg(long, value_name = "FILE", requires_all = ["kubelet", "cert"], hide_short_help = true)]
     pub key: Option<PathBuf>,
     /// File with a bearer token for the kubelet.
-    #[arg(long, value_name = "FILE", requires = "kubelet")]
+    #[arg(long, value_name = "FILE", requires = "kubelet", hide_short_help = true)]
     pub token_file: Option<PathBuf>,
     /// Name in the kubelet's certificate, where it is not that of the URL.
-    #[arg(long, value_name = "NAME", requires = "kubelet")]
+    #[arg(long, value_name = "NAME", requires = "kubelet", hide_short_help = true)]
     pub server_name: Option<String>,
     /// Take any certificate of the kubelet: whoever is in between can then read and change everything.
-    #[arg(long, requires = "kubelet")]
+    #[arg(long, requires = "kubelet", hide_short_help = true)]
     pub insecure: bool,
     /// Speak to containerd or CRI-O on this node; the path of a socket may follow.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, conflicts_with = "podman")]
@@ -102,34 +102,52 @@ pub struct ReachArgs {
 
 /// How `capture` brings an archive home.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Bringing archives home")]
+#[command(next_help_heading = "Fetching archives")]
 pub struct FetchArgs {
     /// Copy archives from their nodes through a short-lived pod that is removed in every case.
     #[arg(long, conflicts_with_all = ["kubelet", "cri", "podman"])]
     pub fetch: bool,
     /// Image of that pod; it needs sh, sleep, tail, wc and sha256sum.
-    #[arg(long, value_name = "IMAGE", requires = "fetch", default_value = "busybox:1.37")]
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        requires = "fetch",
+        default_value = "busybox:1.37",
+        hide_short_help = true
+    )]
     pub fetch_image: String,
     /// Namespace of that pod; its Pod Security level must be privileged.
-    #[arg(long, value_name = "NAMESPACE", requires = "fetch", default_value = "default")]
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        requires = "fetch",
+        default_value = "default",
+        hide_short_help = true
+    )]
     pub fetch_namespace: String,
     /// Run that pod privileged, as nodes with SELinux need it.
-    #[arg(long, requires = "fetch")]
+    #[arg(long, requires = "fetch", hide_short_help = true)]
     pub fetch_privileged: bool,
     /// Directory of checkpoints on the nodes; nothing outside of it is fetched. A kubelet's --root-dir moves it.
-    #[arg(long, value_name = "DIR", requires = "fetch", default_value = "/var/lib/kubelet/checkpoints")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "fetch",
+        default_value = "/var/lib/kubelet/checkpoints",
+        hide_short_help = true
+    )]
     pub fetch_from: String,
     /// Largest archive that is fetched, in GiB.
-    #[arg(long, value_name = "GIB", requires = "fetch", default_value_t = 64)]
+    #[arg(long, value_name = "GIB", requires = "fetch", default_value_t = 64, hide_short_help = true)]
     pub fetch_max_size: u64,
     /// Time that a copy may take, hashing included: 30s, 5m, 1h; at most 5h.
-    #[arg(long, value_name = "TIME", requires = "fetch", default_value = "2h", value_parser = parse_copy_time)]
+    #[arg(long, value_name = "TIME", requires = "fetch", default_value = "2h", value_parser = parse_copy_time, hide_short_help = true)]
     pub fetch_timeout: Duration,
     /// Put a .keep file beside the archive on the node, which retention operators honour.
-    #[arg(long, requires = "fetch")]
+    #[arg(long, requires = "fetch", hide_short_help = true)]
     pub keep: bool,
     /// Delete the archive on the node when the hashes of both sides agree.
-    #[arg(long, requires = "fetch", conflicts_with = "keep")]
+    #[arg(long, requires = "fetch", conflicts_with = "keep", hide_short_help = true)]
     pub delete_remote: bool,
 }
 

@@ -33,7 +33,7 @@ use crate::{
     args::{Common, Format},
     outcome::Outcome,
     render::{Output, table},
-    spec::Command,
+    spec::{Command, Group},
     view,
 };
 
@@ -41,7 +41,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "capture",
     aliases: &[],
-    about: "Take a checkpoint of a running container and seal it",
+    group: Group::Capture,
+    about: "Checkpoint a running container and seal the archive",
     usage: None,
     notes: "The container goes on running; whether it does is checked afterwards. Each archive is written with mode 0600
 under a new name, and a manifest beside it (NAME.manifest.json) records its SHA-256, times, node, image and

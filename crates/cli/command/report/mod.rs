@@ -39,14 +39,15 @@ use crate::{
     outcome::Outcome,
     progress::Bars,
     render::{Dossier, Output},
-    spec::Command,
+    spec::{Command, Group},
 };
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "report",
     aliases: &[],
-    about: "Put everything into one document, with a record of custody",
+    group: Group::Start,
+    about: "Write a full report with a chain-of-custody record",
     usage: None,
     notes: "Forms: -o html (one page that needs nothing else and loads nothing), -o markdown (the default, for tickets) and -o json (all of it, for programs; verify reads its record of custody).
 -o ecs, ocsf, sarif and stix are those of triage, with all processes, files and sockets, and without secrets in their text.

@@ -41,7 +41,7 @@ fn of<'r, R: 'static>(
     let columns = view.table.iter().map(|column| (column.header, column.right));
     let mut section = new(names, view.name, columns);
     for record in records {
-        add(&mut section, view.table.iter().map(|column| (column.cell)(record)));
+        add(&mut section, view.table.iter().map(|column| column.short(record)));
     }
     section
 }

@@ -7,11 +7,7 @@ use ckptfx_analysis::{
     files::nested::sources,
     timeline::{self, Event, Kind, Wish},
 };
-use ckptfx_report::{
-    listing,
-    schema::Document,
-    untrusted::{show, show_short},
-};
+use ckptfx_report::{listing, schema::Document, untrusted::show};
 use clap::Args;
 
 use self::arguments::TimelineArgs;
@@ -22,7 +18,7 @@ use crate::{
     outcome::Outcome,
     render::Dossier,
     sealed,
-    spec::Command,
+    spec::{Command, Group},
     view::{self, Column, View},
 };
 
@@ -30,7 +26,8 @@ use crate::{
 pub const COMMAND: Command = Command {
     name: "timeline",
     aliases: &["timeliner"],
-    about: "List every dated fact in order of time",
+    group: Group::Cases,
+    about: "List every timestamped fact in order",
     usage: None,
     notes: "Times are UTC. TRUST says who vouches for a time: recorded (engine, kernel or CRIU, on the node), derived
 (calculated from recorded times), or claimed (processes of the container could have chosen it).
@@ -39,7 +36,7 @@ archives one after another, not sorted over all of them. A directory that captur
 and a manifest for its archive: seals and links are checked, and what does not agree is a warning.",
     examples: &["ckptfx timeline archive.tar", "ckptfx timeline --kind command-typed,log-entry archive.tar", "ckptfx timeline --from 2026-11-23T22:00:00Z --to 2026-11-24 archive.tar", "ckptfx timeline -o timesketch archive.tar --out-file case.jsonl", "ckptfx timeline -o bodyfile archive.tar | mactime -z UTC -d"],
     arguments: TimelineArgs::augment_args,
-    formats: &[Format::Table, Format::Json, Format::Jsonl, Format::Csv, Format::Bodyfile, Format::Timesketch],
+    formats: &[Format::Table, Format::Wide, Format::Json, Format::Jsonl, Format::Csv, Format::Bodyfile, Format::Timesketch],
     result: Some(Document::of(&[VIEW.collection])),
     run: |call| run(&call.arguments()?, call.common),
 };
@@ -53,7 +50,7 @@ pub const VIEW: View<Event> = View::of(
         Column::left("TIME", |event| event.time.to_string()),
         Column::left("KIND", |event| event.kind.name().to_owned()),
         Column::left("TRUST", |event| event.reliability.name().to_owned()),
-        Column::left("SOURCE", |event| show_short(&event.source.0, MAX_SOURCE)),
+        Column::cut("SOURCE", MAX_SOURCE, |event| show(&event.source.0)),
         Column::right("PID", |event| view::number(event.subject.pid)),
         Column::left("EVENT", |event| show(&event.message.0)),
     ],
