@@ -51,6 +51,7 @@ mod redaction;
 mod report;
 mod rootfs;
 mod sbom;
+mod scale;
 mod scan;
 mod schema;
 mod secrets;

@@ -36,6 +36,7 @@ mod memory;
 mod moment;
 mod process;
 mod rng;
+mod scale;
 mod stream;
 mod version;
 mod wire;
@@ -55,6 +56,7 @@ pub use memory::{
 pub use moment::TIME;
 pub use process::{Creds, DEFAULT_CAPS, Namespaces, Process, Registers, StackPages, State, Thread};
 pub use rng::Rng;
+pub use scale::Scale;
 pub use stream::Stream;
 pub use version::{Arch, Criu};
 pub use wire::{Message, put_varint};
