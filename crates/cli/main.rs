@@ -1,4 +1,11 @@
 //! The `ckptfx` program.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "it reads no bytes of the evidence itself: what it counts and looks up are rows and keys of its own"
+)]
+#![allow(unused_qualifications, reason = "a path in full does no harm")]
 
 mod args;
 mod checkpoints;
