@@ -45,6 +45,7 @@ mod memory;
 mod mounts;
 mod mutate;
 mod open_files;
+mod people;
 mod recover;
 mod redaction;
 mod report;
