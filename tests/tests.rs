@@ -55,6 +55,7 @@ mod memory;
 mod mounts;
 mod mutate;
 mod open_files;
+mod people;
 mod reads;
 mod recover;
 mod redaction;

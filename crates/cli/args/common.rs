@@ -37,6 +37,9 @@ pub struct Common {
     /// Omit the header line (table, CSV).
     #[arg(long, global = true, hide_short_help = true)]
     pub no_headers: bool,
+    /// Do not use a pager on a terminal ($CKPTFX_PAGER, $PAGER, or less).
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_pager: bool,
     /// Whether nothing is cut in the table.
     #[arg(skip)]
     pub wide: bool,
@@ -92,6 +95,15 @@ impl Common {
     pub fn resolved(self) -> Self {
         let wide = self.output == Format::Wide;
         Self { output: if wide { Format::Table } else { self.output }, wide, ..self }
+    }
+
+    /// Whether a table goes through a pager: on a terminal whose user can press keys.
+    pub fn wants_pager(&self) -> bool {
+        self.output == Format::Table
+            && !self.no_pager
+            && self.out_file.is_none()
+            && std::io::stdout().is_terminal()
+            && std::io::stdin().is_terminal()
     }
 
     /// How a table is laid out that goes to standard output.

@@ -26,7 +26,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    render::Output,
+    render::{Output, table::Emphasis},
     sealed,
     spec::{Command, Group},
     view::{self, Column, View},
@@ -142,6 +142,7 @@ pub const VIEW: View<Change> = View {
         Column::cut("WHAT", 2 * MAX_VALUE, |change| show(&change.subject.name.0)),
         Column::left("CHANGE", difference),
     ],
+    emphasis: |_| Emphasis::None,
 };
 
 const fn sign(change: Difference) -> &'static str {

@@ -20,6 +20,7 @@ use crate::{
     checkpoints::for_each_checkpoint,
     nested::open_member,
     outcome::Outcome,
+    render::table::Emphasis,
     scanning::Scanner,
     spec::{Command, Group},
     view::{self, Column, View},
@@ -114,6 +115,7 @@ const VIEW: View<Indicator> = View {
             names.collect::<Vec<_>>().join(", ")
         }),
     ],
+    emphasis: |_| Emphasis::None,
 };
 
 /// The first place: in bytes, else a socket, else a file.

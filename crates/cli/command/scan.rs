@@ -31,7 +31,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    render::Output,
+    render::{Output, table::Emphasis},
     spec::{Command, Group},
     view::{self, Column, View},
 };
@@ -131,6 +131,11 @@ const VIEW: View<Verdict> = View {
         Column::left("NOTE", |row| if row.partial { "partial" } else { "" }.to_owned()),
         Column::left("TOP FINDING", |row| row.top.as_ref().map_or_else(|| "-".to_owned(), line)),
     ],
+    emphasis: |row| match row.verdict {
+        Some(Severity::Critical | Severity::High) => Emphasis::Grave,
+        Some(Severity::Medium) => Emphasis::Odd,
+        _ => Emphasis::None,
+    },
 };
 
 const SHARED: View<Shared> = View {
@@ -145,6 +150,7 @@ const SHARED: View<Shared> = View {
             some(shared.checkpoints.iter().map(|name| show_short(name.as_bytes(), WIDTH)))
         }),
     ],
+    emphasis: |_| Emphasis::None,
 };
 
 /// The first of several texts, and how many more there are.

@@ -22,7 +22,7 @@ use crate::{
     args::{Common, Format, ScanArgs},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::Output,
+    render::{Output, table::Emphasis},
     scanning::Scanner,
     spec::{Command, Group},
     view::{self, Column, View},
@@ -138,6 +138,7 @@ pub const VIEW: View<Secret> = View {
         Column::left("WHAT", what),
         Column::cut("SECRET", TABLE_TEXT, |secret| show(&secret.text.0)),
     ],
+    emphasis: |_| Emphasis::None,
 };
 
 /// Source, address and name.
@@ -251,6 +252,7 @@ fn list(rules: &Rules, common: &Common) -> Result<Outcome> {
             Column::left("VALIDATOR", |rule| rule.validate.clone().unwrap_or_else(|| "-".to_owned())),
             Column::left("FINDS", |rule| show(rule.title.as_bytes())),
         ],
+        emphasis: |_| Emphasis::None,
     };
     let facts: Vec<RuleFacts> = rules.rules().iter().map(RuleFacts::from).collect();
     if facts.is_empty() {

@@ -245,7 +245,7 @@ fn write_table(
     writeln!(output)?;
     if hidden > 0 {
         let hidden = count("finding", hidden);
-        writeln!(output, "{hidden} of less weight not shown (--min-severity info)")?;
+        writeln!(output, "{hidden} hidden (--min-severity info)")?;
     }
     writeln!(output, "Not covered:")?;
     for item in not_examined {
