@@ -5,6 +5,7 @@ use std::{
     io::{self, Seek as _, SeekFrom, Write},
     ops::{ControlFlow, Range},
     os::unix::fs::FileExt as _,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,14 +19,18 @@ use ckptfx_analysis::{
 };
 use ckptfx_parser::{
     Diagnostic, Severity,
-    input::{Evidence, OpenOptions, open_nested, open_source},
-    source::Source,
+    archive::index_tar,
+    input::{self, Evidence, Input, OpenOptions, open_nested, open_source},
+    source::{Budget, Source},
 };
 use ckptfx_report::listing::{ALL, Ask, PROCESSES};
 use ckptfx_scan::{Options, PatternKind, Plan, Region};
 use ckptfx_testkit::{Checkpoint, Container, Flavor, PodmanVersion, Process, Vma};
 
-use crate::{exercise, support::plain};
+use crate::{
+    exercise,
+    support::{command, fixture, plain},
+};
 
 /// Evidence at the other end of something that may fail.
 struct Far {
@@ -212,4 +217,45 @@ fn the_processes_of_two_gigabytes_take_two_megabytes() {
     assert!(shown.len() == 2 && shown[1].contains("/usr/bin/worker"), "{shown:?}");
     let read = counted.bytes.load(Ordering::Relaxed);
     assert!(read < 2 << 20, "{read} bytes");
+}
+
+#[test]
+fn archives_that_are_open_at_once_take_of_one_budget() {
+    let budget = Arc::new(Budget::new(Some(4 << 20), None));
+    let names = ["webserver-podman", "webserver-crio", "webserver-containerd", "scenarios/bash"];
+    std::thread::scope(|scope| {
+        for name in names.into_iter().chain(names) {
+            let budget = Arc::clone(&budget);
+            scope.spawn(move || {
+                let mut options = options();
+                options.budget = Arc::clone(&budget);
+                let evidence = input::open(&Input::Path(fixture(name)), &options).unwrap();
+                assert!(budget.taken() <= 4 << 20);
+                let expected = index_tar(&plain(name).into(), name, &exercise::LIMITS);
+                let archive = evidence.checkpoints[0].archive();
+                assert_eq!(archive.members().len(), expected.members().len());
+                for (one, other) in archive.members().iter().zip(expected.members()) {
+                    assert!(one.path == other.path && one.bytes() == other.bytes(), "{name} {}", one.name());
+                }
+            });
+        }
+    });
+    assert_eq!(budget.taken(), 0);
+}
+
+#[test]
+fn a_scratch_directory_that_cannot_be_used_is_an_error_that_says_so() {
+    let said = told("0", Path::new("/nowhere/at/all"));
+    assert!(said.contains("/nowhere/at/all") && said.contains("--scratch"), "{said}");
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(told("0.001", directory.path()), "");
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+}
+
+/// What the program says on standard error with a scratch directory and so little memory.
+fn told(memory: &str, scratch: &Path) -> String {
+    let archive = fixture("webserver-podman");
+    let mut command = command();
+    command.arg("ps").arg(archive).args(["--memory", memory, "--scratch"]).arg(scratch);
+    String::from_utf8(command.output().unwrap().stderr).unwrap()
 }

@@ -131,7 +131,9 @@ pub fn index(bytes: &[u8]) {
     let bytes = bytes::Bytes::copy_from_slice(bytes);
     consistent(&index_tar(&bytes, "x", &exercise::LIMITS), bytes.len());
     // Streams that cannot be put together are refused.
-    if let Ok(archive) = index_stream(std::slice::from_ref(&bytes), "x", &exercise::LIMITS) {
+    if let Ok(archive) =
+        index_stream(std::slice::from_ref(&bytes), "x", &exercise::LIMITS, &std::sync::Arc::default())
+    {
         consistent(&archive, bytes.len());
     }
 }

@@ -3,12 +3,13 @@
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 use ckptfx_parser::{
     Limits,
     input::{Given, OpenOptions},
+    source::Budget,
 };
 use clap::{Args, ValueEnum};
 
@@ -67,6 +68,17 @@ pub struct Common {
     /// Change a safety limit for untrusted input (`ckptfx generate docs reliability` lists them).
     #[arg(long = "limit", global = true, hide_short_help = true, value_name = "NAME=VALUE", value_parser = parse_limit)]
     pub limit: Vec<(String, u64)>,
+    /// Memory that decompressed evidence takes at most, in GiB; the rest goes to files in the scratch directory.
+    ///
+    /// A quarter of the memory that is free, or of the control group's limit, if not given.
+    #[arg(long, global = true, hide_short_help = true, value_name = "GIB", value_parser = parse_gibibytes)]
+    pub memory: Option<u64>,
+    /// Directory for decompressed evidence that memory has no room for: TMPDIR, or /var/tmp, if not given.
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    /// What all evidence takes of that is open.
+    #[arg(skip)]
+    pub budget: Arc<OnceLock<Arc<Budget>>>,
     /// What compressed files of the evidence have given already.
     #[arg(skip)]
     pub given: Arc<Given>,
@@ -145,6 +157,8 @@ impl Common {
         options.parent = parent;
         options.limits = self.limits();
         options.given = Arc::clone(&self.given);
+        let budget = || Arc::new(Budget::new(self.memory, self.scratch.clone()));
+        options.budget = Arc::clone(self.budget.get_or_init(budget));
         options.progress = bars;
         options
     }
@@ -159,6 +173,16 @@ impl Common {
         }
         limits
     }
+}
+
+/// GiB, perhaps a part of one, as bytes.
+fn parse_gibibytes(text: &str) -> Result<u64, String> {
+    let value: f64 = text.parse().map_err(|_| "a number of GiB is expected, such as 2 or 0.5".to_owned())?;
+    if !value.is_finite() || value < 0.0 {
+        return Err("a number of GiB is expected, such as 2 or 0.5".to_owned());
+    }
+    // A fraction of a byte is none, and more than there is is all there is.
+    Ok((value * (1_u64 << 30) as f64) as u64)
 }
 
 fn parse_limit(text: &str) -> Result<(String, u64), String> {

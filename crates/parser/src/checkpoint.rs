@@ -8,6 +8,7 @@ use crate::{
     container::{Container, Engine},
     image::{self, ByteOrder, Image, ImageFile, Located},
     input::{IndexFacts, Place, find_places},
+    source::Budget,
     text,
 };
 
@@ -195,6 +196,11 @@ impl ImageDirectory {
     /// The limits that it is read under.
     pub fn limits(&self) -> &Limits {
         &self.archive.limits
+    }
+
+    /// What anonymous storage takes of.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.archive.budget
     }
 
     /// Bytes that the messages decoded so far may take, of all images of the archive.

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use ckptfx_parser::{
     archive::{Member, MemberKind},
-    source::Spool,
+    source::{Budget, Spool},
 };
 
 use super::{
@@ -191,7 +191,14 @@ pub(super) fn add_ghosts<'a>(case: &mut Case<'a>, regions: &mut Vec<SearchRegion
             member: facts.member,
         };
         let image = case.checkpoint.images.files().find(|(_, member)| member.name() == item.member.as_str());
-        add_file(contents, image.map(|(_, member)| member), item, Source::GhostFile, regions)?;
+        add_file(
+            contents,
+            image.map(|(_, member)| member),
+            item,
+            Source::GhostFile,
+            case.checkpoint.images.budget(),
+            regions,
+        )?;
     }
     Ok(())
 }
@@ -239,7 +246,7 @@ pub(super) fn add_file_systems<'a>(
             };
             let tar =
                 case.checkpoint.archive().members().iter().find(|tar| tar.name() == item.member.as_str());
-            add_file(&contents, tar, item, source, regions)?;
+            add_file(&contents, tar, item, source, case.checkpoint.images.budget(), regions)?;
         }
     }
     Ok(())
@@ -272,6 +279,7 @@ fn add_file<'a>(
     stored_in: Option<&Member>,
     item: Item,
     source: Source,
+    budget: &Arc<Budget>,
     regions: &mut Vec<SearchRegion<'a>>,
 ) -> io::Result<()> {
     let item = Arc::new(item);
@@ -281,7 +289,7 @@ fn add_file<'a>(
         let mut bytes = first.clone();
         if pieces.peek().is_some_and(|(next, _)| *next == end) {
             // Chunks of a file lie apart in the image: a match may cross from one to the next.
-            let mut spool = Spool::default();
+            let mut spool = Spool::new(budget);
             spool.write_all(first)?;
             while let Some((_, next)) = pieces.next_if(|(next, _)| *next == end) {
                 spool.write_all(next)?;

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     ops::Range,
-    sync::{OnceLock, atomic::AtomicU64},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
 };
 
 use bytes::Bytes;
@@ -13,7 +13,11 @@ use super::{
     path::leads_out,
     walk::is_pages_image,
 };
-use crate::{Diagnostic, Limits, Reports, Severity, limits::reached, source::Extent};
+use crate::{
+    Diagnostic, Limits, Reports, Severity,
+    limits::reached,
+    source::{Budget, Extent},
+};
 
 /// All members of one archive, by path.
 #[derive(Debug, Default)]
@@ -26,6 +30,8 @@ pub struct Archive {
     pub start: u64,
     /// The limits that it was read under, which hold for what is inside it as well.
     pub limits: Limits,
+    /// What anonymous storage takes of that is made of it.
+    pub budget: Arc<Budget>,
     /// Bytes that the messages decoded so far of its images may take in memory.
     pub decoded: AtomicU64,
     /// What was noticed while indexing.

@@ -204,7 +204,7 @@ mod tests {
     fn sift(tar: &[u8], block: usize, unit: u64, margin: usize) -> (Bytes, Vec<Range<u64>>) {
         let sieve = Sieve { longest: NEEDLE.len(), margin, find: &find };
         let mut sifter = Sifter::new(&sieve, unit, &Limits::DEFAULT);
-        let mut store = Store::new(u64::MAX, &Limits::DEFAULT);
+        let mut store = Store::new(u64::MAX, &Limits::DEFAULT, &std::sync::Arc::default());
         for part in tar.chunks(block) {
             sifter.take(part.to_vec(), &mut store).unwrap();
         }

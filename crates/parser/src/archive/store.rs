@@ -7,12 +7,16 @@ use std::{
     collections::VecDeque,
     io::{self, Write as _},
     ops::Range,
+    sync::Arc,
 };
 
 use bytes::Bytes;
 
 use super::walk::{Bodies, Walk, part_of};
-use crate::{Limits, source::Spool};
+use crate::{
+    Limits,
+    source::{Budget, Spool},
+};
 
 /// A file that is no longer is stored where large ones are not.
 const SMALL: u64 = 1 << 20;
@@ -46,9 +50,9 @@ pub struct Stored {
 
 impl Store {
     /// Gets ready for the first byte of a tar, or of anything else.
-    pub fn new(room: u64, limits: &Limits) -> Self {
+    pub fn new(room: u64, limits: &Limits, budget: &Arc<Budget>) -> Self {
         Self {
-            spool: Spool::default(),
+            spool: Spool::new(budget),
             walk: None,
             limits: *limits,
             files: VecDeque::new(),
@@ -183,7 +187,7 @@ mod tests {
     }
 
     fn store(tar: &[u8], room: u64) -> Stored {
-        let mut store = Store::new(room, &Limits::DEFAULT);
+        let mut store = Store::new(room, &Limits::DEFAULT, &Arc::default());
         for block in tar.chunks(100_000) {
             store.write(block).unwrap();
         }

@@ -1,7 +1,7 @@
 //! Image streams as criu-image-streamer stores them (`archives.md §1.9`): one or more shards of
 //! `u32 length, marker, payload` records that interleave files.
 
-use std::{collections::HashMap, io::Write as _};
+use std::{collections::HashMap, io::Write as _, sync::Arc};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Diagnostic, Limits, Reports,
     limits::{count, reached},
-    source::Spool,
+    source::{Budget, Spool},
 };
 
 /// A marker is a few bytes and a file name.
@@ -74,7 +74,12 @@ struct Record {
 ///
 /// # Errors
 /// When the anonymous storage for files that lie in pieces fails.
-pub fn index_stream(shards: &[Bytes], name: &str, limits: &Limits) -> std::io::Result<Archive> {
+pub fn index_stream(
+    shards: &[Bytes],
+    name: &str,
+    limits: &Limits,
+    budget: &Arc<Budget>,
+) -> std::io::Result<Archive> {
     let mut archive = Archive::under(limits);
     let mut records = Vec::new();
     for shard in shards {
@@ -118,7 +123,7 @@ pub fn index_stream(shards: &[Bytes], name: &str, limits: &Limits) -> std::io::R
             [] => Bytes::new(),
             [piece] => piece.clone(),
             pieces => {
-                let mut spool = Spool::default();
+                let mut spool = Spool::new(budget);
                 for piece in pieces {
                     spool.write_all(piece)?;
                 }

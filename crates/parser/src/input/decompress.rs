@@ -1,10 +1,6 @@
 //! Undoing compression around what was given, and around archives inside it.
 
-use std::{
-    io::{self, Write as _},
-    ops::Range,
-    path::PathBuf,
-};
+use std::{io, ops::Range, path::PathBuf};
 
 use bytes::Bytes;
 
@@ -16,20 +12,8 @@ use crate::{
         looks_like_tar, not_read,
     },
     limits::{count, reached},
-    source::{Compression, Extent, map_file},
+    source::{Compression, Extent},
 };
-
-/// What was decompressed and is no longer than this is in the program's own memory.
-const SMALL: u64 = 64 << 20;
-/// After so many bytes of one evidence, however many files they are in, no more is kept there.
-const IN_MEMORY: u64 = 256 << 20;
-
-/// Moves bytes to a file without a name.
-fn into_file(bytes: &[u8]) -> io::Result<Bytes> {
-    let mut file = tempfile::tempfile()?;
-    file.write_all(bytes)?;
-    map_file(&file)
-}
 
 /// Bytes of the evidence that tell what they are.
 const HEAD: u64 = 64 << 10;
@@ -157,7 +141,7 @@ fn undo(
         return Err(failed(0, source));
     }
     let limits = Limits { decompressed_bytes: most, ..options.limits };
-    let mut store = Store::new(given.room(length, &options.limits), &options.limits);
+    let mut store = Store::new(given.room(length, &options.limits), &options.limits, &options.budget);
     let mut sifter = sieve.map(|sieve| Sifter::new(sieve, UNIT, &options.limits));
     let mut take = |block: Vec<u8>| match &mut sifter {
         Some(sifter) => sifter.take(block, &mut store),
@@ -185,10 +169,7 @@ fn undo(
         let message = format!("{} data ends after {produced} bytes: {error}", format.name());
         diagnostics.push(Diagnostic::loss("truncated-compression", name, message));
     }
-    let mut stored = store.finish().map_err(|source| failed(0, source))?;
-    if produced <= SMALL && given.bytes() > IN_MEMORY {
-        stored.bytes = into_file(&stored.bytes).map_err(|source| failed(0, source))?;
-    }
+    let stored = store.finish().map_err(|source| failed(0, source))?;
     let Stored { bytes, searched, lost } = stored;
     Ok(Plain { bytes: bytes.into(), searched, lost, formats: Vec::new() })
 }

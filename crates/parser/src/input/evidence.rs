@@ -59,7 +59,7 @@ pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
 /// When so much of it cannot be read that it is not known what it is, or nothing in it is a checkpoint.
 pub fn open_source(source: Arc<dyn Source>, name: &str, options: &OpenOptions<'_>) -> Result<Evidence> {
     let mut diagnostics = Vec::new();
-    let loaded = load_bytes(&Extent::of(source), name, options, &mut diagnostics)?;
+    let loaded = load_bytes(&Extent::of(source, &options.budget), name, options, &mut diagnostics)?;
     open_loaded(loaded, name.to_owned(), options, diagnostics)
 }
 
@@ -136,6 +136,11 @@ fn unpack(
     let (format, mut archives) = contents(subject, name, options, diagnostics)?;
     for archive in behind {
         archives.extend(from_behind(archive, name, options, diagnostics));
+    }
+    for found in &mut archives {
+        if let Some(archive) = Arc::get_mut(&mut found.archive) {
+            archive.budget = Arc::clone(&options.budget);
+        }
     }
     Ok(Unpacked { format: format!("{format}{suffix}"), bytes, archives })
 }

@@ -6,7 +6,7 @@ use super::given::Given;
 use crate::{
     Limits,
     archive::Sieve,
-    source::{Progress, Silent},
+    source::{Budget, Progress, Silent},
 };
 
 /// How to open.
@@ -19,6 +19,8 @@ pub struct OpenOptions<'a> {
     pub limits: Limits,
     /// What compressed files of the evidence have given already.
     pub given: Arc<Given>,
+    /// What anonymous storage takes of: one for all evidence that is open at once.
+    pub budget: Arc<Budget>,
     /// Told about long steps.
     pub progress: &'a dyn Progress,
     /// When nothing but certain matches is wanted of the memory of processes: what they are. Of memory that comes
@@ -29,6 +31,13 @@ pub struct OpenOptions<'a> {
 impl Default for OpenOptions<'_> {
     /// No parent, the usual limits, nothing counted yet, nobody told, and all memory stored.
     fn default() -> Self {
-        Self { parent: None, limits: Limits::DEFAULT, given: Arc::default(), progress: &Silent, sieve: None }
+        Self {
+            parent: None,
+            limits: Limits::DEFAULT,
+            given: Arc::default(),
+            budget: Arc::default(),
+            progress: &Silent,
+            sieve: None,
+        }
     }
 }

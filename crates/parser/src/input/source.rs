@@ -91,11 +91,11 @@ pub(super) fn load(
             if metadata.is_file() {
                 map_file(&file).map_err(|source| at(path, source))?
             } else {
-                read_all(file).map_err(|source| at(path, source))?
+                read_all(file, options).map_err(|source| at(path, source))?
             }
         }
         Input::Bytes(bytes) => bytes.clone(),
-        Input::Stdin => read_all(io::stdin().lock()).map_err(|source| at(Path::new("-"), source))?,
+        Input::Stdin => read_all(io::stdin().lock(), options).map_err(|source| at(Path::new("-"), source))?,
     };
     load_bytes(&bytes.into(), name, options, diagnostics)
 }
@@ -134,8 +134,8 @@ pub(super) fn load_bytes(
     }
 }
 
-fn read_all(mut reader: impl io::Read) -> io::Result<Bytes> {
-    let mut spool = Spool::default();
+fn read_all(mut reader: impl io::Read, options: &OpenOptions<'_>) -> io::Result<Bytes> {
+    let mut spool = Spool::new(&options.budget);
     let mut buffer = vec![0; 1 << 20];
     loop {
         match reader.read(&mut buffer) {

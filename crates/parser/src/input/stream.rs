@@ -51,7 +51,8 @@ fn open(
     if shards.is_empty() {
         return Ok(None);
     }
-    let archive = index_stream(&shards, name, &options.limits).map_err(|source| unreadable(name, source))?;
+    let archive = index_stream(&shards, name, &options.limits, &options.budget)
+        .map_err(|source| unreadable(name, source))?;
     Ok(Some(vec![Found::whole(archive)]))
 }
 

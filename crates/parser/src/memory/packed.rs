@@ -1,5 +1,7 @@
 //! Pages that are stored in LZ4 blocks (`format.md §14`): what a pagemap says of them.
 
+use std::sync::Arc;
+
 use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
 
 use super::pagemap::{is_stored, normalise};
@@ -8,7 +10,7 @@ use crate::{
     archive::Member,
     image::Located,
     proto,
-    source::{Block, Blocks},
+    source::{Block, Blocks, Budget},
 };
 
 /// Most bytes that are compressed together.
@@ -54,6 +56,7 @@ pub(super) fn blocks_of(
     page_size: u64,
     pages: &Member,
     limits: &Limits,
+    budget: &Arc<Budget>,
 ) -> Result<Blocks, String> {
     let mut blocks = Vec::new();
     let (mut all, mut given) = (0_u64, 0_u64);
@@ -101,7 +104,7 @@ pub(super) fn blocks_of(
     if given > limits.decompressed_bytes {
         return Err(format!("{given} bytes are more than is believed (limit decompressed-bytes)"));
     }
-    Blocks::new(pages.extent(), blocks).ok_or_else(|| "there is too much of it".to_owned())
+    Blocks::new(pages.extent(), blocks, budget).ok_or_else(|| "there is too much of it".to_owned())
 }
 
 #[cfg(test)]
@@ -146,7 +149,7 @@ mod tests {
         let length = value.encoded_len() as u64;
         let entry = Located { value, body: 0..length, payload: length..length };
         let archive = Archive::of_files([(b"pages-1.img".to_vec(), Bytes::from(vec![0; size]))]);
-        blocks_of(&[entry], 4096, archive.find(b"pages-1.img").unwrap(), &Limits::DEFAULT)
+        blocks_of(&[entry], 4096, archive.find(b"pages-1.img").unwrap(), &Limits::DEFAULT, &Arc::default())
     }
 
     #[test]

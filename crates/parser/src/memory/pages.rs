@@ -1,6 +1,6 @@
 //! Page contents (`format.md §7`): which pages an image set holds, and where their bytes are.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use super::{
     packed::{Shape, blocks_of},
@@ -11,7 +11,7 @@ use crate::{
     archive::Member,
     image::{self, Located},
     proto,
-    source::{Blocks, View},
+    source::{Blocks, Budget, View},
 };
 
 /// What is known of a run of pages.
@@ -186,6 +186,8 @@ pub struct Pages<'a> {
     pub encoded: Option<&'a Member>,
     /// Names of pagemaps whose pages are compressed, their own and those of parents, with the blocks.
     pub(super) packed: Vec<(&'a Member, &'a Blocks)>,
+    /// What storage takes of where pages are put together.
+    pub(super) budget: Arc<Budget>,
 }
 
 impl<'a> Pages<'a> {
@@ -301,7 +303,8 @@ impl<'a> Pages<'a> {
         let encoded = reader.pages.member.filter(|_| reader.pages.encoded);
         let mut packed = reader.parent.map(|parent| parent.packed).unwrap_or_default();
         packed.extend(images.member(name).zip(reader.pages.blocks));
-        Self { runs: reader.runs, lost_from: reader.lost_from, encoded, packed }
+        let budget = Arc::clone(images.budget());
+        Self { runs: reader.runs, lost_from: reader.lost_from, encoded, packed, budget }
     }
 
     /// The parts of the runs between two addresses, in order.
@@ -364,7 +367,7 @@ impl<'a> PagesFile<'a> {
         } else if shape == Shape::Foreign {
             Some("the pages seem to be compressed by a newer CRIU, which ckptfx cannot read yet".to_owned())
         } else if shape == Shape::Blocks {
-            match blocks_of(entries, page_size, member, images.limits()) {
+            match blocks_of(entries, page_size, member, images.limits(), images.budget()) {
                 Ok(blocks) => {
                     file.blocks = images.member(name).map(|pagemap| pagemap.blocks.get_or_init(|| blocks));
                     return file;

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{Content, Pages};
 use crate::{
     archive::Member,
-    source::{Spool, View},
+    source::{Budget, Spool, View},
 };
 
 /// Consecutive captured bytes; nothing captured touches either end, but for what was searched already.
@@ -26,6 +26,7 @@ pub struct Region<'a> {
     pieces: Vec<Piece<'a>>,
     /// The bytes, where they lie in several places or must be read; none when they cannot be.
     joined: OnceLock<Option<Bytes>>,
+    budget: Arc<Budget>,
 }
 
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl<'a> Region<'a> {
 
     /// The bytes of all pieces.
     fn join(&self) -> io::Result<Bytes> {
-        let mut spool = Spool::default();
+        let mut spool = Spool::new(&self.budget);
         for tile in self.pieces.iter().flat_map(|piece| piece.bytes.tiles()) {
             spool.write_all(&tile?)?;
         }
@@ -100,13 +101,13 @@ pub fn captured_regions<'a>(pages: &Pages<'a>) -> io::Result<Vec<Region<'a>>> {
                 region.length += run.length;
             }
             (touching, piece) => {
-                let goes_on = touching.is_some();
+                let (goes_on, budget) = (touching.is_some(), Arc::clone(&pages.budget));
                 let (start, length, pieces) = (run.start, run.length, piece.into_iter().collect());
-                regions.push(Region { start, length, goes_on, pieces, joined: OnceLock::new() });
+                regions.push(Region { start, length, goes_on, pieces, joined: OnceLock::new(), budget });
             }
         }
     }
-    let mut spool = Spool::default();
+    let mut spool = Spool::new(&pages.budget);
     for piece in regions.iter().filter(|region| region.is_scattered()).flat_map(|region| &region.pieces) {
         spool.write_all(piece.bytes.held().unwrap_or_default())?;
     }

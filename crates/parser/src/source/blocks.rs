@@ -4,12 +4,12 @@ use std::{
     fmt,
     io::{self, Write as _},
     ops::Range,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
 
-use super::{Extent, Spool};
+use super::{Budget, Extent, Spool};
 
 /// What all blocks give stays in the program's own memory up to so many bytes.
 const IN_MEMORY: u64 = 256 << 10;
@@ -37,6 +37,7 @@ pub struct Blocks {
     stored: Extent,
     blocks: Vec<Placed>,
     length: u64,
+    budget: Arc<Budget>,
     undone: OnceLock<Undone>,
 }
 
@@ -59,7 +60,11 @@ impl fmt::Debug for Blocks {
 
 impl Blocks {
     /// Blocks that are stored one behind the other; `None` when they are too much to be counted.
-    pub fn new(stored: Extent, blocks: impl IntoIterator<Item = Block>) -> Option<Self> {
+    pub fn new(
+        stored: Extent,
+        blocks: impl IntoIterator<Item = Block>,
+        budget: &Arc<Budget>,
+    ) -> Option<Self> {
         let (mut start, mut at) = (0_u64, 0_u64);
         let mut placed = Vec::new();
         for block in blocks {
@@ -67,7 +72,8 @@ impl Blocks {
             start = start.checked_add(block.length.into())?;
             at = at.checked_add(block.stored.into())?;
         }
-        Some(Self { stored, blocks: placed, length: start, undone: OnceLock::new() })
+        let budget = Arc::clone(budget);
+        Some(Self { stored, blocks: placed, length: start, budget, undone: OnceLock::new() })
     }
 
     /// Bytes that all blocks give.
@@ -149,7 +155,8 @@ impl Blocks {
 
     fn store(&self, damaged: &mut Vec<Range<u64>>) -> io::Result<Bytes> {
         // Each process has blocks of its own.
-        let mut spool = if self.length > IN_MEMORY { Spool::in_file()? } else { Spool::default() };
+        let mut spool =
+            if self.length > IN_MEMORY { Spool::in_file(&self.budget)? } else { Spool::new(&self.budget) };
         let mut buffer = Vec::new();
         for one in &self.blocks {
             let length = u64::from(one.block.length);
@@ -214,7 +221,7 @@ mod tests {
             block(text.len(), packed.len()),
         ];
         let all = [text.as_slice(), &[0; 300], &plain, &[0; 100], &text].concat();
-        (Blocks::new(Bytes::from(stored).into(), blocks).unwrap(), all)
+        (Blocks::new(Bytes::from(stored).into(), blocks, &Arc::default()).unwrap(), all)
     }
 
     #[test]
@@ -252,10 +259,12 @@ mod tests {
         let packed = lz4_flex::block::compress(&[7; 100]);
         for length in [99, 101, 4096] {
             let block = Block { length, stored: packed.len() as u32 };
-            let blocks = Blocks::new(Bytes::from(packed.clone()).into(), [block]).unwrap();
+            let blocks = Blocks::new(Bytes::from(packed.clone()).into(), [block], &Arc::default()).unwrap();
             assert_eq!(blocks.all().damaged.len(), 1, "{length}");
         }
-        let cut = Blocks::new(Bytes::from_static(b"x").into(), [Block { length: 9, stored: 5 }]).unwrap();
+        let cut =
+            Blocks::new(Bytes::from_static(b"x").into(), [Block { length: 9, stored: 5 }], &Arc::default())
+                .unwrap();
         assert_eq!(cut.read(&(0..9)), None);
     }
 }

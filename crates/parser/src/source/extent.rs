@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Source, Spool};
+use super::{Budget, Source, Spool};
 
 /// Bytes that are read at a time where a long range is gathered.
 const TILE: u64 = 8 << 20;
@@ -21,6 +21,7 @@ const FAULTS: usize = 10_000;
 /// A source with the reads of it that failed.
 struct Reader {
     source: Arc<dyn Source>,
+    budget: Arc<Budget>,
     faults: Mutex<BTreeMap<(u64, u64), String>>,
 }
 
@@ -82,13 +83,14 @@ impl Default for Extent {
 }
 
 impl Extent {
-    /// All of a source.
-    pub fn of(source: Arc<dyn Source>) -> Self {
+    /// All of a source; what is read of it in long ranges takes of a budget.
+    pub fn of(source: Arc<dyn Source>, budget: &Arc<Budget>) -> Self {
         match source.whole() {
             Some(bytes) => bytes.into(),
             None => {
                 let length = source.len();
-                Self(Inner::Part(Arc::new(Reader { source, faults: Mutex::default() }), 0..length))
+                let budget = Arc::clone(budget);
+                Self(Inner::Part(Arc::new(Reader { source, budget, faults: Mutex::default() }), 0..length))
             }
         }
     }
@@ -150,7 +152,7 @@ impl Extent {
         if range.end - range.start <= TILE {
             return reader.read(range.clone());
         }
-        let mut spool = Spool::default();
+        let mut spool = Spool::new(&reader.budget);
         let mut position = range.start;
         while position < range.end {
             let end = position.saturating_add(TILE).min(range.end);
@@ -296,7 +298,7 @@ mod tests {
     #[test]
     fn what_is_held_is_a_slice_and_no_copy() {
         let bytes = Bytes::from_static(b"0123456789");
-        let extent = Extent::of(Arc::new(bytes.clone()));
+        let extent = Extent::of(Arc::new(bytes.clone()), &Arc::default());
         let part = extent.slice(2..5);
         assert_eq!(part.held().unwrap().as_ptr(), bytes[2..].as_ptr());
         assert_eq!(extent.slice(8..99).read().unwrap(), "89");
@@ -310,7 +312,7 @@ mod tests {
     fn a_read_that_fails_is_remembered_where_it_was() {
         let mut bytes = vec![7; 100];
         bytes[50] = 0xff;
-        let extent = Extent::of(Arc::new(Spotted(Bytes::from(bytes))));
+        let extent = Extent::of(Arc::new(Spotted(Bytes::from(bytes))), &Arc::default());
         let (good, bad) = (extent.slice(0..50), extent.slice(40..60));
         assert_eq!(good.read().unwrap(), vec![7; 50]);
         assert!(bad.read().is_err() && bad.read().is_err());

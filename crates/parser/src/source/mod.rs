@@ -4,6 +4,7 @@
 //! Nothing here knows what the bytes mean. The content decides, never the file name.
 
 mod blocks;
+mod budget;
 mod compression;
 mod extent;
 mod file;
@@ -13,6 +14,7 @@ mod ranged;
 mod spool;
 
 pub use blocks::{Block, Blocks, Undone};
+pub use budget::Budget;
 pub use compression::{Compression, Sink};
 pub use extent::{Extent, Fault, View};
 pub use file::map_regular;

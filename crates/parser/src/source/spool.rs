@@ -1,16 +1,17 @@
 //! Anonymous storage: memory while there is enough, then an unlinked file.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Write},
     ops::Range,
     os::unix::fs::FileExt as _,
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::map_file;
+use super::{Budget, budget::Share, map_file};
 
 /// Up to this many bytes stay in the program's own memory.
 const IN_MEMORY: usize = 64 << 20;
@@ -19,12 +20,13 @@ const PAGE: usize = 4096;
 /// Bytes that are moved at a time.
 const BLOCK: usize = 1 << 20;
 
-/// Takes bytes in order and gives them back as one slice. What does not fit in 64 MiB goes to a memfd as long as it is
-/// a small part of the memory that is free, and then to a file that never has a name: both are gone however the
-/// program ends. Zeros take no room in a file.
-#[derive(Default)]
+/// Takes bytes in order and gives them back as one slice. What does not fit in 64 MiB goes to a memfd as long as the
+/// budget allows, and then to a file that never has a name: both are gone however the program ends. Zeros take no room in
+/// a file.
 pub struct Spool {
     place: Place,
+    /// What of the budget it takes.
+    share: Share,
     length: u64,
     holes: Vec<Range<u64>>,
     /// Bytes in all holes.
@@ -35,24 +37,38 @@ pub struct Spool {
 
 enum Place {
     Memory(Vec<u8>),
-    /// A memfd that may hold so many bytes.
-    Memfd(File, u64),
+    Memfd(File),
     File(File),
 }
 
-impl Default for Place {
-    fn default() -> Self {
-        Self::Memory(Vec::new())
+/// Bytes in memory with the part of the budget that they take.
+struct Held<B> {
+    bytes: B,
+    _share: Share,
+}
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
     }
 }
 
 impl Spool {
+    /// One that takes of a budget.
+    pub fn new(budget: &Arc<Budget>) -> Self {
+        Self::at(Place::Memory(Vec::new()), budget)
+    }
+
     /// One that goes to a file at once, where many are kept beside each other.
     ///
     /// # Errors
     /// When there can be no such file.
-    pub fn in_file() -> io::Result<Self> {
-        Ok(Self { place: Place::File(tempfile::tempfile()?), ..Self::default() })
+    pub fn in_file(budget: &Arc<Budget>) -> io::Result<Self> {
+        Ok(Self::at(Place::File(budget.file()?), budget))
+    }
+
+    fn at(place: Place, budget: &Arc<Budget>) -> Self {
+        Self { place, share: Share::new(budget), length: 0, holes: Vec::new(), skipped: 0, dense: 0 }
     }
 
     /// Bytes taken or skipped so far.
@@ -77,7 +93,7 @@ impl Spool {
     pub fn so_far(&self) -> io::Result<Bytes> {
         match &self.place {
             Place::Memory(memory) => Ok(Bytes::copy_from_slice(memory)),
-            Place::Memfd(file, _) | Place::File(file) => map_file(file),
+            Place::Memfd(file) | Place::File(file) => map_file(file),
         }
     }
 
@@ -105,14 +121,17 @@ impl Spool {
     /// # Errors
     /// When the storage cannot be mapped.
     pub fn finish(self) -> io::Result<Bytes> {
+        let is_file = matches!(self.place, Place::File(_));
         match self.place {
-            Place::Memory(memory) => Ok(Bytes::from(memory)),
-            Place::Memfd(file, _) | Place::File(file) => {
+            Place::Memory(memory) if memory.is_empty() => Ok(Bytes::new()),
+            Place::Memory(bytes) => Ok(Bytes::from_owner(Held { bytes, _share: self.share })),
+            Place::Memfd(file) | Place::File(file) => {
                 // A hole at the end.
                 if file.metadata()?.len() < self.length {
                     file.set_len(self.length)?;
                 }
-                map_file(&file)
+                let bytes = map_file(&file)?;
+                Ok(if is_file { bytes } else { Bytes::from_owner(Held { bytes, _share: self.share }) })
             }
         }
     }
@@ -121,26 +140,36 @@ impl Spool {
     fn make_room(&mut self, more: u64, stored: u64) -> io::Result<()> {
         let length = self.length.saturating_add(more);
         let stored = (self.length - self.skipped).saturating_add(stored);
-        let is_full = match &self.place {
-            Place::Memory(_) => length > IN_MEMORY as u64,
-            Place::Memfd(_, limit) => stored > *limit,
-            Place::File(_) => false,
+        let has_room = match &self.place {
+            Place::Memory(_) => length <= IN_MEMORY as u64 && self.share.set(length),
+            Place::Memfd(_) => self.share.set(stored),
+            Place::File(_) => true,
         };
-        if !is_full {
+        if has_room {
             return Ok(());
         }
-        let place = match &self.place {
-            Place::Memory(_) => {
-                let limit = spare_memory().unwrap_or(0);
-                match memfd_create("ckptfx", MemfdFlags::CLOEXEC) {
-                    Ok(memfd) if stored <= limit => Place::Memfd(File::from(memfd), limit),
-                    _ => Place::File(tempfile::tempfile()?),
-                }
-            }
-            _ => Place::File(tempfile::tempfile()?),
+        let is_memory = matches!(self.place, Place::Memory(_));
+        let memfd = (is_memory && self.share.set(stored))
+            .then(|| memfd_create("ckptfx", MemfdFlags::CLOEXEC).ok())
+            .flatten();
+        let place = match memfd {
+            Some(memfd) => Place::Memfd(File::from(memfd)),
+            None => Place::File(self.share.budget.file()?),
         };
+        self.move_to(place)?;
+        if matches!(self.place, Place::File(_)) {
+            self.share.set(0);
+        }
+        Ok(())
+    }
+
+    /// Moves what is there to another place.
+    fn move_to(&mut self, place: Place) -> io::Result<()> {
         let before = std::mem::replace(&mut self.place, place);
-        let (Place::Memfd(file, _) | Place::File(file)) = &self.place else { return Ok(()) };
+        let (Place::Memfd(file) | Place::File(file)) = &self.place else { return Ok(()) };
+        let put = |position, bytes: &[u8]| {
+            put(file, position, bytes).map_err(|error| self.share.budget.explain(error))
+        };
         let starts = std::iter::once(0).chain(self.holes.iter().map(|hole| hole.end));
         let ends = self.holes.iter().map(|hole| hole.start).chain(std::iter::once(self.length));
         let mut block = Vec::new();
@@ -148,9 +177,9 @@ impl Spool {
             match &before {
                 Place::Memory(memory) => {
                     let range = || Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
-                    put(file, start, range().and_then(|range| memory.get(range)).unwrap_or_default())?;
+                    put(start, range().and_then(|range| memory.get(range)).unwrap_or_default())?;
                 }
-                Place::Memfd(memfd, _) | Place::File(memfd) => {
+                Place::Memfd(memfd) | Place::File(memfd) => {
                     let mut position = start;
                     while position < end {
                         block.resize(BLOCK, 0);
@@ -160,7 +189,7 @@ impl Spool {
                             // A hole at the end.
                             break;
                         }
-                        put(file, position, &block)?;
+                        put(position, &block)?;
                         position += block.len() as u64;
                     }
                 }
@@ -223,7 +252,9 @@ impl Write for Spool {
                 let dense = runs(buffer, self.length).filter(|(is_hole, _)| !is_hole);
                 dense.map(|(_, run)| run.len() as u64).sum()
             }
-            Place::Memfd(file, _) | Place::File(file) => put(file, self.length, buffer)?,
+            Place::Memfd(file) | Place::File(file) => {
+                put(file, self.length, buffer).map_err(|error| self.share.budget.explain(error))?
+            }
         };
         self.length += more;
         Ok(buffer.len())
@@ -234,19 +265,6 @@ impl Write for Spool {
     }
 }
 
-/// A quarter of the memory that can be had without swapping, or of the control group's limit if that is less.
-fn spare_memory() -> Option<u64> {
-    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
-    let available = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = available.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .into_iter()
-        .filter_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok())
-        .min()
-        .unwrap_or(u64::MAX);
-    Some(kibibytes.saturating_mul(1024).min(limit) / 4)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,7 +273,7 @@ mod tests {
     fn gives_back_what_was_written_in_memory_and_in_a_file() {
         for size in [0, 10, IN_MEMORY, IN_MEMORY + 1] {
             let data: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
-            let mut spool = Spool::default();
+            let mut spool = Spool::new(&Arc::default());
             for part in data.chunks(1 << 20) {
                 spool.write_all(part).unwrap();
             }
@@ -268,7 +286,7 @@ mod tests {
     fn what_is_skipped_is_zero_wherever_it_is_stored() {
         for size in [1 << 10, IN_MEMORY / 3, IN_MEMORY] {
             let part: Vec<u8> = (0..size).map(|i| (i % 251) as u8 | 1).collect();
-            let mut spool = Spool::default();
+            let mut spool = Spool::new(&Arc::default());
             spool.write_all(&part).unwrap();
             spool.skip(size as u64).unwrap();
             spool.write_all(&part).unwrap();
@@ -290,12 +308,12 @@ mod tests {
             for at in [0, PAGE * 3 + 7, IN_MEMORY + 5, IN_MEMORY + PAGE * 9] {
                 data[at] = 1;
             }
-            let mut spool = Spool::default();
+            let mut spool = Spool::new(&Arc::default());
             for part in data.chunks(block) {
                 spool.write_all(part).unwrap();
             }
             assert!(spool.dense() <= 64 * PAGE as u64, "{}", spool.dense());
-            let (Place::Memfd(file, _) | Place::File(file)) = &spool.place else { panic!("in memory") };
+            let (Place::Memfd(file) | Place::File(file)) = &spool.place else { panic!("in memory") };
             use std::os::unix::fs::MetadataExt as _;
             let stored = file.metadata().unwrap().blocks() * 512;
             assert!(stored < 4 << 20, "{stored}");
@@ -315,16 +333,39 @@ mod tests {
 
     #[test]
     fn moves_to_a_file_when_memory_gets_scarce() {
-        let mut spool = Spool::default();
-        let memfd = File::from(memfd_create("test", MemfdFlags::CLOEXEC).unwrap());
-        spool.place = Place::Memfd(memfd, 10);
+        let budget = Arc::new(Budget::new(Some(10), None));
+        let mut spool = Spool::new(&budget);
+        spool.place = Place::Memfd(File::from(memfd_create("test", MemfdFlags::CLOEXEC).unwrap()));
         spool.write_all(b"01234").unwrap();
         spool.skip(100).unwrap();
         spool.write_all(b"56789").unwrap();
-        assert!(matches!(spool.place, Place::Memfd(..)));
+        assert!(matches!(spool.place, Place::Memfd(..)) && budget.taken() == 10);
         spool.write_all(b"x").unwrap();
-        assert!(matches!(spool.place, Place::File(_)));
+        assert!(matches!(spool.place, Place::File(_)) && budget.taken() == 0);
         let expected = [b"01234".as_slice(), &[0; 100], b"56789x"].concat();
         assert_eq!(spool.finish().unwrap(), expected);
+    }
+
+    #[test]
+    fn all_spools_draw_on_one_budget() {
+        let budget = Arc::new(Budget::new(Some(10), None));
+        let (mut one, mut other) = (Spool::new(&budget), Spool::new(&budget));
+        one.write_all(b"0123456").unwrap();
+        other.write_all(b"0123456").unwrap();
+        assert!(matches!(one.place, Place::Memory(_)) && matches!(other.place, Place::File(_)));
+        let (one, other) = (one.finish().unwrap(), other.finish().unwrap());
+        assert_eq!((&one, budget.taken()), (&other, 7));
+        drop(one);
+        assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn a_full_scratch_directory_is_an_error_that_says_so() {
+        let mut spool = Spool::new(&Arc::new(Budget::new(Some(0), Some("/x".into()))));
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        spool.place = Place::File(full);
+        // A device cannot be written at a place either.
+        let said = spool.write_all(b"x").unwrap_err().to_string();
+        assert!(said.contains("/x is full") && said.contains("--scratch DIR"), "{said}");
     }
 }
