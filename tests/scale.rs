@@ -27,12 +27,12 @@ const COMMANDS: &[&str] = &[
     "ps A",
     "ps --threads -o json A",
     "grep-mem example.org A",
-    "grep-mem --files -o json exec A",
+    "grep-mem --source rootfs -o json exec A",
     "secrets A",
     "iocs A",
     "strings -o json A",
     "yara -r R A",
-    "dump --pid 2 --all A --out-file S",
+    "dump --pid 2 --vma stack A --out-file S",
     "decode A files.img",
     "list A",
     "files A",
@@ -59,7 +59,7 @@ const COMMANDS: &[&str] = &[
     "env A",
     "limits A",
     "uts A",
-    "image A --out-file S",
+    "image A --out S",
     "diff A A",
     "timeline A",
     "graph A",
@@ -87,6 +87,10 @@ fn time(words: &str, archive: &Path, scratch: &Scratch) -> (f64, i32) {
         "S" => scratch.path("out").into_os_string(),
         other => other.into(),
     });
+    let out = scratch.path("out");
+    if out.exists() {
+        if out.is_dir() { fs::remove_dir_all(out) } else { fs::remove_file(out) }.expect("removed");
+    }
     // The shell tells what its children took.
     let script = r#""$@" >/dev/null 2>"$ERRORS"; echo "$?"; times"#;
     let errors = scratch.path("errors");
