@@ -9,6 +9,7 @@ const SPECIAL: &[&str] =
     &["example", "internal", "invalid", "i2p", "svc", "lan", "local", "test", "home", "corp", "localdomain"];
 /// Also ends of file names, or words that programs join with dots: two labels are not enough.
 const AMBIGUOUS: &[&str] = &[
+    "abc",
     "actor",
     "ads",
     "analytics",
