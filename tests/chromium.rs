@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     report::hostile,
-    support::{Scratch, fixture, on, on_bytes},
+    support::{Scratch, fixture, on, on_bytes, skip},
 };
 
 /// What the browser made of a page.
@@ -24,7 +24,7 @@ fn browser() -> Option<&'static str> {
         |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|done| done.status.success());
     let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(runs);
     if found.is_none() {
-        println!("skipped: there is no Chromium");
+        skip("there is no Chromium");
     }
     found
 }

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{Scratch, program};
+use crate::support::{Scratch, program, skip};
 
 /// A command of a `console` block, and the lines that stand below it.
 struct Session {
@@ -56,13 +56,13 @@ fn sessions_of_the_usage_page_are_real() {
         .filter(|tool| !has(tool))
         .collect();
     if !has("bash") {
-        println!("skipped: there is no bash");
+        skip("there is no bash");
         return;
     }
     let mut compared = 0;
     for Session { command, shown } in sessions(&text) {
         if let Some(tool) = missing.iter().find(|tool| command.contains(**tool)) {
-            println!("skipped, there is no {tool}: {command}");
+            skip(&format!("there is no {tool}: {command}"));
             continue;
         }
         let output = Command::new("bash")

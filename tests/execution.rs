@@ -8,7 +8,7 @@ use ckptfx_testkit::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    ARCHIVES, Scratch, WITH_TRUTH, address, ckptfx, codes, finish, fixture, on, on_bytes, truth,
+    ARCHIVES, Scratch, WITH_TRUTH, address, ckptfx, codes, finish, fixture, on, on_bytes, skip, truth,
 };
 
 fn list<'a>(document: &'a Value, key: &str) -> &'a Vec<Value> {
@@ -364,7 +364,7 @@ fn gdb(core: &Path, commands: &[&str]) -> Option<String> {
     command.args(["-nx", "-batch", "-iex", "set sysroot /nonexistent"]);
     command.args(commands.iter().flat_map(|command| ["-ex", *command])).arg("-c").arg(core);
     if Command::new("gdb").arg("--version").output().is_err() {
-        println!("skipped: gdb is not installed");
+        skip("there is no gdb");
         return None;
     }
     Some(String::from_utf8_lossy(&finish(&mut command, b"").stdout).into_owned())

@@ -9,6 +9,11 @@ fixtures=$(realpath "$(dirname "$0")/../fixtures")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
+# With CKPTFX_REQUIRE_TOOLS set, what is missing fails.
+skip() {
+    echo "skipped: $*"
+    [ -z "${CKPTFX_REQUIRE_TOOLS:-}" ] || exit 1
+}
 export HOME=$scratch XDG_RUNTIME_DIR=$scratch
 
 for archive in shop-crio shop-containerd shop-podman; do
@@ -31,7 +36,7 @@ if command -v skopeo >/dev/null && command -v jq >/dev/null; then
     done
     echo "skopeo: images of 3 engines read and copied"
 else
-    echo "skipped: skopeo or jq is not installed"
+    skip "skopeo or jq is not installed"
 fi
 
 if command -v umoci >/dev/null && command -v zstd >/dev/null; then
@@ -44,7 +49,7 @@ if command -v umoci >/dev/null && command -v zstd >/dev/null; then
     done
     echo "umoci: every member of 3 archives is in the layer as it was"
 else
-    echo "skipped: umoci or zstd is not installed"
+    skip "umoci or zstd is not installed"
 fi
 
 if command -v docker-registry >/dev/null && command -v skopeo >/dev/null && command -v jq >/dev/null && command -v python3 >/dev/null; then
@@ -68,5 +73,5 @@ if command -v docker-registry >/dev/null && command -v skopeo >/dev/null && comm
     done
     echo "registry: 3 images pushed and pulled, the same bit by bit"
 else
-    echo "skipped: docker-registry, skopeo, jq or python3 is not installed"
+    skip "docker-registry, skopeo, jq or python3 is not installed"
 fi

@@ -2,14 +2,14 @@
 
 use std::{ffi::OsStr, path::Path, process::Command};
 
-use crate::support::{Ended, Scratch, finish, fixture, on, plain, program};
+use crate::support::{Ended, Scratch, finish, fixture, on, plain, program, skip};
 
 /// Runs the program on a pseudo-terminal; none where `script` of util-linux is missing.
 fn on_terminal(words: &str, archive: &Path) -> Option<Ended> {
     let quote = |word: &OsStr| format!("'{}'", word.to_str().expect("plain"));
     let line = format!("{} {words} {}", quote(&program()), quote(archive.as_os_str()));
     if Command::new("script").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no script(1) here to make a terminal");
+        skip("there is no script(1) to make a terminal");
         return None;
     }
     Some(finish(Command::new("script").env("CKPTFX_PAGER", "cat").args(["-qec", &line, "/dev/null"]), b""))

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use ckptfx_testkit::{Checkpoint, Container, PodmanVersion, Process, Vma};
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Scratch, address, ckptfx, command, finish, fixture, on};
+use crate::support::{Ended, Scratch, address, ckptfx, command, finish, fixture, on, skip};
 
 const BASE: u64 = 0x7f00_0000_0000;
 
@@ -254,7 +254,7 @@ fn counts_and_tables() {
 #[test]
 fn the_yara_program_finds_nothing_more() {
     if Command::new("yara").arg("--version").output().is_err() {
-        println!("skipped: there is no yara");
+        skip("there is no yara");
         return;
     }
     let scratch = Scratch::new();

@@ -1,9 +1,9 @@
-//! Compiles `proto/` to Rust types and to a descriptor set, without protoc.
+//! Compiles `proto/`, in the repository a link to the folder at the top, to Rust types and to a descriptor set, without protoc.
 
 use std::{env, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let proto = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
+    let proto = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("proto");
     println!("cargo:rerun-if-changed={}", proto.display());
     let mut files: Vec<PathBuf> =
         fs::read_dir(&proto)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;

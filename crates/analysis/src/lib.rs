@@ -1,5 +1,20 @@
 //! Joins what the parser read into facts about processes, and makes the report structs that are
 //! ckptfx's JSON contract. No input or output happens here.
+//!
+//! ```
+//! use ckptfx_analysis::{Case, files::file};
+//! use ckptfx_parser::input::{Input, OpenOptions, open};
+//! use ckptfx_testkit::{Container, PodmanVersion};
+//!
+//! let archive = Container::sample().podman(PodmanVersion::V5).to_tar();
+//! let evidence = open(&Input::Bytes(archive.into()), &OpenOptions::default())?;
+//! let mut case = Case::read(&evidence.checkpoints[0]);
+//! assert_eq!(case.tasks[1].process.comm, Some("worker".into()));
+//!
+//! let files = file::files(&mut case, &|task| task.process.pid == 7);
+//! assert!(files.iter().any(|file| file.fd == Some(3)));
+//! # Ok::<(), ckptfx_parser::Error>(())
+//! ```
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests know their numbers"))]
 #![forbid(unsafe_code)]
 

@@ -3,6 +3,12 @@
 //! What is below needs no network: the explanation of failures ([`explain`]), manifests ([`manifest`]) and
 //! images ([`image`]). With the feature `network` the crate also triggers checkpoints and brings them home; it
 //! is the only one of the workspace that opens a socket.
+//!
+//! ```
+//! let said = b"(00.012) Error (criu/sk-inet.c:191): inet: Connected TCP socket, consider using --tcp-established option.";
+//! let explained = ckptfx_capture::explain::explain(said);
+//! println!("{}: {}", explained[0].code, explained[0].why);
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod answer;

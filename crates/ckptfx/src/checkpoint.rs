@@ -10,9 +10,9 @@ use ckptfx_analysis::{
     network::socket,
 };
 use ckptfx_parser::{
-    archive::{Archive, Member},
+    archive::Member,
     container::Container,
-    input::{self, OpenOptions, open_nested},
+    input::{self, OpenOptions},
 };
 use ckptfx_report::{
     Head,
@@ -20,7 +20,10 @@ use ckptfx_report::{
 };
 use serde_json::Value;
 
-use crate::{Diagnostic, Error, Finding, Found, Mapping, OpenFile, Pattern, Process, Result, Socket, search};
+use crate::{
+    Diagnostic, Error, Finding, Found, Mapping, OpenFile, Pattern, Process, Result, Socket, nested::Nested,
+    search,
+};
 
 /// One checkpoint, read and joined.
 #[derive(Debug)]
@@ -30,22 +33,6 @@ pub struct Checkpoint<'e> {
     nested: Nested<'e>,
     /// Calls add what they could not read.
     case: RefCell<Case<'e>>,
-}
-
-/// How tars inside the archive are opened.
-#[derive(Clone, Copy)]
-pub(crate) struct Nested<'e>(&'e OpenOptions<'static>);
-
-impl Nested<'_> {
-    pub(crate) fn open(self, member: &Member, diagnostics: &mut Vec<Diagnostic>) -> Option<Archive> {
-        open_nested(member, self.0, diagnostics)
-    }
-}
-
-impl std::fmt::Debug for Nested<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Nested")
-    }
 }
 
 const ALL: fn(&Task<'_>) -> bool = |_| true;

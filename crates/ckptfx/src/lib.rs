@@ -41,6 +41,7 @@
 mod checkpoint;
 mod error;
 mod evidence;
+mod nested;
 mod pattern;
 mod search;
 

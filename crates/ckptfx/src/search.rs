@@ -9,7 +9,7 @@ use ckptfx_analysis::{
 use ckptfx_parser::{Diagnostic, archive::Member};
 use ckptfx_scan::{Options, Outcome, Plan, Region};
 
-use crate::{Coverage, Error, Pattern, RegionFacts, Result, Source, Text, checkpoint::Nested};
+use crate::{Coverage, Error, Pattern, RegionFacts, Result, Source, Text, nested::Nested};
 
 /// Memory of processes, shared and not.
 const MEMORY: [Source; 3] = [Source::Memory, Source::SharedMemory, Source::Memfd];

@@ -9,11 +9,11 @@ use ckptfx_parser::image::{
 };
 use prost_reflect::{Cardinality, DescriptorPool, Kind as Type, MessageDescriptor};
 
-const FIELDS: &str = include_str!("../../../proto/fields.tsv");
+const FIELDS: &str = include_str!("../proto/fields.tsv");
 /// Fields of CRIU's next release, which the table of released ones does not have.
-const UPCOMING: &str = include_str!("../../../proto/upcoming.tsv");
-const ENUMS: &str = include_str!("../../../proto/enums.tsv");
-const MAGICS: &str = include_str!("../../../proto/magics.tsv");
+const UPCOMING: &str = include_str!("../proto/upcoming.tsv");
+const ENUMS: &str = include_str!("../proto/enums.tsv");
+const MAGICS: &str = include_str!("../proto/magics.tsv");
 
 fn rows(table: &str) -> impl Iterator<Item = Vec<&str>> {
     table.lines().skip(1).map(|line| line.split('\t').collect())

@@ -1,5 +1,15 @@
 //! The frame around every result: what no single fact owns of the JSON contract, and text that is fit to be shown.
 //! Facts serialise themselves where they are made, in `ckptfx-analysis`.
+//!
+//! ```
+//! use ckptfx_report::{listing, untrusted};
+//!
+//! let sockets = listing::of("sockets").expect("a command");
+//! assert_eq!(sockets.list(), "sockets");
+//! assert!(sockets.columns().contains(&"local.port"));
+//! // Text of the evidence cannot clear the analyst's screen.
+//! assert!(!untrusted::show(b"\x1b[2J").contains('\x1b'));
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod custody;

@@ -4,6 +4,22 @@
 //! bytes), a [`Plan`] (compiled patterns) and a sink, and receives every [`Hit`] in the order of region,
 //! offset, pattern and encoding.
 //!
+//! ```
+//! use std::ops::ControlFlow;
+//!
+//! use ckptfx_scan::{Options, PatternKind, Plan, Region};
+//!
+//! let plan = Plan::builder().pattern(PatternKind::Regex("h[a-z]+2".to_owned())).build()?;
+//! let regions = [Region { base: 0x1000, bytes: b"the password is hunter2" }];
+//! let mut found = Vec::new();
+//! plan.scan(&regions, &Options::default(), &mut |hit| {
+//!     found.push(regions[hit.region].base + hit.offset as u64);
+//!     ControlFlow::Continue(())
+//! });
+//! assert_eq!(found, [0x1010]);
+//! # Ok::<(), ckptfx_scan::PatternError>(())
+//! ```
+//!
 //! # What a scan promises
 //!
 //! * For each pattern and encoding on its own, the hits are those of one sequential, leftmost, non-overlapping
