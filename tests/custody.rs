@@ -99,18 +99,9 @@ fn works(way: &[&str]) -> bool {
 
 #[test]
 fn every_command_that_looks_at_evidence_is_held_to_it() {
-    let help = crate::support::ckptfx(["-h"]).status(0).text();
-    let commands: Vec<&str> = help
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
-        // What belongs to the line before is set in further.
-        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
+    let commands = crate::support::commands();
     assert!(commands.len() > 40, "{commands:?}");
-    for command in commands.into_iter().filter(|command| !OTHER_COMMANDS.contains(command)) {
+    for command in commands.iter().map(String::as_str).filter(|command| !OTHER_COMMANDS.contains(command)) {
         assert!(RUNS.iter().any(|words| words.split(' ').next() == Some(command)), "{command} is not run");
     }
 }

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::support::{Ended, ckptfx, finish, fixture, on, program};
+use crate::support::{Ended, ckptfx, commands, finish, fixture, on, program};
 
 /// Runs the program on a terminal of a width; none where `script` of util-linux is missing.
 fn on_terminal(columns: usize, words: &str, archive: &Path) -> Option<Ended> {
@@ -119,17 +119,6 @@ fn a_filter_that_matches_nothing_is_an_error() {
     let ended = on("ps", "/nonexistent/a.tar").status(2);
     assert!(ended.stderr.contains("/nonexistent/a.tar"), "{}", ended.stderr);
     assert!(!ended.stderr.contains("os error"), "{}", ended.stderr);
-}
-
-/// The commands, as the help lists them.
-fn commands() -> Vec<String> {
-    let help = ckptfx(["-h"]).status(0).text();
-    let names = help.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next().map(str::to_owned));
-    let is_name = |name: &String| {
-        let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-        is_plain && !name.is_empty() && !name.starts_with('-') && name != "ckptfx"
-    };
-    names.filter(is_name).collect()
 }
 
 #[test]

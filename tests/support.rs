@@ -84,6 +84,14 @@ pub fn members(tar: &[u8]) -> Members {
     out
 }
 
+/// Names of all commands, from the table that the program has of them.
+pub fn commands() -> Vec<String> {
+    let table = ckptfx(["generate", "commands"]).status(0).json();
+    let names =
+        table.as_array().expect("a table").iter().map(|command| command["name"].as_str().expect("a name"));
+    names.map(str::to_owned).collect()
+}
+
 /// How the program ended, and what it said.
 #[derive(Debug)]
 pub struct Ended {

@@ -5,6 +5,7 @@ use std::{fs, io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use crate::{
     args::Format,
@@ -54,6 +55,21 @@ const PAGES: [(&str, &str); 10] = [
     ("performance", include_str!("../../../docs/performance.md")),
 ];
 
+/// A command as data.
+fn described(command: &Command) -> Value {
+    let lists = command.result.iter().flat_map(|document| document.lists);
+    let lists: Vec<Value> = lists.map(|list| json!({"name": list.name, "columns": list.columns})).collect();
+    json!({
+        "name": command.name,
+        "aliases": command.aliases,
+        "group": command.group.heading(),
+        "about": command.about,
+        "formats": command.formats.iter().map(|format| format.name()).collect::<Vec<_>>(),
+        "lists": lists,
+        "examples": command.examples,
+    })
+}
+
 /// Prints one of several texts, or all of them with a line between.
 fn print(texts: &[(&str, &str)], wanted: Option<&str>, between: &str) -> Result<()> {
     let texts: Vec<&str> = texts
@@ -88,6 +104,8 @@ pub enum Generate {
         #[arg(value_parser = clap::builder::PossibleValuesParser::new(ROLES.map(|(name, _)| name)))]
         role: Option<String>,
     },
+    /// The table of commands as JSON: name, group, formats, and the lists of each result with their columns
+    Commands,
     /// Pages of the documentation
     Docs {
         /// Which page; without one their names are listed.
@@ -111,6 +129,10 @@ pub fn run(args: &GenerateArgs, commands: &[&Command]) -> Result<Outcome> {
                 .with_context(|| format!("cannot write to {}", dir.display()))?;
         }
         Generate::Rbac { role } => print(&ROLES, role.as_deref(), "\n---\n")?,
+        Generate::Commands => {
+            let table: Vec<_> = commands.iter().map(|command| described(command)).collect();
+            writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&table)?)?;
+        }
         Generate::Docs { page: Some(page) } => print(&PAGES, Some(page), "\n")?,
         Generate::Docs { page: None } => {
             let names: Vec<String> =
