@@ -301,7 +301,9 @@ fn related(index: usize, fact: &Evidence, artifacts: &mut Vec<Value>) -> Value {
     let image = place.split_once(", ").map_or(place.as_str(), |(image, _)| image);
     if image.ends_with(".img") && !image.contains(' ') {
         let uri = uri(image.as_bytes());
-        let known = artifacts.iter().position(|artifact| artifact["location"]["uri"] == uri.as_str());
+        let known = artifacts
+            .iter()
+            .position(|artifact| artifact.pointer("/location/uri").and_then(Value::as_str) == Some(&uri));
         let index = known.unwrap_or_else(|| {
             artifacts.push(json!({"location": {"uri": uri}, "parentIndex": 0}));
             artifacts.len() - 1

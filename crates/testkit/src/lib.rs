@@ -20,6 +20,16 @@
 //! ```
 //!
 //! Misuse (an address that does not parse, bytes outside of a mapping) panics.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what it writes comes from a test, and misuse is to be seen"
+)]
 
 mod body;
 mod catalog;
@@ -36,6 +46,7 @@ mod memory;
 mod moment;
 mod process;
 mod rng;
+mod scale;
 mod stream;
 mod version;
 mod wire;
@@ -55,6 +66,7 @@ pub use memory::{
 pub use moment::TIME;
 pub use process::{Creds, DEFAULT_CAPS, Namespaces, Process, Registers, StackPages, State, Thread};
 pub use rng::Rng;
+pub use scale::Scale;
 pub use stream::Stream;
 pub use version::{Arch, Criu};
 pub use wire::{Message, put_varint};

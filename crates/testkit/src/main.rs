@@ -1,6 +1,6 @@
 //! Command line of the test kit: ready-made archives and big ones for benchmarks.
 
-use ckptfx_testkit::{Container, CrioVersion, Large, Stream, damage};
+use ckptfx_testkit::{Container, CrioVersion, Large, Scale, Stream, damage};
 use clap::{Parser, Subcommand};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -56,6 +56,15 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Write a checkpoint with many processes, descriptors, mappings, memfds, mounts, files and findings.
+    Scale {
+        /// How many of each.
+        #[arg(long, default_value_t = 10_000)]
+        count: u32,
+        /// File to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Print the names of the ready-made archives.
     List,
 }
@@ -97,6 +106,11 @@ fn main() -> std::io::Result<()> {
             file.flush()?;
             println!("{truth:#}");
             Ok(())
+        }
+        Command::Scale { count, out } => {
+            let mut file = BufWriter::with_capacity(1 << 20, File::create(out)?);
+            Scale(count).write(&mut file)?;
+            file.flush()
         }
         Command::List => {
             for (name, _) in ckptfx_testkit::RECIPES {

@@ -14,6 +14,8 @@ pub(crate) struct Files<'a> {
     checkpoint: &'a Checkpoint,
     files: Vec<(u32, File)>,
     labels: BTreeMap<String, u32>,
+    kinds: BTreeMap<String, u32>,
+    objects: BTreeMap<&'a str, usize>,
     next: BTreeMap<&'static str, u32>,
 }
 
@@ -51,7 +53,18 @@ fn numbers(kind: &FileKind) -> (u32, u32, &'static str) {
 
 impl<'a> Files<'a> {
     pub(crate) fn new(checkpoint: &'a Checkpoint) -> Self {
-        Self { checkpoint, files: Vec::new(), labels: BTreeMap::new(), next: BTreeMap::new() }
+        let mut objects = BTreeMap::new();
+        for (at, object) in checkpoint.shared.iter().enumerate() {
+            objects.entry(object.key.as_str()).or_insert(at);
+        }
+        Self {
+            checkpoint,
+            files: Vec::new(),
+            labels: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+            objects,
+            next: BTreeMap::new(),
+        }
     }
 
     /// The id of a file, given on first sight. Before 3.4 ids count within the type; types that also write
@@ -71,6 +84,7 @@ impl<'a> Files<'a> {
         let id = *counter;
         if let Some(label) = &file.label {
             self.labels.insert(label.clone(), id);
+            self.kinds.entry(label.clone()).or_insert(numbers(&file.kind).0);
         }
         self.files.push((id, file.clone()));
         id
@@ -78,25 +92,18 @@ impl<'a> Files<'a> {
 
     /// The kind a label stands for, to find the type number of a shared description.
     pub(crate) fn kind(&self, file: &File) -> u32 {
-        let shared = file
-            .label
-            .as_ref()
-            .and_then(|label| self.files.iter().find(|(_, other)| other.label.as_ref() == Some(label)));
-        numbers(&shared.map_or(file, |(_, other)| other).kind).0
+        let shared = file.label.as_ref().and_then(|label| self.kinds.get(label));
+        shared.copied().unwrap_or_else(|| numbers(&file.kind).0)
     }
 
     /// The shared object with this key.
     pub(crate) fn object(&self, key: &str) -> &'a Shared {
-        self.checkpoint
-            .shared
-            .iter()
-            .find(|object| object.key == key)
-            .unwrap_or_else(|| panic!("no shared object {key:?}"))
+        let at = self.objects.get(key).unwrap_or_else(|| panic!("no shared object {key:?}"));
+        &self.checkpoint.shared[*at]
     }
 
     fn position(&self, key: &str) -> u64 {
-        let at = self.checkpoint.shared.iter().position(|object| object.key == key);
-        at.expect("known object") as u64
+        *self.objects.get(key).expect("known object") as u64
     }
 
     /// Number that names the pagemap of an object.

@@ -37,6 +37,11 @@ fn images(checkpoint: &Checkpoint) -> BTreeMap<String, Body> {
     let mut pages = BTreeMap::new();
     let mut files = Files::new(checkpoint);
     let processes = checkpoint.all_processes();
+    // Of two processes with one pid the first counts.
+    let mut numbers = BTreeMap::new();
+    for (process, number) in processes.iter().zip(2..) {
+        numbers.entry(process.pid).or_insert(number);
+    }
     let mut pages_id = 0;
     if !checkpoint.pre_dump || checkpoint.criu.since(3, 10) {
         system::inventory(checkpoint, &mut images);
@@ -64,7 +69,7 @@ fn images(checkpoint: &Checkpoint) -> BTreeMap<String, Body> {
             continue;
         }
         mm::write(checkpoint, process.pid, mm, &mut images);
-        system::task(checkpoint, process, &processes, &mut files, &mut images);
+        system::task(checkpoint, process, &numbers, &mut files, &mut images);
     }
     for object in checkpoint.shared.iter().filter(|object| object.dumped) {
         let inline = matches!(object.kind, SharedKind::SysV(..)) && !checkpoint.criu.since(3, 0);

@@ -8,6 +8,7 @@ use crate::process::{Namespaces, Process};
 use crate::version::Criu;
 use crate::wire::Message;
 use flate2::{Compression, write::GzEncoder};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 fn ids(own: [u32; 4], namespaces: Namespaces, criu: Criu) -> Message {
@@ -71,14 +72,11 @@ pub(crate) fn pstree(process: &Process, images: &mut Images) {
 pub(crate) fn task(
     checkpoint: &Checkpoint,
     process: &Process,
-    all: &[Process],
+    numbers: &BTreeMap<u32, u32>,
     files: &mut Files<'_>,
     images: &mut Images,
 ) {
-    let number = |pid: u32| {
-        let at = all.iter().position(|other| other.pid == pid);
-        2 + at.expect("known process") as u32
-    };
+    let number = |pid: u32| *numbers.get(&pid).expect("known process");
     let own = number(process.pid);
     let table = process.shares_files_with.map_or(own, number);
     let entry = ids([own, table, own, own], process.namespaces, checkpoint.criu);
