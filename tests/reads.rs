@@ -85,7 +85,7 @@ fn ask_all(evidence: &Evidence, records: &mut Vec<String>) -> Vec<Diagnostic> {
         assert!(lost == 0 || !coverage.complete);
         let searched: Vec<Region<'_>> =
             regions.iter().map(|region| Region::new(region.base(), region.bytes())).collect();
-        let plan = Plan::builder().pattern(PatternKind::Literal(b"root".to_vec())).build().unwrap();
+        let plan = Plan::builder().pattern(PatternKind::Literal(b"root".to_vec())).build().expect("a plan");
         let mut hits = 0;
         plan.scan(&searched, &Options::default(), &mut |_| {
             hits += 1;

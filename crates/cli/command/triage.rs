@@ -258,7 +258,7 @@ fn write_table(
 fn write_story(story: &[Finding], facts: &Facts<'_>, output: &mut Output) -> Result<()> {
     let Some(first) = story.first() else { return Ok(()) };
     let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
-    let headline = headline(first, &facts.processes);
+    let headline = headline(first, |pid| facts.process(pid));
     let style = if output.color { style(worst) } else { anstyle::Style::new() };
     writeln!(output, "\n{style}{}{style:#}  {headline}", worst.name().to_uppercase())?;
     for finding in story {

@@ -151,7 +151,10 @@ impl Plain {
             dropped = self.fit(&mut shown, room);
         }
         let mut table = Table::new();
+        let shown_before = shown.len();
         table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        // Nothing stands behind the last column: one very long cell of it must not widen every line.
+        let last = shown.pop_if(|column| !self.right[*column] && shown_before > 1);
         table.set_header(shown.iter().map(|column| &self.headers[*column]));
         for (place, column) in shown.iter().enumerate() {
             if let Some(place) = table.column_mut(place).filter(|_| self.right[*column]) {
@@ -162,7 +165,16 @@ impl Plain {
             table.add_row(shown.iter().map(|column| &row.cells[*column]));
         }
         let mut rows = self.rows.iter();
-        for (index, line) in table.lines().enumerate() {
+        let behind = last.map(|column| {
+            let cells = self.rows.iter().map(move |row| row.cells[column].as_str());
+            std::iter::once(self.headers[column].as_str()).chain(cells)
+        });
+        let mut behind = behind.into_iter().flatten();
+        for (index, mut line) in table.lines().enumerate() {
+            if let Some(cell) = behind.next() {
+                line.push(' ');
+                line.push_str(cell);
+            }
             let line = line.strip_prefix(' ').unwrap_or(&line).trim_end();
             match index {
                 0 if layout.no_headers => {}
@@ -299,6 +311,17 @@ mod tests {
         let text = by("pid");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[2], "    below nine");
+    }
+
+    #[test]
+    fn a_long_last_cell_does_not_widen_other_lines() {
+        let mut table = Plain::new(&["PID", "NAME"]).right(&[0]);
+        table.row(["1".to_owned(), "x".repeat(1000)]);
+        table.row(["22".to_owned(), "sh".to_owned()]);
+        let mut out = Vec::new();
+        assert!(table.write(&mut out, &Layout::default()).is_ok());
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert_eq!(text, format!("PID  NAME\n  1  {}\n 22  sh\n", "x".repeat(1000)));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Dossier<'d> {
     pub head: &'d Head,
     /// What the engine says of the container.
     pub container: Option<&'d Container>,
+    /// What the processes and all that they have are looked up in.
+    pub facts: Option<&'d Facts<'d>>,
     /// Processes, in the order of the tree.
     pub processes: &'d [Process],
     /// Their threads.
@@ -67,6 +69,7 @@ impl<'d> Dossier<'d> {
         Self {
             head,
             container: None,
+            facts: None,
             processes: &[],
             threads: &[],
             files: &[],
@@ -93,6 +96,7 @@ impl<'d> Dossier<'d> {
     pub fn with_facts(self, facts: &'d Facts<'_>) -> Self {
         Self {
             container: Some(facts.container),
+            facts: Some(facts),
             processes: &facts.processes,
             threads: &facts.threads,
             files: &facts.files,
@@ -108,6 +112,6 @@ impl<'d> Dossier<'d> {
     /// The process with a pid.
     #[must_use]
     pub fn process(&self, pid: u32) -> Option<&'d Process> {
-        self.processes.iter().find(|process| process.pid == pid)
+        self.facts?.process(pid)
     }
 }

@@ -108,7 +108,7 @@ fn pairs(rows: &[(&'static str, String)], out: &mut dyn Write) -> Result<()> {
 fn write_story(story: &[Finding], dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
     let Some(first) = story.first() else { return Ok(()) };
     let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);
-    writeln!(out, "\n### {}: {}\n", worst.name(), shown_span(&headline(first, dossier.processes)))?;
+    writeln!(out, "\n### {}: {}\n", worst.name(), shown_span(&headline(first, |pid| dossier.process(pid))))?;
     for finding in story {
         let why = span(&finding.why);
         writeln!(

@@ -1,7 +1,7 @@
 //! One run of a SARIF 2.1.0 log for each checkpoint. The archive is the artifact; what is in it are artifacts and
 //! logical locations below it. The inventory has no place here.
 
-use std::io::Write;
+use std::{collections::HashMap, io::Write};
 
 use ckptfx_analysis::{
     finding::{AttackVersion, DETECTIONS, Detection, Evidence, Finding, Severity, Technique},
@@ -58,7 +58,7 @@ fn run(dossier: &Dossier<'_>) -> Value {
     let head = dossier.head;
     let version = version(dossier.findings);
     let rules = rules(dossier, version);
-    let mut artifacts = vec![archive(dossier)];
+    let mut artifacts = Artifacts { list: vec![archive(dossier)], images: HashMap::new() };
     let checkpoint = id::checkpoint(head);
     let results: Vec<Value> = dossier
         .findings
@@ -75,7 +75,7 @@ fn run(dossier: &Dossier<'_>) -> Value {
     run.set("automationDetails.id", format!("ckptfx/{checkpoint}"));
     run.set("automationDetails.guid", checkpoint.to_string());
     run.set("invocations", json!([invocation(dossier)]));
-    run.set("artifacts", artifacts);
+    run.set("artifacts", artifacts.list);
     run.set("logicalLocations", json!([]));
     run.set("results", results);
     run.set("taxonomies", json!([taxonomy(version)]));
@@ -195,7 +195,7 @@ fn result(
     dossier: &Dossier<'_>,
     checkpoint: Uuid,
     rules: &[Value],
-    artifacts: &mut Vec<Value>,
+    artifacts: &mut Artifacts,
 ) -> Value {
     let subject = &finding.subject;
     let mut result = Record::new("properties");
@@ -291,8 +291,26 @@ fn logical(finding: &Finding) -> Vec<Value> {
     places
 }
 
+/// The archive, and the images in it that facts stand in, each once.
+struct Artifacts {
+    list: Vec<Value>,
+    images: HashMap<String, usize>,
+}
+
+impl Artifacts {
+    /// The place of an image in the list.
+    fn image(&mut self, uri: &str) -> usize {
+        let next = self.list.len();
+        let index = *self.images.entry(uri.to_owned()).or_insert(next);
+        if index == next {
+            self.list.push(json!({"location": {"uri": uri}, "parentIndex": 0}));
+        }
+        index
+    }
+}
+
 /// A fact: an image that it stands in is an artifact in the archive.
-fn related(index: usize, fact: &Evidence, artifacts: &mut Vec<Value>) -> Value {
+fn related(index: usize, fact: &Evidence, artifacts: &mut Artifacts) -> Value {
     let place = clipped(fact.r#where.as_bytes());
     let value: String = clipped(&fact.value.0).chars().take(SHORT).collect();
     let mut location = Record::new("properties");
@@ -301,13 +319,7 @@ fn related(index: usize, fact: &Evidence, artifacts: &mut Vec<Value>) -> Value {
     let image = place.split_once(", ").map_or(place.as_str(), |(image, _)| image);
     if image.ends_with(".img") && !image.contains(' ') {
         let uri = uri(image.as_bytes());
-        let known = artifacts
-            .iter()
-            .position(|artifact| artifact.pointer("/location/uri").and_then(Value::as_str) == Some(&uri));
-        let index = known.unwrap_or_else(|| {
-            artifacts.push(json!({"location": {"uri": uri}, "parentIndex": 0}));
-            artifacts.len() - 1
-        });
+        let index = artifacts.image(&uri);
         location.set("physicalLocation.artifactLocation.uri", uri);
         location.set("physicalLocation.artifactLocation.index", index);
     } else {

@@ -35,11 +35,11 @@ pub fn count(what: &str, number: usize) -> String {
 }
 
 /// What the story of a finding is about.
-pub fn headline(finding: &Finding, processes: &[Process]) -> String {
+pub fn headline<'p>(finding: &Finding, process: impl Fn(u32) -> Option<&'p Process>) -> String {
     match finding.story {
         Story::Container => "container".to_owned(),
         Story::FileSystem => "file system".to_owned(),
-        Story::Process(pid) => match processes.iter().find(|process| process.pid == pid) {
+        Story::Process(pid) => match process(pid) {
             Some(process) => {
                 let comm = process.comm.as_ref().map_or_else(|| "?".to_owned(), |comm| show(&comm.0));
                 format!("process {} {comm}: {}", process.pid, show_short(&process.command(), WIDTH))

@@ -90,14 +90,16 @@ impl Scale {
         let pid = FIRST + index;
         let peer = if index.is_multiple_of(2) { index + 1 } else { index - 1 };
         let next = (index + 1) % self.0;
+        // Each open file tells who else holds it, so that families are of one size.
+        let family = index / 50;
         let mut process = Process::new(pid).bare().comm(format!("worker-{index}")).no_fds();
         // Half of them have a parent of their own, to a depth of a hundred.
         process.ppid = if index % 2 == 1 && index % 200 != 1 { pid - 2 } else { 1 };
         process
             .uid(1000 + index)
             .exe_file(File::memfd(name).label(&format!("program:{name}")))
-            .fd(1, File::regular("/var/log/all").flags(0x8001).label("log"))
-            .fd(2, File::pipe_write(7).label("errors"))
+            .fd(1, File::regular(format!("/var/log/{family}")).flags(0x8001).label(&format!("log {family}")))
+            .fd(2, File::pipe_write(family).label(&format!("errors {family}")))
             .fd(3, File::pipe_write(pipe(index)))
             .fd(4, File::pipe_read(pipe(next)))
             .fd(5, File::unix(50_000_000 + index, 50_000_000 + peer))

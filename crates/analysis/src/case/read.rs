@@ -127,7 +127,8 @@ impl<'a> Case<'a> {
         if !checkpoint.is_pre_dump {
             ledger.report(images.limits(), &mut diagnostics);
         }
-        let mut case = Self { checkpoint, inventory, files, shared, tasks, ledger, diagnostics };
+        let places = tasks.iter().enumerate().map(|(place, task)| (task.process.pid, place)).collect();
+        let mut case = Self { checkpoint, inventory, files, shared, tasks, places, ledger, diagnostics };
         absent::check_lazy(&mut case);
         case.diagnostics.extend(checkpoint.archive().unread());
         case

@@ -1,5 +1,7 @@
 //! One checkpoint, joined.
 
+use std::collections::HashMap;
+
 use ckptfx_parser::{Checkpoint, Diagnostic, files::FileTable, memory::SharedObjects, proto};
 
 use super::task::Task;
@@ -18,6 +20,8 @@ pub struct Case<'a> {
     pub shared: SharedObjects<'a>,
     /// Its processes in the order of the process tree image: parents first.
     pub tasks: Vec<Task<'a>>,
+    /// Where each process is among them, by pid.
+    pub(super) places: HashMap<u32, usize>,
     /// What of the images belongs to none of these.
     pub ledger: Ledger<'a>,
     /// What was noticed while reading.
@@ -34,7 +38,7 @@ impl<'a> Case<'a> {
 
     /// The same for the pages that one process sees.
     pub fn unpack_of(&mut self, pid: u32) {
-        let task = self.tasks.iter().find(|task| task.process.pid == pid);
+        let task = self.places.get(&pid).and_then(|place| self.tasks.get(*place));
         if let Some(space) = task.and_then(|task| task.space.as_ref()) {
             space.pages.unpack(&mut self.diagnostics);
         }
@@ -43,7 +47,7 @@ impl<'a> Case<'a> {
 
     /// The task with a pid.
     pub fn task(&self, pid: u32) -> Option<&Task<'a>> {
-        self.tasks.iter().find(|task| task.process.pid == pid)
+        self.tasks.get(*self.places.get(&pid)?)
     }
 
     /// Number of threads of all living processes.

@@ -1,8 +1,8 @@
 //! Programs and libraries that processes execute, each once, and who maps them (`format.md §7.6`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use ckptfx_parser::files::Remap;
+use ckptfx_parser::{files::Remap, proto};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -81,6 +81,12 @@ pub fn components(
     for found in recover::find(case, wanted, false, limits, &|_, _| None) {
         hashes.insert(found.facts.id, found.facts.sha256);
     }
+    let mut inodes: HashMap<u64, &proto::MemfdInodeEntry> = HashMap::new();
+    for inode in case.files.memfds() {
+        if let Some(key) = inode.shmid {
+            inodes.entry(u64::from(key)).or_insert(inode);
+        }
+    }
     let mut components: BTreeMap<Identity, Component> = BTreeMap::new();
     for (file, users) in file_use.files() {
         let users: Vec<User> = users
@@ -111,10 +117,7 @@ pub fn components(
                 (identity, entry.and_then(|entry| entry.mode))
             }
             FileRef::Memory(key) => {
-                let Some(inode) = case.files.memfds().find(|inode| inode.shmid.map(u64::from) == Some(key))
-                else {
-                    continue;
-                };
+                let Some(inode) = inodes.get(&key) else { continue };
                 let name = inode.name.clone().unwrap_or_default();
                 // Shared anonymous memory is no file, even when it is executable.
                 if name == b"/dev/zero" || name == b"/anon_hugepage" {

@@ -16,7 +16,7 @@ use crate::{
 
 /// The executable of a process as an open file.
 fn exe_of<'f>(facts: &'f Facts<'_>, process: &Process) -> Option<&'f OpenFile> {
-    facts.files.iter().find(|file| file.role == Role::Exe && file.pid == Some(process.pid))
+    facts.executable(process.pid)
 }
 
 fn show(path: &[u8]) -> String {
@@ -103,9 +103,9 @@ pub fn not_in_image(facts: &Facts<'_>) -> Vec<Hit> {
     named
         .filter_map(|process| {
             let path = process.exe.as_ref()?;
-            let change = facts.changes.iter().find(|change| {
-                change.path == *path && change.kind == Some("regular") && facts.was_changed(&path.0)
-            })?;
+            let change = facts
+                .changes_at(&path.0)
+                .find(|change| change.kind == Some("regular") && facts.was_changed(&path.0))?;
             let hit =
                 Hit::new(about(process), "executable added or modified after the container was created")
                     .fact("executable", change.origin.escaped(), path.clone())
@@ -130,11 +130,9 @@ pub fn replaced(facts: &Facts<'_>) -> Vec<Hit> {
     for file in facts.files.iter().filter(|file| file.role == Role::Exe && file.deleted == Some(false)) {
         let Some((path, size)) = file.path.as_ref().zip(file.size) else { continue };
         let Some(process) = file.pid.and_then(|pid| facts.process(pid)) else { continue };
-        let change = facts.changes.iter().find(|change| {
-            change.path == *path
-                && change.kind == Some("regular")
-                && change.size.is_some_and(|now| now != size)
-        });
+        let change = facts
+            .changes_at(&path.0)
+            .find(|change| change.kind == Some("regular") && change.size.is_some_and(|now| now != size));
         let Some(change) = change else { continue };
         let now = change.size.unwrap_or_default();
         let hit = Hit::new(about(process), "the executable file was replaced after the program started")

@@ -1,6 +1,6 @@
 //! Everything that detections look at, read once.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use ckptfx_parser::{Diagnostic, container::Container, proto};
 
@@ -8,11 +8,17 @@ use crate::{
     Case, Task, Text,
     container::mount::{self, Mount},
     files::{
-        file::{self, OpenFile, Role},
+        file::{self, OpenFile},
         nested::Source,
-        rootfs::{self, Change, ChangeKind, Wish},
+        rootfs::{self, Change, Wish},
     },
-    finding::{MemorySignals, asked::Conduct, contradiction, known, memory},
+    finding::{
+        MemorySignals,
+        asked::Conduct,
+        contradiction,
+        index::{self, Index},
+        known, memory,
+    },
     memory::mapping::{self, Mapping},
     network::{
         queue::{self, Queue},
@@ -88,6 +94,8 @@ pub struct Facts<'c> {
     pub memory: MemorySignals,
     /// What the images say that contradicts what else they say.
     pub contradictions: Vec<Diagnostic>,
+    /// Where they are in these lists.
+    index: Index,
 }
 
 impl<'c> Facts<'c> {
@@ -100,7 +108,7 @@ impl<'c> Facts<'c> {
         let wish = Wish { hash: false, diff: false, zeros: 0, base: None };
         let changes = rootfs::changes(case, sources, &wish, &all, true);
         let dropped = dropped(sources);
-        Ok(Self {
+        let mut facts = Self {
             container: &case.checkpoint.container,
             processes: case.tasks.iter().map(|task| task.process.clone()).collect(),
             starts: starts(case),
@@ -116,12 +124,24 @@ impl<'c> Facts<'c> {
             memory: memory::search(case, sources)?,
             dropped,
             contradictions: contradiction::contradictions(case),
-        })
+            index: Index::default(),
+        };
+        facts.index.of_processes(&facts.processes);
+        facts.index.of_files(&facts.files);
+        facts.index.of_sockets(&facts.sockets);
+        facts.index.of_memory(&facts.mappings, &facts.threads, &facts.memory.miner);
+        facts.index.of_changes(&facts.changes, &facts.dropped);
+        Ok(facts)
     }
 
     /// The process with a pid.
     pub fn process(&self, pid: u32) -> Option<&Process> {
-        self.processes.iter().find(|process| process.pid == pid)
+        self.processes.get(*self.index.processes.get(&pid)?)
+    }
+
+    /// The first living process that runs the program with a path.
+    pub fn running(&self, path: &[u8]) -> Option<&Process> {
+        self.processes.get(*self.index.running.get(path)?)
     }
 
     /// Processes that run: no zombies.
@@ -141,12 +161,47 @@ impl<'c> Facts<'c> {
 
     /// Open descriptors of a process, without the other roles.
     pub fn descriptors(&self, pid: u32) -> impl Iterator<Item = &OpenFile> {
-        self.files.iter().filter(move |file| file.pid == Some(pid) && file.role == Role::Fd)
+        index::at(&self.files, &self.index.descriptors, &pid)
+    }
+
+    /// The executable of a process as an open file.
+    pub fn executable(&self, pid: u32) -> Option<&OpenFile> {
+        self.files.get(*self.index.executables.get(&pid)?)
+    }
+
+    /// Descriptors of the pipe with a link.
+    pub fn pipe_ends(&self, link: &Text) -> impl Iterator<Item = &OpenFile> {
+        index::at(&self.files, &self.index.pipes, link)
+    }
+
+    /// Descriptors of the master side of a pseudoterminal.
+    pub fn masters(&self, terminal: u32) -> impl Iterator<Item = &OpenFile> {
+        index::at(&self.files, &self.index.masters, &terminal)
     }
 
     /// The sockets that a process holds.
     pub fn sockets_of(&self, pid: u32) -> impl Iterator<Item = &Socket> {
-        self.sockets.iter().filter(move |socket| socket.holders.iter().any(|holder| holder.pid == pid))
+        index::at(&self.sockets, &self.index.sockets, &pid)
+    }
+
+    /// Whether something listens on a port.
+    pub fn listens(&self, port: u32) -> bool {
+        self.index.listening.contains(&port)
+    }
+
+    /// The mappings of a process.
+    pub fn mappings_of(&self, pid: u32) -> impl Iterator<Item = &Mapping> {
+        index::at(&self.mappings, &self.index.mappings, &pid)
+    }
+
+    /// The threads of a process.
+    pub fn threads_of(&self, pid: u32) -> impl Iterator<Item = &ThreadFacts> {
+        index::at(&self.threads, &self.index.threads, &pid)
+    }
+
+    /// How many families of miners have strings in the memory of a process.
+    pub fn miners_in(&self, pid: u32) -> usize {
+        self.index.miners.get(&pid).map_or(0, BTreeSet::len)
     }
 
     /// The environment of a process as name and value.
@@ -159,25 +214,23 @@ impl<'c> Facts<'c> {
 
     /// The file of the root file system's changes with a path.
     pub fn dropped_at(&self, path: &[u8]) -> Option<&DroppedFile> {
-        self.dropped.iter().find(|file| file.path.0 == path)
+        self.dropped.get(*self.index.dropped.get(path)?)
+    }
+
+    /// What changed at a path.
+    pub fn changes_at(&self, path: &[u8]) -> impl Iterator<Item = &Change> {
+        index::at(&self.changes, &self.index.changes, path)
     }
 
     /// Whether a path was added or modified since the container was created.
     pub fn was_changed(&self, path: &[u8]) -> bool {
-        self.changes.iter().any(|change| {
-            change.path.0 == path && !matches!(change.change, ChangeKind::Deleted | ChangeKind::Unchanged)
-        })
+        self.changes_at(path).any(index::is_present)
     }
 
     /// Whether packages were installed in the container: their data base changed, and so did everything that
     /// they brought.
     pub fn packages_changed(&self) -> Option<&Text> {
-        self.changes
-            .iter()
-            .find(|change| {
-                known::PACKAGE_DATABASES.iter().any(|known| known::is_below(&change.path.0, known))
-            })
-            .map(|change| &change.path)
+        self.changes.get(self.index.packages?).map(|change| &change.path)
     }
 }
 

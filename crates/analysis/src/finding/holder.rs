@@ -1,7 +1,5 @@
 //! Who holds a secret: what a service keeps by rights is odd in a shell, a downloaded program or a miner.
 
-use std::collections::BTreeSet;
-
 use super::{Facts, known};
 use crate::{
     process::Process,
@@ -34,8 +32,7 @@ pub fn suspicion(facts: &Facts<'_>, process: &Process) -> Option<&'static str> {
 
 /// Whether strings of miners of more than one family are in its memory.
 fn is_miner(facts: &Facts<'_>, process: &Process) -> bool {
-    let strings = facts.memory.miner.iter().filter(|hit| hit.pids.contains(&process.pid));
-    strings.map(|hit| hit.family).collect::<BTreeSet<_>>().len() > 1
+    facts.miners_in(process.pid) > 1
 }
 
 /// Processes that see a place.

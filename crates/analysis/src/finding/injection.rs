@@ -7,12 +7,12 @@ use super::{
     record::about,
 };
 use crate::{
-    memory::{anomaly::Anomaly, mapping::Mapping},
+    memory::{
+        anomaly::{Anomaly, CODE_MAKER_CAVEAT},
+        mapping::Mapping,
+    },
     process::thread::ThreadFacts,
 };
-
-/// What a process that has a runtime mapped which makes code is excused with.
-const CODE_MAKER: &str = "generates code at run time";
 
 /// A hit for each mapping with an anomaly of a rule, at the severity that `judge` gives.
 fn of_rule(
@@ -42,7 +42,7 @@ fn of_rule(
 }
 
 fn is_explained(odd: &Anomaly) -> bool {
-    odd.caveat.is_some_and(|caveat| caveat.contains(CODE_MAKER))
+    odd.caveat.is_some_and(|caveat| caveat.contains(CODE_MAKER_CAVEAT))
 }
 
 fn has_program(odd: &Anomaly) -> bool {

@@ -150,10 +150,8 @@ pub fn unlinked(facts: &Facts<'_>) -> Vec<Hit> {
         }
         let pid = file.pid.unwrap_or_default();
         // Code that runs from it is another finding.
-        let runs = facts.mappings.iter().any(|mapping| {
-            mapping.pid == pid
-                && mapping.perms.contains('x')
-                && mapping.path.0.strip_suffix(b" (deleted)") == Some(&path.0)
+        let runs = facts.mappings_of(pid).any(|mapping| {
+            mapping.perms.contains('x') && mapping.path.0.strip_suffix(b" (deleted)") == Some(&path.0)
         });
         if runs {
             continue;

@@ -59,7 +59,7 @@ pub fn strings(facts: &Facts<'_>) -> Vec<Hit> {
 pub fn idle_threads(facts: &Facts<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for process in facts.living() {
-        let threads: Vec<_> = facts.threads.iter().filter(|thread| thread.pid == process.pid).collect();
+        let threads: Vec<_> = facts.threads_of(process.pid).collect();
         let polite = threads.iter().filter(|thread| {
             thread.nice.is_some_and(|nice| nice >= 19)
                 || thread.scheduler.as_deref().is_some_and(|policy| policy == "SCHED_IDLE")

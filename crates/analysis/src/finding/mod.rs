@@ -13,6 +13,7 @@ mod executable;
 mod facts;
 mod history;
 mod holder;
+mod index;
 mod injection;
 mod integrity;
 mod known;

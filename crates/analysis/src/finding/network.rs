@@ -183,10 +183,7 @@ pub fn outbound(facts: &Facts<'_>) -> Vec<Hit> {
 /// Whether a connection was made to a port on which the container listens.
 fn is_accepted(facts: &Facts<'_>, socket: &Socket) -> bool {
     let port = socket.local.as_ref().and_then(|local| local.port);
-    port.is_some()
-        && facts.sockets.iter().any(|other| {
-            other.state == Some("LISTEN") && other.local.as_ref().and_then(|local| local.port) == port
-        })
+    port.is_some_and(|port| facts.listens(port))
 }
 
 /// Connections to ports of mining pools.
@@ -197,7 +194,7 @@ pub fn pool(facts: &Facts<'_>) -> Vec<Hit> {
         if !POOL_PORTS.contains(&port) || is_local(address) || is_accepted(facts, socket) {
             continue;
         }
-        let mines = facts.memory.miner.iter().any(|hit| hit.pids.contains(&process.pid));
+        let mines = facts.miners_in(process.pid) > 0;
         let hit = Hit::new(about(process), format!("connected to port {port}, used by mining pools"))
             .fact("connection", "files.img", socket_text(socket))
             .more(Topic::Sockets.of(process.pid));

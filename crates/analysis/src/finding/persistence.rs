@@ -2,15 +2,13 @@
 
 use super::{
     Confidence, DroppedFile, Facts, Hit, Severity,
+    index::is_present,
     known::{self, basename, is_below, is_hidden, is_system, is_temporary},
     next_step::{NextStep, Topic},
     persistence_rules::{self as rules, KeyFile},
     record::{about, about_path},
 };
-use crate::{
-    files::rootfs::{Change, ChangeKind},
-    recover::contents::file_type,
-};
+use crate::{files::rootfs::Change, recover::contents::file_type};
 
 /// Bytes of a file that are judged.
 const JUDGED: usize = 1 << 20;
@@ -34,10 +32,7 @@ fn files<'f>(
 }
 
 fn present<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = &'f Change> {
-    facts
-        .changes
-        .iter()
-        .filter(|change| !matches!(change.change, ChangeKind::Deleted | ChangeKind::Unchanged))
+    facts.changes.iter().filter(|change| is_present(change))
 }
 
 /// Adds lines that do what intruders do, and the worst of their severities.
@@ -317,7 +312,7 @@ pub fn dropped_program(facts: &Facts<'_>) -> Vec<Hit> {
     for file in &facts.dropped {
         let path = &file.path.0;
         let hidden = basename(path).starts_with(b".");
-        let change = present(facts).find(|change| change.path == file.path);
+        let change = facts.changes_at(path).find(|change| is_present(change));
         let executable = change.is_some_and(|change| change.flags.contains(&"executable"));
         // Programs that run, and those with setuid, are other findings.
         let is_told =
@@ -380,6 +375,5 @@ pub fn core_file(facts: &Facts<'_>) -> Vec<Hit> {
 
 /// The process that a file's finding is told of, if one runs it: then both are one story.
 pub fn user_of(facts: &Facts<'_>, path: &[u8]) -> Option<super::Subject> {
-    let process = facts.living().find(|process| process.exe.as_ref().is_some_and(|exe| exe.0 == path))?;
-    Some(about(process))
+    facts.running(path).map(about)
 }

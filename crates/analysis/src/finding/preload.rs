@@ -60,9 +60,8 @@ fn libraries(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn mapped(facts: &Facts<'_>, process: &Process, library: &[u8]) -> Option<(String, Text)> {
     let name = basename(library);
     facts
-        .mappings
-        .iter()
-        .filter(|mapping| mapping.pid == process.pid && mapping.perms.contains('x'))
+        .mappings_of(process.pid)
+        .filter(|mapping| mapping.perms.contains('x'))
         .find(|mapping| {
             let path = mapping.path.0.strip_suffix(b" (deleted)").unwrap_or(&mapping.path.0);
             path == library || basename(path) == name

@@ -94,7 +94,7 @@ pub(super) fn story_of(facts: &Facts<'_>, subject: &Subject) -> Story {
 }
 
 fn is_changed(facts: &Facts<'_>, path: &[u8]) -> bool {
-    facts.changes.iter().any(|change| change.path.0 == path)
+    facts.changes_at(path).next().is_some()
 }
 
 fn named(detection: &Detection, hit: Hit, story: Story, version: AttackVersion) -> Finding {

@@ -6,7 +6,11 @@ use super::{
     next_step::Topic,
     record::about,
 };
-use crate::{files::file::Kind, network::socket::Socket, process::Process};
+use crate::{
+    files::file::{Details, Kind},
+    network::socket::Socket,
+    process::Process,
+};
 
 /// Programs that carry bytes between the network and standard input.
 const RELAYS: [&[u8]; 9] = [
@@ -92,23 +96,16 @@ fn partners(facts: &Facts<'_>, process: &Process) -> Vec<u32> {
     let mut found = Vec::new();
     for file in facts.descriptors(process.pid).filter(|file| file.fd.is_some_and(|fd| fd < 3)) {
         let Some(link) = file.link.as_ref() else { continue };
-        for other in facts.files.iter().filter(|other| other.fd.is_some() && other.pid != file.pid) {
-            let same_pipe =
-                matches!(file.kind, Some(Kind::Pipe | Kind::Fifo)) && other.link.as_ref() == Some(link);
-            let same_terminal = file.kind == Some(Kind::Tty)
-                && match (&file.details, &other.details) {
-                    (
-                        Some(crate::files::file::Details::Tty { index: one, .. }),
-                        Some(crate::files::file::Details::Tty { index: two, side, .. }),
-                    ) => one.is_some() && one == two && *side == Some("master"),
-                    _ => false,
-                };
-            if (same_pipe || same_terminal)
-                && let Some(pid) = other.pid
-            {
-                found.push(pid);
-            }
-        }
+        let is_pipe = matches!(file.kind, Some(Kind::Pipe | Kind::Fifo));
+        let terminal = match &file.details {
+            Some(Details::Tty { index, .. }) if file.kind == Some(Kind::Tty) => *index,
+            _ => None,
+        };
+        let at_pipe = is_pipe.then(|| facts.pipe_ends(link)).into_iter().flatten();
+        let at_terminal = terminal.map(|terminal| facts.masters(terminal)).into_iter().flatten();
+        found.extend(
+            at_pipe.chain(at_terminal).filter_map(|other| other.pid.filter(|_| other.pid != file.pid)),
+        );
     }
     found.sort_unstable();
     found.dedup();

@@ -129,7 +129,8 @@ const CODE_MAKERS: [&str; 32] = [
 /// Directories in which nothing that runs is installed.
 const TEMPORARY: [&[u8]; 5] = [b"/tmp/", b"/var/tmp/", b"/dev/shm/", b"/run/", b"/proc/"];
 
-const CODE_MAKER_CAVEAT: &str = "the process has a JIT compiler or code-generating library mapped";
+/// What is said of a process that has a runtime mapped which makes code.
+pub const CODE_MAKER_CAVEAT: &str = "the process has a JIT compiler or code-generating library mapped";
 const MODIFIED_CAVEAT: &str = "text relocations, breakpoints of a debugger and probes of a tracer write to code pages too, and so does \
      a write of the bytes that were there already: compare the page with the file";
 

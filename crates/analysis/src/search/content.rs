@@ -1,7 +1,8 @@
 //! What is searched besides memory: queues, deleted files, file systems, logs and metadata.
 
 use std::{
-    collections::BTreeMap,
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
     io::{self, Write as _},
     sync::Arc,
 };
@@ -180,7 +181,10 @@ fn end_name(end: &Endpoint) -> String {
 /// When anonymous storage fails.
 pub(super) fn add_ghosts<'a>(case: &mut Case<'a>, regions: &mut Vec<SearchRegion<'a>>) -> io::Result<()> {
     let users = FileUse::read(case, &|_| true);
-    for found in recover::ghosts(case, &users) {
+    let ghosts = recover::ghosts(case, &users);
+    let images: HashMap<Cow<'_, str>, &Member> =
+        case.checkpoint.images.files().map(|(_, member)| (member.name(), member)).collect();
+    for found in ghosts {
         let Some(contents) = &found.contents else { continue };
         let facts = found.facts;
         let item = Item {
@@ -190,15 +194,8 @@ pub(super) fn add_ghosts<'a>(case: &mut Case<'a>, regions: &mut Vec<SearchRegion
             pids: file_use::pids(&facts.users),
             member: facts.member,
         };
-        let image = case.checkpoint.images.files().find(|(_, member)| member.name() == item.member.as_str());
-        add_file(
-            contents,
-            image.map(|(_, member)| member),
-            item,
-            Source::GhostFile,
-            case.checkpoint.images.budget(),
-            regions,
-        )?;
+        let image = images.get(item.member.as_str()).copied();
+        add_file(contents, image, item, Source::GhostFile, case.checkpoint.images.budget(), regions)?;
     }
     Ok(())
 }
@@ -234,6 +231,7 @@ pub(super) fn add_file_systems<'a>(
     let by_path: BTreeMap<Vec<u8>, Vec<User>> = FileUse::read(case, &|_| true).by_path(case);
     for opened in file_systems.iter().filter(|opened| wanted.contains(&source_of(&opened.origin))) {
         let source = source_of(&opened.origin);
+        let tar = case.checkpoint.archive().members().iter().find(|tar| tar.name() == opened.member.as_str());
         for member in opened.members().filter(|member| member.kind == MemberKind::File) {
             let Some(contents) = opened.contents(member) else { continue };
             let path = opened.path_of(&member.path);
@@ -244,8 +242,6 @@ pub(super) fn add_file_systems<'a>(
                 size: member.size,
                 member: opened.member.clone(),
             };
-            let tar =
-                case.checkpoint.archive().members().iter().find(|tar| tar.name() == item.member.as_str());
             add_file(&contents, tar, item, source, case.checkpoint.images.budget(), regions)?;
         }
     }

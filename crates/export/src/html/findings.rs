@@ -26,7 +26,7 @@ pub fn section(dossier: &Dossier<'_>, id: &str, prefix: &str) -> Markup {
                     details.story id={ (prefix) "story-" (index) } open[index < OPEN] {
                         summary {
                             span class={ "badge " (worst.name()) } { (worst.name()) }
-                            " " strong { (headline(first, dossier.processes)) }
+                            " " strong { (headline(first, |pid| dossier.process(pid))) }
                             " " span.number { (story.len()) }
                         }
                         @for finding in story { (one(finding, &dossier.head.evidence.name)) }

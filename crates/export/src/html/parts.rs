@@ -105,7 +105,7 @@ fn worst_stories(dossier: &Dossier<'_>, prefix: &str) -> Markup {
                         span class={ "badge " (worst.name()) } { (worst.name()) }
                         " "
                         a href={ "#" (prefix) "story-" (index) } {
-                            @if let Some(first) = story.first() { (headline(first, dossier.processes)) }
+                            @if let Some(first) = story.first() { (headline(first, |pid| dossier.process(pid))) }
                         }
                         p { @for finding in story.iter().filter(|finding| finding.severity >= Severity::Medium) {
                             span.tag title=(show(finding.title.as_bytes())) { (show(finding.id.as_bytes())) } " "

@@ -73,8 +73,10 @@ mod tests {
             std::fs::write(directory.path().join(format!("shard-{index}")), shard).unwrap();
         }
         std::fs::create_dir_all(directory.path().join("a/b")).unwrap();
-        let mut options = OpenOptions::default();
-        options.limits = Limits { directory_depth: 0, ..Limits::DEFAULT };
+        let options = OpenOptions {
+            limits: Limits { directory_depth: 0, ..Limits::DEFAULT },
+            ..OpenOptions::default()
+        };
         let evidence = open(&Input::Path(directory.path().to_path_buf()), &options).unwrap();
         assert_eq!(evidence.format, "criu-stream");
         let codes: Vec<_> = evidence.diagnostics.iter().map(|one| (one.code, one.subject.as_str())).collect();
