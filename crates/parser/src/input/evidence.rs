@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     bare,
     decompress::head,
+    foreign,
     found::{Archives, Found},
     kind::{Kind, Subject},
     layout,
@@ -147,9 +148,10 @@ fn unpack(
 
 /// What is said of bytes that are of no kind.
 fn unknown(bytes: &[u8], name: &str) -> Error {
-    let reason = match bytes.len() {
-        0 => "it is empty".to_owned(),
-        _ => format!(
+    let reason = match foreign::name(bytes) {
+        Some(what) => what.to_owned(),
+        None if bytes.is_empty() => "it is empty".to_owned(),
+        None => format!(
             "it is neither a tar, plain or compressed with gzip, zstd, xz, bzip2 or lz4, nor an image stream \
              (it begins with {})",
             first_bytes(bytes)

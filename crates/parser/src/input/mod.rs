@@ -10,6 +10,7 @@ mod decompress;
 mod docker;
 mod evidence;
 mod folder;
+mod foreign;
 mod found;
 mod given;
 mod kind;
