@@ -22,7 +22,7 @@ use ckptfx_parser::{
     archive::{Archive, Member, MemberKind},
     dynamic::{self, Numbering},
     image::ImageFile,
-    input::{self, Input, OpenOptions, open_nested},
+    input::{self, Evidence, Input, OpenOptions, open_nested},
 };
 
 /// Small limits, so that a case that reaches one costs little.
@@ -81,6 +81,11 @@ pub fn ask(bytes: Bytes, question: &mut dyn FnMut(&mut Case<'_>)) -> Vec<Diagnos
     let mut options = OpenOptions::default();
     options.limits = LIMITS;
     let Ok(opened) = input::open(&Input::Bytes(bytes), &options) else { return Vec::new() };
+    ask_opened(&opened, question)
+}
+
+/// The same of evidence that is open.
+pub fn ask_opened(opened: &Evidence, question: &mut dyn FnMut(&mut Case<'_>)) -> Vec<Diagnostic> {
     let mut diagnostics = opened.diagnostics.clone();
     for checkpoint in &opened.checkpoints {
         let mut case = Case::read(checkpoint);

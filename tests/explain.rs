@@ -51,7 +51,7 @@ fn a_real_dump_that_worked_is_no_failure() {
     for name in ["shop-crio", "shop-containerd", "webserver-crio", "webserver-containerd"] {
         let log = on("logs --source dump", fixture(name)).status(0).stdout;
         let document = explain(&log, &["-o", "json"]).status(0).json();
-        let codes: Vec<&serde_json::Value> = document["explanations"]
+        let codes: Vec<&Value> = document["explanations"]
             .as_array()
             .expect("a list")
             .iter()

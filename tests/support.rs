@@ -119,7 +119,7 @@ impl Ended {
 }
 
 /// Where the program is.
-pub fn program() -> std::ffi::OsString {
+pub fn program() -> OsString {
     std::env::var_os("CKPTFX_TEST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_ckptfx").into())
 }
 

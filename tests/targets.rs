@@ -144,7 +144,7 @@ fn consistent(archive: &Archive, length: usize) {
         let is_said = || archive.diagnostics.iter().any(|diagnostic| diagnostic.code == "unsafe-path");
         assert!(!leads_out || is_said(), "{:?} without a word", member.path);
         let mut end = 0;
-        for (offset, piece) in member.pieces() {
+        for (offset, piece) in member.pieces().expect("it is in memory") {
             assert!(offset >= end, "pieces overlap");
             end = offset + piece.len() as u64;
             assert!(end <= member.size, "a piece lies behind the end");

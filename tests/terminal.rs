@@ -12,7 +12,7 @@ fn on_terminal(words: &str, archive: &Path) -> Option<Ended> {
         eprintln!("skipped: there is no script(1) here to make a terminal");
         return None;
     }
-    Some(finish(Command::new("script").args(["-qec", &line, "/dev/null"]), b""))
+    Some(finish(Command::new("script").env("CKPTFX_PAGER", "cat").args(["-qec", &line, "/dev/null"]), b""))
 }
 
 #[test]

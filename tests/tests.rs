@@ -1,5 +1,15 @@
 //! Tests of the whole program, by theme. They run the binary that Cargo built, or the one that
 //! `CKPTFX_TEST_BIN` names, and read nothing but `fixtures/` and what the test kit writes.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 mod absent;
 mod architecture;
@@ -45,6 +55,8 @@ mod memory;
 mod mounts;
 mod mutate;
 mod open_files;
+mod people;
+mod reads;
 mod recover;
 mod redaction;
 mod report;

@@ -9,7 +9,7 @@ use ckptfx_report::{Head, schema::List, untrusted::show};
 
 use crate::{
     args::Common,
-    diagnostics::finish_diagnostics,
+    diagnostics::{error_text, finish_diagnostics, warnings},
     evidence::{self, Opened},
     named::{Candidate, Named},
     outcome::Outcome,
@@ -64,7 +64,10 @@ pub fn for_each_opened(
                     outcome = outcome.max(Outcome::Partly);
                 }
                 if let Some(not_read) = not_read {
-                    let warnings = finish_diagnostics(&[not_read.diagnostic()], common);
+                    let told = [not_read.diagnostic()];
+                    let is_other = not_read.is_other();
+                    let warnings =
+                        if is_other { warnings(&told, common) } else { finish_diagnostics(&told, common) };
                     if output.is_document() {
                         output.begin(&not_read.head(name))?;
                         output.end(&warnings)?;
@@ -91,16 +94,13 @@ pub fn for_each_opened(
             match work(&mut case, &mut output, &bars) {
                 // What is wrong with one of several checkpoints, such as a pid that it lacks, costs that one.
                 Err(error) if several && !output.has_begun() => {
-                    eprintln!(
-                        "ckptfx: {}: {}",
-                        show(&head.evidence.label().0),
-                        show(format!("{error:#}").as_bytes())
-                    );
+                    eprintln!("ckptfx: {}: {}", show(&head.evidence.label().0), error_text(&error));
                     outcome = outcome.max(Outcome::Partly);
                     continue;
                 }
                 other => other?,
             }
+            case.diagnostics.extend(checkpoint.archive().unread());
             let warnings = finish_diagnostics(&case.diagnostics, common);
             output.end(&warnings)?;
             outcome = outcome.max(Outcome::of(&warnings));

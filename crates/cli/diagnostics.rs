@@ -41,3 +41,36 @@ pub fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Wa
     }
     kept.iter().map(Warning::from).collect()
 }
+
+/// An error for people: names from the evidence are fit to be shown, each line stays one, and what the system calls an
+/// error is told without its number.
+pub fn error_text(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let lines = text.lines().map(|line| without_numbers(&show(line.as_bytes())));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn without_numbers(line: &str) -> String {
+    let mut text = line.to_owned();
+    while let Some(at) = text.find(" (os error ") {
+        let Some(length) = text[at..].find(')') else { break };
+        text.replace_range(at..=at + length, "");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_lines_without_numbers() {
+        let error = anyhow::anyhow!("first\nsecond \u{1b}[1m").context("cannot read a.tar");
+        assert_eq!(
+            error_text(&error),
+            "cannot read a.tar: first\nsecond \\u{1b}[1m".replace("\\u{1b}", "\\x1b")
+        );
+        let missing = anyhow::Error::from(std::io::Error::from_raw_os_error(2)).context("a.tar");
+        assert_eq!(error_text(&missing), "a.tar: No such file or directory");
+    }
+}

@@ -1,4 +1,11 @@
 //! The `ckptfx` program.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "it reads no bytes of the evidence itself: what it counts and looks up are rows and keys of its own"
+)]
+#![allow(unused_qualifications, reason = "a path in full does no harm")]
 
 mod args;
 mod checkpoints;
@@ -9,6 +16,7 @@ mod evidence;
 mod hash;
 mod named;
 mod nested;
+mod operands;
 mod outcome;
 mod progress;
 mod render;
@@ -56,8 +64,7 @@ fn main() -> ExitCode {
         Ok(outcome) => ExitCode::from(outcome as u8),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // An error's text may hold names from the evidence.
-            eprintln!("ckptfx: {}", untrusted::show(format!("{error:#}").as_bytes()));
+            eprintln!("ckptfx: {}", diagnostics::error_text(&error));
             ExitCode::from(USAGE_OR_UNREADABLE)
         }
     }

@@ -20,13 +20,9 @@ use ckptfx_report::{Head, Status, untrusted::show};
 use crate::{
     args::Common,
     evidence::{self, Opened},
+    operands::list as list_of,
     progress::Bars,
 };
-
-/// Names in a message.
-const MOST_NAMES: usize = 10;
-/// Files that are told to be no evidence.
-const MOST_OTHERS: usize = 100;
 
 /// Something that may be evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +92,11 @@ impl NotRead {
         let bytes = metadata.map(|metadata| metadata.len());
         let paths = (candidate.below.clone(), Some(candidate.shown.clone()));
         Head::not_read(command, candidate.name(), paths, self.status, bytes)
+    }
+
+    /// Whether it is one of many files of a directory that are no checkpoints, which are told together.
+    pub fn is_other(&self) -> bool {
+        self.status == Status::NoCheckpoint && !self.candidate.is_given
     }
 
     /// What it is called in messages.
@@ -201,6 +202,10 @@ impl Named {
         if candidate.is_given && (common.quiet || !looks_like_it) {
             eprintln!("ckptfx: {}", show(reason.as_bytes()));
         }
+        let is_other = status == Status::NoCheckpoint && !candidate.is_given;
+        if looks_like_it && is_other {
+            self.others.push(candidate.path.clone());
+        }
         if !looks_like_it {
             self.others.extend((!candidate.is_given).then(|| candidate.path.clone()));
             return Ok((candidate.is_given, None));
@@ -218,13 +223,12 @@ impl Named {
     /// When no file of the directories is evidence.
     pub fn finish(&self, common: &Common) -> Result<()> {
         let name = |path: &PathBuf| show(path.file_name().unwrap_or(path.as_os_str()).as_bytes());
-        let more = if self.others.len() > MOST_OTHERS { ", …" } else { "" };
-        let names = self.others.iter().take(MOST_OTHERS).map(name).collect::<Vec<_>>().join(", ") + more;
+        let names = list_of(&self.others.iter().map(name).collect::<Vec<_>>());
         if self.candidates.len() == self.without {
             if names.is_empty() {
-                bail!("no checkpoint is there");
+                bail!("no checkpoint found");
             }
-            bail!("no checkpoint is there; these are none: {names}");
+            bail!("no checkpoint found; skipped {names}");
         }
         if !names.is_empty() && !common.quiet {
             eprintln!("ckptfx: note: no checkpoints ({}): {names}", self.others.len());
@@ -244,9 +248,7 @@ pub fn open_one(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
     }
     let named = Named::find(&[path.to_path_buf()], common)?;
     let list = |candidates: &[Candidate]| {
-        let names = candidates.iter().take(MOST_NAMES).map(|one| one.shown.escaped().into_owned());
-        let more = if candidates.len() > MOST_NAMES { ", …" } else { "" };
-        format!("{}{more}", names.collect::<Vec<_>>().join(", "))
+        list_of(&candidates.iter().map(|one| one.shown.escaped().into_owned()).collect::<Vec<_>>())
     };
     match named.candidates.as_slice() {
         [only] => only.open_plainly(common, bars),
@@ -257,7 +259,7 @@ pub fn open_one(path: &Path, common: &Common, bars: &Bars) -> Result<Opened> {
             opened.evidence.diagnostics.push(note);
             Ok(opened)
         }
-        [] => bail!("no checkpoint is there"),
+        [] => bail!("no checkpoint found"),
         several => bail!(
             "there is more than one piece of evidence; give one of them: {}",
             show(list(several).as_bytes())

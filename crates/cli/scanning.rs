@@ -136,6 +136,7 @@ impl<'s> Scanner<'s> {
         }
         let wanted = |task: &Task<'_>| self.args.filter.accepts(task);
         let mut coverage = Coverage::new(case, &self.sources, &regions, &left_out, &wanted);
+        case.diagnostics.extend(case.checkpoint.archive().unread());
         // Decompressing may have ended before all was there, even if what is there will be searched.
         if let Some(why) = self.stopped() {
             coverage.stop(why, coverage.bytes());

@@ -14,7 +14,10 @@ use crate::{
     checkpoints::for_each_checkpoint,
     nested::open_member,
     outcome::Outcome,
-    render::{Output, table},
+    render::{
+        Output,
+        table::{self, Emphasis},
+    },
     spec::Call,
 };
 
@@ -64,12 +67,19 @@ pub struct View<R: 'static> {
     pub collection: List,
     /// Columns of the table.
     pub table: &'static [Column<R>],
+    /// What a row says by its colour.
+    pub emphasis: fn(&R) -> Emphasis,
 }
 
 impl<R: JsonSchema> View<R> {
     /// The view of a listing, with these columns in a table.
     pub const fn of(listing: &Listing<R>, table: &'static [Column<R>]) -> Self {
-        Self { name: listing.command, collection: listing.list(), table }
+        Self { name: listing.command, collection: listing.list(), table, emphasis: |_| Emphasis::None }
+    }
+
+    /// The same, with rows that say something by their colour.
+    pub const fn emphasis(self, emphasis: fn(&R) -> Emphasis) -> Self {
+        Self { name: self.name, collection: self.collection, table: self.table, emphasis }
     }
 }
 
@@ -132,6 +142,7 @@ pub fn write_table<'r, R: 'r>(
     }
     for record in records {
         plain.row(view.table.iter().map(|column| (column.cell)(record)));
+        plain.emphasise((view.emphasis)(record));
     }
     output.table(plain)
 }

@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// What is asked of an examination.
+#[derive(Default)]
 pub struct Wish<'w> {
     /// Version of ATT&CK that techniques are named after.
     pub attack: AttackVersion,
@@ -26,19 +27,6 @@ pub struct Wish<'w> {
     pub wanted: Option<&'w dyn Fn(&Task<'_>) -> bool>,
     /// Whether passwords, tokens and keys stay in.
     pub show_secrets: bool,
-}
-
-impl Default for Wish<'_> {
-    fn default() -> Self {
-        Self {
-            attack: AttackVersion::default(),
-            sigma: None,
-            yara: None,
-            known: &[],
-            wanted: None,
-            show_secrets: false,
-        }
-    }
 }
 
 /// What was found.

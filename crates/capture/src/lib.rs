@@ -4,19 +4,6 @@
 //! images ([`image`]). With the feature `network` the crate also triggers checkpoints and brings them home; it
 //! is the only one of the workspace that opens a socket.
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::unwrap_used))]
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic,
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        clippy::cast_sign_loss
-    )
-)]
 
 pub mod answer;
 #[cfg(feature = "network")]

@@ -28,15 +28,18 @@ pub struct Common {
     /// When to use colour.
     #[arg(long, global = true, hide_short_help = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
-    /// Columns of the table, by their headings; of CSV, by their names.
+    /// Columns to print: table headings, or CSV column names.
     #[arg(long, global = true, hide_short_help = true, value_delimiter = ',', value_name = "COLUMN")]
     pub columns: Vec<String>,
-    /// Sort the table by a column; COLUMN:desc for the largest first.
+    /// Sort the table by a column; append :desc to reverse.
     #[arg(long, global = true, hide_short_help = true, value_name = "COLUMN")]
     pub sort: Option<String>,
-    /// Print the table without headings.
+    /// Omit the header line (table, CSV).
     #[arg(long, global = true, hide_short_help = true)]
     pub no_headers: bool,
+    /// Do not use a pager on a terminal ($CKPTFX_PAGER, $PAGER, or less).
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_pager: bool,
     /// Whether nothing is cut in the table.
     #[arg(skip)]
     pub wide: bool,
@@ -58,7 +61,7 @@ pub struct Common {
     /// Parent of an incremental checkpoint, if it is not in the same evidence.
     #[arg(long, global = true, hide_short_help = true, value_name = "PATH")]
     pub parent: Option<PathBuf>,
-    /// Stop decompressing after this many GiB.
+    /// Maximum decompressed size in GiB.
     #[arg(long, global = true, hide_short_help = true, default_value_t = 1024, value_name = "GIB")]
     pub max_decompressed: u64,
     /// Change a safety limit for untrusted input (`ckptfx generate docs reliability` lists them).
@@ -92,6 +95,15 @@ impl Common {
     pub fn resolved(self) -> Self {
         let wide = self.output == Format::Wide;
         Self { output: if wide { Format::Table } else { self.output }, wide, ..self }
+    }
+
+    /// Whether a table goes through a pager: on a terminal whose user can press keys.
+    pub fn wants_pager(&self) -> bool {
+        self.output == Format::Table
+            && !self.no_pager
+            && self.out_file.is_none()
+            && std::io::stdout().is_terminal()
+            && std::io::stdin().is_terminal()
     }
 
     /// How a table is laid out that goes to standard output.

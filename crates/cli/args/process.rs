@@ -2,20 +2,23 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{Case, Task};
+use ckptfx_report::untrusted::show;
 use clap::Args;
+
+use crate::operands::list;
 
 /// Which processes are meant.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ProcessFilter {
-    /// Only these processes (comma-separated pids as seen in the container).
+    /// Only these PIDs (as seen in the container), comma-separated.
     #[arg(long, value_delimiter = ',', value_name = "PID")]
     pub pid: Vec<u32>,
-    /// Only processes of these names.
+    /// Only processes with these names.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub comm: Vec<String>,
-    /// Only processes of these executables: a full path, or its last part.
+    /// Only processes with these executables (full path or file name).
     #[arg(long, value_delimiter = ',', value_name = "EXE")]
     pub exe: Vec<String>,
 }
@@ -43,10 +46,21 @@ impl ProcessFilter {
         !self.pid.is_empty() || !self.comm.is_empty() || !self.exe.is_empty()
     }
 
-    /// Fails when a pid was asked for that is in no checkpoint.
+    /// Fails when no process is meant, or a pid was asked for that there is not.
     pub fn check(&self, case: &Case<'_>) -> Result<()> {
         for pid in &self.pid {
             case.task(*pid).with_context(|| no_such_process(*pid, case))?;
+        }
+        if self.is_set() && !case.tasks.iter().any(|task| self.accepts(task)) {
+            let mut names: Vec<String> = case
+                .tasks
+                .iter()
+                .filter_map(|task| task.process.comm.as_ref())
+                .map(|comm| show(&comm.0))
+                .collect();
+            names.sort();
+            names.dedup();
+            bail!("no process matches --comm, --exe and --pid; there are {}", list(&names));
         }
         Ok(())
     }
@@ -54,10 +68,10 @@ impl ProcessFilter {
 
 /// What is said of a process that is not there.
 pub fn no_such_process(pid: u32, case: &Case<'_>) -> String {
-    let pids: Vec<String> = case.tasks.iter().take(40).map(|task| task.process.pid.to_string()).collect();
+    let pids: Vec<String> = case.tasks.iter().map(|task| task.process.pid.to_string()).collect();
     format!(
         "there is no process {pid} in the checkpoint; there are {} (pids as seen in the container)",
-        pids.join(", ")
+        list(&pids)
     )
 }
 

@@ -10,7 +10,7 @@ use super::{process::ProcessFilter, value::parse_range};
 /// What to scan, and for how long.
 #[derive(Debug, Clone, Args)]
 pub struct ScanArgs {
-    /// What kinds of bytes to scan.
+    /// Sources to scan.
     #[arg(
         long,
         value_enum,
@@ -23,10 +23,10 @@ pub struct ScanArgs {
     /// Only mappings with these permissions: `x`, `rw-`, `rwxs`; ? for any.
     #[arg(long, value_name = "PERMS", allow_hyphen_values = true)]
     pub perms: Option<String>,
-    /// Only what begins between two addresses.
+    /// Only matches that start in this address range.
     #[arg(long, value_name = "A-B", value_parser = parse_range)]
     pub range: Option<(u64, u64)>,
-    /// Stop after this many seconds and give what was found by then, marked as partial.
+    /// Stop after this many seconds; results are marked as partial.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
 }

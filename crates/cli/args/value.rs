@@ -10,11 +10,11 @@ pub enum Level {
     Info,
     /// Usually harmless.
     Low,
-    /// To be looked at.
+    /// Needs review.
     Medium,
     /// Rare in ordinary containers.
     High,
-    /// Hardly to be explained by anything else.
+    /// No plausible benign cause.
     Critical,
 }
 
@@ -51,12 +51,12 @@ impl From<Attack> for AttackVersion {
     }
 }
 
-/// How the text may be encoded.
+/// Text encodings to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EncodingArg {
     /// ASCII, which is UTF-8.
     Ascii,
-    /// UTF-8 and any other bytes as given.
+    /// UTF-8, and other bytes as given.
     #[value(name = "utf-8", alias = "utf8")]
     Utf8,
     /// UTF-16, low byte first.

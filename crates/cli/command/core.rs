@@ -40,10 +40,9 @@ pub const COMMAND: Command = Command {
     group: Group::Memory,
     about: "Write an ELF core file of a process",
     usage: None,
-    notes: "The core holds every byte of the process that the checkpoint holds, and nothing else: pages that are only in files
-of the container are left out, and listed. --sysroot adds them from files whose build id (or size, for files without
-one) is that of the file that was mapped. A debugger may fill the gaps from files of the machine it runs on: tell gdb
-not to with 'set sysroot', as below; it then says that it cannot access them.",
+    notes: "The core contains every captured byte of the process and nothing else: pages that exist only in files of the container
+are listed and omitted. --sysroot adds them from files with the same build ID (or size, for files without one). A debugger may fill
+gaps with files of the machine it runs on: prevent that in gdb with 'set sysroot', as below.",
     examples: &["ckptfx core --pid 14 archive.tar --out-file 14.core", "ckptfx core --pid 14 archive.tar --sysroot ./image-root --out-file 14.core", "gdb -iex 'set sysroot /nonexistent' -ex 'info threads' -c 14.core", "ckptfx core --pid 14 archive.tar -o json"],
     arguments: CoreArgs::augment_args,
     formats: Format::RECORDS,
@@ -54,13 +53,13 @@ not to with 'set sysroot', as below; it then says that it cannot access them.",
 /// What `core` takes.
 #[derive(Debug, Args)]
 pub struct CoreArgs {
-    /// The archive, a directory, or - for standard input.
+    /// Archive, directory, or - for standard input.
     #[arg(value_name = "ARCHIVE")]
     pub archive: PathBuf,
     /// The process.
     #[arg(long, value_name = "PID")]
     pub pid: u32,
-    /// Directory with the container's files, for pages that are only in files.
+    /// Directory with the container's files, to fill pages that exist only in files.
     #[arg(long, value_name = "DIR")]
     pub sysroot: Option<PathBuf>,
 }

@@ -41,7 +41,7 @@ pub struct CredsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
-    /// Show the seccomp filters, disassembled.
+    /// Disassemble the seccomp filters.
     #[arg(long)]
     pub filters: bool,
 }

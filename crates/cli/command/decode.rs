@@ -56,7 +56,7 @@ pub const COMMAND: Command = Command {
 /// What `decode` takes.
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
-    /// An image file, or an archive and the names of images in it.
+    /// Image file, or archive followed by names of images in it.
     #[arg(required = true, value_name = "IMAGE|ARCHIVE MEMBER")]
     pub operands: Vec<PathBuf>,
 }

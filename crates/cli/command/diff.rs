@@ -26,7 +26,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    render::Output,
+    render::{Output, table::Emphasis},
     sealed,
     spec::{Command, Group},
     view::{self, Column, View},
@@ -60,25 +60,25 @@ Exit status: 0, whether there are differences or not; with --exit-code 1 if ther
 /// What `diff` takes.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// Archives, their manifests, or directories, the oldest first. One that holds several checkpoints may stand alone.
+    /// Archives, manifests or directories, oldest first; one with several checkpoints may be given alone.
     #[arg(required = true, value_name = "ARCHIVE")]
     pub archives: Vec<PathBuf>,
-    /// Compare only these kinds of things.
+    /// Compare only these kinds.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
     pub kind: Vec<KindArg>,
-    /// List text that appeared or disappeared in changed memory.
+    /// List strings that appeared or disappeared in changed memory.
     #[arg(long)]
     pub strings: bool,
-    /// Shortest text for --strings, in bytes.
+    /// Minimum string length for --strings, in bytes.
     #[arg(long, default_value_t = 6, value_name = "BYTES")]
     pub min_length: usize,
-    /// Most texts listed of a region, for each of appeared and disappeared.
+    /// Maximum strings listed per region, appeared and disappeared each.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub max_strings: usize,
-    /// List what belongs to processes that only one checkpoint has, too.
+    /// Also list what belongs to processes in only one checkpoint.
     #[arg(long)]
     pub all: bool,
-    /// End with status 1 if there are differences.
+    /// Exit with status 1 if there are differences.
     #[arg(long)]
     pub exit_code: bool,
     #[command(flatten)]
@@ -142,6 +142,7 @@ pub const VIEW: View<Change> = View {
         Column::cut("WHAT", 2 * MAX_VALUE, |change| show(&change.subject.name.0)),
         Column::left("CHANGE", difference),
     ],
+    emphasis: |_| Emphasis::None,
 };
 
 const fn sign(change: Difference) -> &'static str {

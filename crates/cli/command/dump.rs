@@ -32,9 +32,8 @@ pub const COMMAND: Command = Command {
     group: Group::Memory,
     about: "Write raw bytes of a process's memory",
     usage: None,
-    notes: "Without --range or --vma the captured bytes of the whole process are written one after another; -o json lists
-which address each piece has. With them the bytes are contiguous: never-written anonymous memory is zero, and
---missing says what to do about bytes that the checkpoint does not hold.",
+    notes: "Without --range or --vma, all captured bytes of the process are written one after another; -o json lists the address of
+each piece. With them, the output is contiguous: untouched anonymous memory is zero, and --missing decides about bytes that were not captured.",
     examples: &["ckptfx dump --pid 1 --vma stack archive.tar | strings", "ckptfx dump --pid 11 --range 0x7f0000000000-0x7f0000010000 archive.tar --out-file region.bin", "ckptfx dump --pid 11 -o json archive.tar"],
     arguments: DumpArgs::augment_args,
     formats: Format::RECORDS,
@@ -45,19 +44,19 @@ which address each piece has. With them the bytes are contiguous: never-written 
 /// What `dump` takes.
 #[derive(Debug, Args)]
 pub struct DumpArgs {
-    /// The archive, a directory, or - for standard input.
+    /// Archive, directory, or - for standard input.
     #[arg(value_name = "ARCHIVE")]
     pub archive: PathBuf,
     /// The process.
     #[arg(long, value_name = "PID")]
     pub pid: u32,
-    /// Addresses to write, the second exclusive.
+    /// Address range to write, end exclusive.
     #[arg(long, value_name = "A-B", value_parser = parse_range, conflicts_with = "vma")]
     pub range: Option<(u64, u64)>,
-    /// A mapping: heap, stack, vdso, or its index in the list that -o json gives.
+    /// Mapping: heap, stack, vdso, or its index in the output of -o json.
     #[arg(long, value_name = "heap|stack|INDEX")]
     pub vma: Option<String>,
-    /// Bytes that the checkpoint does not hold.
+    /// What to do about bytes that were not captured.
     #[arg(long, value_enum, default_value_t = Missing::Fail)]
     pub missing: Missing,
 }
@@ -65,11 +64,11 @@ pub struct DumpArgs {
 /// What to do about bytes that are not in the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Missing {
-    /// Write nothing and say what is missing.
+    /// Write nothing and report what is missing.
     Fail,
-    /// Write zero bytes in their place, with a warning.
+    /// Write zeros instead, with a warning.
     Zero,
-    /// Leave them out, with a warning; what follows moves up.
+    /// Skip them with a warning; what follows moves up.
     Skip,
 }
 
@@ -216,7 +215,9 @@ fn write_bytes(
     for run in runs {
         match run.content {
             Ok(Captured::Page(PageRun { content: Content::Captured { bytes, .. }, .. })) => {
-                output.write_all(bytes)?;
+                for tile in bytes.tiles() {
+                    output.write_all(&tile.context("the memory cannot be read")?)?;
+                }
             }
             Ok(_) if is_range => pad(run.length, output)?,
             Ok(_) => {}

@@ -30,13 +30,13 @@ pub const COMMAND: Command = Command {
     group: Group::Capture,
     about: "Explain why a checkpoint failed and what to do",
     usage: None,
-    notes: "CRIU's log, a runtime's error and the answers of kubelets and API servers are held against a table of what is
-known. A log of a dump that finished says so; its errors are probes of the kernel that CRIU can do without.
-A process that somebody was already tracing is marked as a finding: it belongs in the report.
+    notes: "CRIU logs, runtime errors and answers of kubelets and API servers are matched against a table of known causes. A log of a
+successful dump is reported as such: errors in it are kernel probes that CRIU can do without. A process that was already
+being traced is marked as a finding: it belongs in the report.
 
-Where no cause is known, the error that ended the dump is shown as it stands, with what stands around it.
+If no cause is known, the error that ended the dump is quoted with its context.
 
-Exit status 1: nothing in it is known.",
+Exit status 1: no known error found.",
     examples: &["ckptfx explain dump.log", "ckptfx explain --message '404 page not found'", "kubectl describe pod shop | ckptfx explain -", "ckptfx logs --source dump archive.tar | ckptfx explain -o json -"],
     arguments: ExplainArgs::augment_args,
     formats: Format::RECORDS,
@@ -47,10 +47,10 @@ Exit status 1: nothing in it is known.",
 /// What `explain` takes.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// CRIU's log or any text that holds the error, or - for standard input.
+    /// CRIU log or any text with the error, or - for standard input.
     #[arg(required_unless_present = "message", conflicts_with = "message", value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The error itself.
+    /// The error message itself.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub message: Option<String>,
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use super::sockets::address;
 use crate::{
     args::{Format, ViewArgs},
+    render::table::Emphasis,
     spec::{Command, Group},
     view::{self, Column, View},
 };
@@ -42,7 +43,8 @@ pub const VIEW: View<OpenFile> = View::of(
         Column::left("CONTENT", |file| file.content.name().to_owned()),
         Column::left("NAME", name),
     ],
-);
+)
+.emphasis(|file| if file.deleted == Some(true) { Emphasis::Odd } else { Emphasis::None });
 
 /// The role or, as `lsof` has it, the descriptor with `r`, `w` or `u` for how it is open.
 fn descriptor(file: &OpenFile) -> String {

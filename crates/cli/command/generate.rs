@@ -41,7 +41,7 @@ const ROLES: [(&str, &str); 3] = [
 ];
 
 /// Pages of the documentation.
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 10] = [
     ("usage", include_str!("../../../docs/usage.md")),
     ("walkthrough", include_str!("../../../docs/walkthrough.md")),
     ("runbook", include_str!("../../../docs/runbook.md")),
@@ -50,6 +50,7 @@ const PAGES: [(&str, &str); 9] = [
     ("output", include_str!("../../../docs/output.md")),
     ("format", include_str!("../../../docs/format.md")),
     ("reliability", include_str!("../../../docs/reliability.md")),
+    ("glossary", include_str!("../../../docs/glossary.md")),
     ("performance", include_str!("../../../docs/performance.md")),
 ];
 
@@ -77,7 +78,7 @@ pub struct GenerateArgs {
 pub enum Generate {
     /// Man pages, one per command
     Man {
-        /// Directory to write them to.
+        /// Output directory.
         #[arg(long, value_name = "DIR")]
         dir: PathBuf,
     },

@@ -28,7 +28,7 @@ pub const COMMAND: Command = Command {
     about: "Show who talks to whom: pipes, sockets, shared memory, parents",
     usage: None,
     notes: "Arrows go from writer to reader, from client to server, from parent to child. A dashed line has no direction.
-An address or socket outside of the container is a node of its own.",
+Addresses and sockets outside the container are separate nodes.",
     examples: &["ckptfx graph archive.tar", "ckptfx graph -o dot archive.tar | dot -Tsvg > graph.svg", "ckptfx graph -o mermaid --no-parents archive.tar", "ckptfx graph --may-trace -o json archive.tar | jq '.edges[] | select(.kind == \"may-trace\")'"],
     arguments: GraphArgs::augment_args,
     formats: &[Format::Table, Format::Wide, Format::Json, Format::Jsonl, Format::Csv, Format::Dot, Format::Mermaid],
@@ -42,10 +42,10 @@ pub struct GraphArgs {
     /// Archives, directories, or - for standard input.
     #[arg(required = true, value_name = "ARCHIVE")]
     pub archives: Vec<PathBuf>,
-    /// Leave out who is whose parent.
+    /// Omit parent-child edges.
     #[arg(long)]
     pub no_parents: bool,
-    /// Show which processes may trace which others by the kernel's rules.
+    /// Show which processes may ptrace which others.
     #[arg(long)]
     pub may_trace: bool,
     #[command(flatten)]

@@ -31,6 +31,7 @@ use crate::{
     args::{Common, EncodingArg, Format, ScanArgs},
     checkpoints::for_each_opened,
     evidence,
+    operands::are_swapped,
     outcome::Outcome,
     progress::Bars,
     render::Output,
@@ -46,8 +47,8 @@ pub const COMMAND: Command = Command {
     about: "Search the memory of all processes",
     usage: Some("ckptfx grep-mem [OPTIONS] PATTERN ARCHIVE...\n       ckptfx grep-mem [OPTIONS] -e PATTERN... ARCHIVE..."),
     notes: "A pattern is literal unless --regex or --hex is given. Expressions match bytes; (?u) turns Unicode on.
-Every match is reported with its process, address and mapping. Matches run over page and mapping borders as
-long as captured bytes follow one another, and never over a gap.",
+Every match is reported with process, address and mapping. Matches may cross page and mapping borders between contiguous
+captured bytes, but never a gap.",
     examples: &["ckptfx grep-mem 'BEGIN OPENSSH PRIVATE KEY' archive.tar", "ckptfx grep-mem -i -e passwd -e secret --encoding all archive.tar", "ckptfx grep-mem -E 'https?://[^ ]+' -C 16 archive.tar", "ckptfx grep-mem --hex '7f 45 4c 46 ?? 01' --perms rwx archive.tar", "ckptfx grep-mem --source all --timeout 60 10.0.0.7 archive.tar", "ckptfx grep-mem -c -f indicators.txt -o json archive.tar"],
     arguments: GrepArgs::augment_args,
     formats: Format::RECORDS,
@@ -58,19 +59,19 @@ long as captured bytes follow one another, and never over a gap.",
 /// What `grep-mem` takes.
 #[derive(Debug, Args)]
 pub struct GrepArgs {
-    /// The pattern, unless -e or -f give any; then archives, directories, or - for standard input.
+    /// Pattern (unless -e or -f is given), then archives, directories, or - for standard input.
     #[arg(required = true, value_name = "PATTERN ARCHIVE")]
     pub operands: Vec<PathBuf>,
-    /// A pattern; may be repeated.
+    /// Pattern; may be repeated.
     #[arg(short = 'e', long = "pattern", value_name = "PATTERN", allow_hyphen_values = true)]
     pub patterns: Vec<std::ffi::OsString>,
-    /// Patterns from a file, one a line; empty lines are skipped.
+    /// Read patterns from FILE, one per line; empty lines are skipped.
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Patterns are regular expressions.
     #[arg(short = 'E', long, conflicts_with = "hex")]
     pub regex: bool,
-    /// Patterns are bytes in hexadecimal, with ? for any half byte.
+    /// Patterns are hex bytes; ? matches any nibble.
     #[arg(long)]
     pub hex: bool,
     /// Ignore the case of ASCII letters.
@@ -79,16 +80,16 @@ pub struct GrepArgs {
     /// Match whole words only.
     #[arg(short, long)]
     pub word: bool,
-    /// How the text may be encoded in memory.
+    /// Text encodings to try.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "utf-8", value_name = "ENCODING")]
     pub encoding: Vec<EncodingArg>,
-    /// Count the matches of each process.
+    /// Count matches per process.
     #[arg(short, long, conflicts_with = "list")]
     pub count: bool,
-    /// Only list the processes with a match.
+    /// List only the processes that match.
     #[arg(short, long)]
     pub list: bool,
-    /// Stop after this many matches in each archive.
+    /// Stop after N matches per archive.
     #[arg(short, long, value_name = "N")]
     pub max_count: Option<u64>,
     /// Bytes shown after a match.
@@ -192,6 +193,11 @@ fn patterns(args: &mut GrepArgs) -> Result<Vec<PatternKind>> {
         patterns.extend(lines.filter(|line| !line.is_empty()).map(|line| OsString::from_vec(line.to_vec())));
     }
     if patterns.is_empty() && args.files.is_empty() {
+        if let [first, second] = args.operands.as_slice()
+            && are_swapped(first, second)
+        {
+            args.operands.swap(0, 1);
+        }
         patterns.push(args.operands.remove(0).into_os_string());
     }
     if args.operands.is_empty() {

@@ -17,8 +17,8 @@ pub const COMMAND: Command = Command {
     group: Group::Processes,
     about: "Show typed commands: shell history in memory and unread terminal input",
     usage: None,
-    notes: "Bash and other programs with GNU history keep what was typed in memory, also when they write no history file.
-Shells without it (dash, BusyBox) keep nothing but the line that they work on.",
+    notes: "Bash and other programs with GNU history keep typed commands in memory, even if they write no history file. Shells without it
+(dash, BusyBox) keep only the current line.",
     examples: &["ckptfx history archive.tar", "ckptfx history --pid 6 -o json archive.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,

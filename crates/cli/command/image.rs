@@ -57,17 +57,17 @@ credentials are not started. An image holds all secrets of the processes: use a 
 /// What `image` takes.
 #[derive(Debug, Args)]
 pub struct ImageArgs {
-    /// The archive, a directory, or - for standard input.
+    /// Archive, directory, or - for standard input.
     #[arg(value_name = "ARCHIVE")]
     pub archive: PathBuf,
-    /// Where to write the image; nothing may be there yet. A name that ends in .tar gets an archive, any other a
-    /// directory, unless -o says which. With -o alone it is named after the archive.
+    /// Output path, which must not exist. A name ending in .tar gets an archive, any other a
+    /// directory, unless -o says otherwise. With -o alone, it is named after the archive.
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
-    /// Name of the image.
+    /// Name of the container image.
     #[arg(long, value_name = "REPOSITORY:TAG")]
     pub name: Option<String>,
-    /// Write the manifest of a pod that restores the image.
+    /// Write a pod manifest that restores the image.
     #[arg(long, value_name = "FILE")]
     pub pod_manifest: Option<PathBuf>,
     #[cfg(feature = "capture")]
@@ -80,19 +80,19 @@ pub struct ImageArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registry")]
 pub struct PushArgs {
-    /// Send the image to a registry, under this name.
+    /// Push the image to a registry under this name.
     #[arg(long, value_name = "REGISTRY/REPO:TAG")]
     pub push: Option<String>,
-    /// File with credentials instead of the usual ones ($REGISTRY_AUTH_FILE, containers/auth.json, ~/.docker/config.json).
+    /// Credentials file (default: $REGISTRY_AUTH_FILE, containers/auth.json, ~/.docker/config.json).
     #[arg(long, value_name = "FILE", requires = "push", hide_short_help = true)]
     pub auth_file: Option<PathBuf>,
-    /// Authority that signed the registry's certificate (PEM), beside those of the system.
+    /// CA certificate for the registry (PEM), in addition to the system's.
     #[arg(long, value_name = "FILE", requires = "push", hide_short_help = true)]
     pub registry_ca: Option<PathBuf>,
-    /// Speak HTTP with a registry on this machine.
+    /// Use plain HTTP with a registry on this machine.
     #[arg(long, requires = "push", hide_short_help = true)]
     pub plain_http: bool,
-    /// Take any certificate, and with --plain-http any machine: whoever is in between can then read the image.
+    /// Accept any certificate, and with --plain-http any machine: anyone on the path can then read the image.
     #[arg(long, requires = "push", hide_short_help = true)]
     pub insecure: bool,
 }
@@ -280,13 +280,15 @@ fn entries(checkpoint: &Checkpoint) -> Vec<Found> {
     members
         .filter_map(|member| {
             let path = member.path.strip_prefix(base).filter(|path| !path.is_empty())?.to_vec();
+            let pieces = member.pieces();
+            let cut = member.is_cut() || pieces.is_err();
             let kind = match member.kind {
                 MemberKind::Directory => Kind::Directory,
-                MemberKind::File => Kind::File(member.size, member.pieces()),
+                MemberKind::File => Kind::File(member.size, pieces.unwrap_or_default()),
                 _ => Kind::Other,
             };
             let mtime = member.archived_mtime().and_then(|time| u64::try_from(time).ok()).unwrap_or(0);
-            Some(Found { cut: member.is_cut(), entry: Entry { path, kind, mode: member.mode, mtime } })
+            Some(Found { cut, entry: Entry { path, kind, mode: member.mode, mtime } })
         })
         .collect()
 }

@@ -20,6 +20,7 @@ use crate::{
     checkpoints::for_each_checkpoint,
     nested::open_member,
     outcome::Outcome,
+    render::table::Emphasis,
     scanning::Scanner,
     spec::{Command, Group},
     view::{self, Column, View},
@@ -32,7 +33,9 @@ pub const COMMAND: Command = Command {
     group: Group::Memory,
     about: "Count indicators (URLs, addresses, wallets, hashes), or match a list of known ones",
     usage: None,
-    notes: "Without a list, what looks like an indicator is counted: onion services and wallets by their checksums, domains by their top level. With --match, only the entries of the list that are there are given: in the scanned bytes in any case and encoding, as an end of a socket, and as name or SHA-256 of a file. Nothing is looked up in a network.",
+    notes: "Without a list, everything that looks like an indicator is counted; onion services and wallets are verified by checksum, domains by top-level domain.
+With --match, only listed indicators are reported: in the scanned bytes (any case and encoding), as a socket endpoint, or as name or SHA-256 of a file.
+Nothing is looked up on the network.",
     examples: &[
         "ckptfx iocs archive.tar",
         "ckptfx iocs --kind url,ipv4,monero -o csv archive.tar",
@@ -61,7 +64,7 @@ pub struct IocsArgs {
     /// Only these kinds.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND", conflicts_with = "lists")]
     kind: Vec<KindArg>,
-    /// Only what is on this list: plain text with one a line, a STIX 2.1 bundle, or MISP JSON.
+    /// Only indicators on this list: plain text (one per line), STIX 2.1 bundle or MISP JSON.
     #[arg(long = "match", value_name = "FILE")]
     lists: Vec<PathBuf>,
     #[command(flatten)]
@@ -112,6 +115,7 @@ const VIEW: View<Indicator> = View {
             names.collect::<Vec<_>>().join(", ")
         }),
     ],
+    emphasis: |_| Emphasis::None,
 };
 
 /// The first place: in bytes, else a socket, else a file.

@@ -25,9 +25,12 @@ pub const COMMAND: Command = Command {
     group: Group::Container,
     about: "Show the container's log and CRIU's log",
     usage: None,
-    notes: "A log is not that of one process: with --pid, --comm or --exe the logs of those containers are shown that have
-such a process.",
-    examples: &["ckptfx logs archive.tar", "ckptfx logs --errors archive.tar", "ckptfx logs --source all -o jsonl archive.tar"],
+    notes: "Logs belong to containers, not processes: --pid, --comm and --exe select containers that have such a process.",
+    examples: &[
+        "ckptfx logs archive.tar",
+        "ckptfx logs --errors archive.tar",
+        "ckptfx logs --source all -o jsonl archive.tar",
+    ],
     arguments: LogsArgs::augment_args,
     formats: Format::RECORDS,
     result: Some(Document::of(&[COLLECTION])),
@@ -40,7 +43,7 @@ pub struct LogsArgs {
     /// Archives, directories, or - for standard input.
     #[arg(required = true, value_name = "ARCHIVE")]
     pub archives: Vec<PathBuf>,
-    /// Whose log.
+    /// Which log.
     #[arg(long, value_enum, default_value_t = LogSource::Container, value_name = "LOG")]
     pub source: LogSource,
     /// Only the errors and warnings of CRIU's log.

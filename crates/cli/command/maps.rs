@@ -43,7 +43,7 @@ pub struct MapsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
-    /// Only mappings with something odd about them, and what it is.
+    /// Only mappings with anomalies, with the reason.
     #[arg(long)]
     pub anomalies: bool,
 }

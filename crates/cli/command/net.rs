@@ -28,7 +28,7 @@ pub const COMMAND: Command = Command {
     group: Group::Network,
     about: "Show interfaces, addresses, routes, rules, firewall and sysctls",
     usage: None,
-    notes: "Most container engines set the network up themselves: then CRIU saves nothing of it but sockets, and a note says so.",
+    notes: "Most container engines set up the network themselves: CRIU then saves only sockets, and a note says so.",
     examples: &[
         "ckptfx net archive.tar",
         "ckptfx net -o json archive.tar | jq '.firewall[] | select(.criu_own | not)'",

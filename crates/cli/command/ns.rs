@@ -30,7 +30,7 @@ pub const VIEW: View<NamespaceFacts> = View::of(
     &[
         Column::left("KIND", |one| one.kind.to_owned()),
         Column::right("ID", |one| view::number(one.id)),
-        Column::left("HOST'S", |one| yes(one.shared_with_host)),
+        Column::left("SHARED WITH HOST", |one| yes(one.shared_with_host)),
         Column::left("FOREIGN", |one| yes(one.differs_from_root)),
         Column::left("PIDS", |one| pids(&one.pids)),
         Column::left("DETAILS", details),

@@ -19,7 +19,8 @@ use crate::{
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     render::{
-        Output, table,
+        Output,
+        table::{self, Emphasis},
         tree::{self, Line},
     },
     spec::{Command, Group},
@@ -117,6 +118,9 @@ fn write_table(case: &Case<'_>, args: &PsArgs, show_threads: bool, output: &mut 
             format!("{}{}", branch, show(&process.command())),
         ];
         plain.row_with(cells, below);
+        if process.exe_deleted == Some(true) || process.exe_memfd == Some(true) {
+            plain.emphasise(Emphasis::Odd);
+        }
     }
     output.table(plain)
 }

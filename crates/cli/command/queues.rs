@@ -49,7 +49,7 @@ pub struct QueuesArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
-    /// Write the bytes of the queue with this number, and nothing else.
+    /// Write only the bytes of queue N.
     #[arg(long, value_name = "N")]
     pub raw: Option<usize>,
 }

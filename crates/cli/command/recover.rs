@@ -24,6 +24,7 @@ use crate::{
     args::{Common, Format, ProcessFilter},
     checkpoints::for_each_checkpoint,
     nested::open_member,
+    operands::are_swapped,
     outcome::Outcome,
     progress::Bars,
     spec::{Command, Group},
@@ -37,7 +38,8 @@ pub const COMMAND: Command = Command {
     group: Group::Files,
     about: "List or extract deleted files, memfds and fileless executables",
     usage: Some("ckptfx recover [OPTIONS] ARCHIVE...\n       ckptfx recover [OPTIONS] -O DIR ID... ARCHIVE"),
-    notes: "Without -O what can be recovered is listed: deleted files that were in use, memfds, and files of tmpfs mounts. With -O the files named by id, or --all, are written to a directory: with mode 0600, under names made of id and file name. Nothing that exists is replaced, and no path of the archive is followed.",
+    notes: "Without -O, recoverable files are listed: deleted files in use, memfds and files on tmpfs mounts. With -O, the files given by ID (or --all) are
+extracted to a directory with mode 0600, under names made of ID and file name. Existing files are never replaced, and no path from the archive is followed.",
     examples: &[
         "ckptfx recover archive.tar",
         "ckptfx recover --pid 14 -o json archive.tar",
@@ -53,22 +55,22 @@ pub const COMMAND: Command = Command {
 /// What `recover` takes.
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
-    /// With -O the ids of files, then the archive; else archives, directories, or - for standard input.
+    /// With -O: file IDs, then the archive; otherwise archives, directories, or - for standard input.
     #[arg(required = true, value_name = "ID ARCHIVE")]
     pub operands: Vec<PathBuf>,
-    /// Write files to this directory, which is made if need be.
+    /// Extract files to DIR (created if needed).
     #[arg(short = 'O', long, value_name = "DIR")]
     pub out_dir: Option<PathBuf>,
-    /// Write all files that are complete.
+    /// Extract all complete files.
     #[arg(long, requires = "out_dir")]
     pub all: bool,
-    /// Write what there is of files of which some content is missing, with holes in its place.
+    /// Also extract incomplete files, with holes for missing content.
     #[arg(long, requires = "out_dir")]
     pub partial: bool,
-    /// Shared anonymous and System V memory, too.
+    /// Include shared anonymous and System V memory.
     #[arg(long)]
     pub shared_memory: bool,
-    /// Write no file of more GiB than this, and hash no more holes.
+    /// Size limit per file, and for hashing holes, in GiB.
     #[arg(long, default_value_t = 4, value_name = "GIB")]
     pub max_size: u64,
     #[command(flatten)]
@@ -108,6 +110,9 @@ pub(super) fn users(users: &[User]) -> String {
 
 pub fn run(args: &RecoverArgs, common: &Common) -> Result<Outcome> {
     let (ids, archives) = match (&args.out_dir, args.operands.as_slice()) {
+        (Some(_), [archive, ids @ .., last]) if are_swapped(archive, last) => {
+            (&args.operands[args.operands.len() - ids.len() - 1..], std::slice::from_ref(archive))
+        }
         (Some(_), [ids @ .., archive]) => (ids, std::slice::from_ref(archive)),
         _ => (&[][..], args.operands.as_slice()),
     };

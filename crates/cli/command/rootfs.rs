@@ -18,7 +18,7 @@ use ckptfx_parser::{
     Diagnostic,
     archive::{MemberKind, normalise},
     container::Container,
-    input::{BaseImage, open_base_image},
+    input::{BaseImage, open_base_image, survey},
     proto::core_entry::March,
 };
 use ckptfx_report::{listing, schema::Document, untrusted::show};
@@ -30,6 +30,7 @@ use crate::{
     diagnostics::finish_diagnostics,
     named::open_one,
     nested::open_member,
+    operands::are_swapped,
     outcome::Outcome,
     progress::Bars,
     render::Output,
@@ -44,7 +45,8 @@ pub const COMMAND: Command = Command {
     group: Group::Files,
     about: "List changes to the root file system",
     usage: None,
-    notes: "Listed are changes of the root file system (rootfs-diff.tar, deleted.files and whiteouts), and all files of Podman volumes, /dev/shm and tmpfs mounts; contents of other mounts are not in a checkpoint. With the image that the container was made of, --base tells added from modified files, and --diff shows how text changed.",
+    notes: "Lists changes to the root file system (rootfs-diff.tar, deleted.files and whiteouts) and all files of Podman volumes, /dev/shm and tmpfs mounts; other
+mounts are not captured. With the container's image, --base distinguishes added from modified files and --diff shows changed text.",
     examples: &[
         "ckptfx rootfs archive.tar",
         "ckptfx rootfs --hash -o json archive.tar | jq '.changes[] | select(.flags | index(\"setuid\"))'",
@@ -76,16 +78,16 @@ pub struct RootfsArgs {
 /// How changes are listed.
 #[derive(Debug, Clone, Args)]
 pub struct RootfsOptions {
-    /// The image that the container was made of: an OCI layout, an OCI or docker archive, or a tar of its files.
+    /// Base image of the container: OCI layout, OCI or docker archive, or a tar of its files.
     #[arg(long, value_name = "IMAGE")]
     pub base: Option<PathBuf>,
-    /// Show how small text files changed.
+    /// Show a diff of small text files.
     #[arg(long, requires = "base")]
     pub diff: bool,
-    /// In the table, also show what runtimes put into every container.
+    /// Also list files that runtimes create in every container.
     #[arg(short, long)]
     pub all: bool,
-    /// Hash no more than this many GiB of holes.
+    /// Limit for hashing sparse holes, in GiB.
     #[arg(long, default_value_t = 4, value_name = "GIB")]
     pub max_size: u64,
     #[command(flatten)]
@@ -95,13 +97,13 @@ pub struct RootfsOptions {
 /// Parts of `rootfs`.
 #[derive(Debug, Subcommand)]
 pub enum RootfsAction {
-    /// List what the archive has at a path and below it
+    /// List the archive's files at and below a path
     #[command(
         override_usage = "ckptfx rootfs ls [OPTIONS] [PATH] ARCHIVE",
         after_help = "Examples:\n  ckptfx rootfs ls /etc archive.tar\n  ckptfx rootfs ls archive.tar"
     )]
     Ls {
-        /// A path in the container, all of it by default; then the archive.
+        /// Path in the container (all by default), then the archive.
         #[arg(required = true, num_args = 1..=2, value_name = "PATH ARCHIVE")]
         operands: Vec<PathBuf>,
         #[command(flatten)]
@@ -113,10 +115,10 @@ pub enum RootfsAction {
         /// A path in the container.
         #[arg(value_name = "PATH")]
         path: PathBuf,
-        /// The archive, a directory, or - for standard input.
+        /// Archive, directory, or - for standard input.
         #[arg(value_name = "ARCHIVE")]
         archive: PathBuf,
-        /// Write holes as zeros up to this many GiB.
+        /// Limit for zeros written for holes, in GiB.
         #[arg(long, default_value_t = 4, value_name = "GIB")]
         max_size: u64,
     },
@@ -166,11 +168,21 @@ pub fn run(args: &RootfsArgs, common: &Common) -> Result<Outcome> {
     match &args.action {
         None => list(&args.archives, None, &args.options, common),
         Some(RootfsAction::Ls { operands, options }) => match operands.as_slice() {
+            // A directory of this machine is hardly meant.
+            [path] if path.is_absolute() && path.is_dir() && !is_evidence(path, common) => {
+                bail!("an archive is missing after {}; see ckptfx rootfs ls --help", path.display())
+            }
             [archive] => list(std::slice::from_ref(archive), None, options, common),
-            [path, archive] => list(std::slice::from_ref(archive), Some(path), options, common),
+            [path, archive] => {
+                let (path, archive) = in_order(path, archive);
+                list(std::slice::from_ref(archive), Some(path), options, common)
+            }
             _ => bail!("a path and an archive are needed; see ckptfx rootfs ls --help"),
         },
-        Some(RootfsAction::Cat { path, archive, max_size }) => cat(path, archive, *max_size, common),
+        Some(RootfsAction::Cat { path, archive, max_size }) => {
+            let (path, archive) = in_order(path, archive);
+            cat(path, archive, *max_size, common)
+        }
     }
 }
 
@@ -229,6 +241,16 @@ fn write_table(changes: &[Change], all: bool, output: &mut Output) -> Result<()>
 /// A line of text as it is shown: tabs are harmless and stay.
 fn show_line(line: &str) -> String {
     line.split('\t').map(|part| show(part.as_bytes())).collect::<Vec<_>>().join("\t")
+}
+
+/// A path in the container and an archive, in whichever order they were given.
+fn in_order<'p>(path: &'p PathBuf, archive: &'p PathBuf) -> (&'p PathBuf, &'p PathBuf) {
+    if are_swapped(path, archive) { (archive, path) } else { (path, archive) }
+}
+
+/// Whether there is evidence in a directory.
+fn is_evidence(path: &Path, common: &Common) -> bool {
+    survey(path, &common.limits()).is_ok_and(|found| found.is_evidence || !found.candidates.is_empty())
 }
 
 /// The tars inside the archive that hold files of the container.

@@ -19,7 +19,7 @@ use crate::{
     named::open_one,
     outcome::Outcome,
     progress::Bars,
-    render::Output,
+    render::{Output, table::Emphasis},
     spec::{Command, Group},
     view::{self, Column, View},
 };
@@ -69,7 +69,8 @@ const VIEW: View<Component> = View::of(
         Column::left("PIDS", |item| item.pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
         Column::left("PATH", path),
     ],
-);
+)
+.emphasis(|item| if item.deleted || item.memfd { Emphasis::Odd } else { Emphasis::None });
 
 fn path(item: &Component) -> String {
     let path = view::text(item.path.as_ref());

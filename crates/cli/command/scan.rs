@@ -31,7 +31,7 @@ use crate::{
     nested::open_member,
     outcome::Outcome,
     progress::Bars,
-    render::Output,
+    render::{Output, table::Emphasis},
     spec::{Command, Group},
     view::{self, Column, View},
 };
@@ -43,8 +43,9 @@ pub const COMMAND: Command = Command {
     group: Group::Start,
     about: "Triage many archives: one line each, worst first, and what they share",
     usage: None,
-    notes: "Directories are searched for archives, and patterns with *, ? or [] that the shell left alone are expanded. An archive that cannot be read is named on standard error and costs itself only; the exit status is then 3.
-SHARED lists what more than one checkpoint has: the same recovered or dropped program, program of a finding, address of another host, or finding about the same file.",
+    notes: "Directories are searched for archives; quoted patterns with *, ? or [] are expanded. An unreadable archive is reported on standard error and skipped; the
+exit status is then 3. SHARED lists what several checkpoints have in common: a recovered or dropped program, a program with a finding, a remote address,
+or a finding about the same file.",
     examples: &["ckptfx scan /var/lib/kubelet/checkpoints", "ckptfx scan --fail-on high 'cases/*.tar'", "ckptfx scan -o json cases | jq '.shared[] | select(.kind == \"sha256\")'", "ckptfx scan -o csv cases > verdicts.csv"],
     arguments: FleetArgs::augment_args,
     formats: Format::RECORDS,
@@ -58,10 +59,10 @@ pub struct FleetArgs {
     /// Archives, directories, or patterns.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Leave passwords, tokens and keys in.
+    /// Do not redact passwords, tokens and keys.
     #[arg(long)]
     pub show_secrets: bool,
-    /// End with status 1 when there is a finding of this severity or above.
+    /// Exit with status 1 if there is a finding of this severity or higher.
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<Level>,
 }
@@ -130,6 +131,11 @@ const VIEW: View<Verdict> = View {
         Column::left("NOTE", |row| if row.partial { "partial" } else { "" }.to_owned()),
         Column::left("TOP FINDING", |row| row.top.as_ref().map_or_else(|| "-".to_owned(), line)),
     ],
+    emphasis: |row| match row.verdict {
+        Some(Severity::Critical | Severity::High) => Emphasis::Grave,
+        Some(Severity::Medium) => Emphasis::Odd,
+        _ => Emphasis::None,
+    },
 };
 
 const SHARED: View<Shared> = View {
@@ -144,6 +150,7 @@ const SHARED: View<Shared> = View {
             some(shared.checkpoints.iter().map(|name| show_short(name.as_bytes(), WIDTH)))
         }),
     ],
+    emphasis: |_| Emphasis::None,
 };
 
 /// The first of several texts, and how many more there are.

@@ -31,13 +31,13 @@ pub const COMMAND: Command = Command {
 /// What `schema` takes.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// The command whose result is meant; manifest for what capture writes beside an archive.
+    /// Command, or `manifest` for what capture writes beside an archive.
     #[arg(required_unless_present = "all", value_name = "COMMAND")]
     pub command: Option<String>,
     /// All of them.
     #[arg(long, requires = "dir")]
     pub all: bool,
-    /// Write `<command>.json` files to this directory.
+    /// Write `<command>.json` files to DIR.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

@@ -22,7 +22,7 @@ use crate::{
     args::{Common, Format, ScanArgs},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
-    render::Output,
+    render::{Output, table::Emphasis},
     scanning::Scanner,
     spec::{Command, Group},
     view::{self, Column, View},
@@ -35,7 +35,8 @@ pub const COMMAND: Command = Command {
     group: Group::Memory,
     about: "Find keys, tokens and passwords in memory, files and queues",
     usage: None,
-    notes: "Rules find what looks like a secret, and offline validators confirm it: the structure of keys, checksums of tokens, the claims of JSON Web Tokens. Nothing is ever checked over a network. Secrets are masked; the same secret in several places is one record.",
+    notes: "Rules find candidates, and offline validators confirm them: key structure, token checksums, claims of JSON Web Tokens. Nothing is checked over the network.
+Secrets are masked; the same secret in several places is one record.",
     examples: &[
         "ckptfx secrets archive.tar",
         "ckptfx secrets -o json archive.tar | jq '.secrets[] | {title, pid, comm, details}'",
@@ -61,22 +62,22 @@ pub struct SecretsArgs {
     /// Archives, directories, or - for standard input.
     #[arg(value_name = "ARCHIVE", required_unless_present = "list_rules")]
     archives: Vec<PathBuf>,
-    /// Give the secrets themselves.
+    /// Print secrets unmasked.
     #[arg(long)]
     show_secrets: bool,
-    /// Leave out what is less sure.
+    /// Hide secrets below this confidence.
     #[arg(long, value_enum, default_value = "low", value_name = "CONFIDENCE")]
     min_confidence: ConfidenceArg,
     /// Only these rules.
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     rule: Vec<String>,
-    /// More rules, from a TOML file.
+    /// Additional rules (TOML file).
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
-    /// List the rules and end.
+    /// List the rules and exit.
     #[arg(long)]
     list_rules: bool,
-    /// Exit with status 1 when there is a secret of this confidence or more.
+    /// Exit with status 1 if there is a secret of this confidence or higher.
     #[arg(long, value_enum, value_name = "CONFIDENCE")]
     fail_on: Option<ConfidenceArg>,
     #[command(flatten)]
@@ -137,6 +138,7 @@ pub const VIEW: View<Secret> = View {
         Column::left("WHAT", what),
         Column::cut("SECRET", TABLE_TEXT, |secret| show(&secret.text.0)),
     ],
+    emphasis: |_| Emphasis::None,
 };
 
 /// Source, address and name.
@@ -250,6 +252,7 @@ fn list(rules: &Rules, common: &Common) -> Result<Outcome> {
             Column::left("VALIDATOR", |rule| rule.validate.clone().unwrap_or_else(|| "-".to_owned())),
             Column::left("FINDS", |rule| show(rule.title.as_bytes())),
         ],
+        emphasis: |_| Emphasis::None,
     };
     let facts: Vec<RuleFacts> = rules.rules().iter().map(RuleFacts::from).collect();
     if facts.is_empty() {

@@ -38,7 +38,7 @@ pub struct SignalsArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
-    /// Show signals with their default action too.
+    /// Include signals with their default action.
     #[arg(long)]
     pub all: bool,
 }

@@ -26,8 +26,7 @@ pub const COMMAND: Command = Command {
     group: Group::Container,
     about: "Show durations and page counts of the dump",
     usage: None,
-    notes: "Statistics are not those of one process: with --pid, --comm or --exe they are shown of those containers that have
-such a process.",
+    notes: "Statistics belong to containers, not processes: --pid, --comm and --exe select containers that have such a process.",
     examples: &["ckptfx stats archive.tar", "ckptfx stats -o csv *.tar"],
     arguments: ViewArgs::augment_args,
     formats: Format::RECORDS,

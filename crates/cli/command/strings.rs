@@ -56,19 +56,19 @@ pub struct StringsArgs {
     /// Archives, directories, or - for standard input.
     #[arg(required = true, value_name = "ARCHIVE")]
     pub archives: Vec<PathBuf>,
-    /// Fewest characters of a string.
+    /// Minimum length in characters.
     #[arg(short = 'n', long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub min_length: u16,
-    /// How the text may be encoded.
+    /// Text encodings to try.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "utf-8", value_name = "ENCODING")]
     pub encoding: Vec<EncodingArg>,
-    /// Give each text once, with the number of times and the first place, the most frequent first.
+    /// Print each distinct string once, with count and first place, most frequent first.
     #[arg(short, long, conflicts_with = "count")]
     pub unique: bool,
-    /// With --unique, tell at most this many texts apart.
+    /// With --unique, track at most N distinct strings.
     #[arg(long, default_value_t = 5_000_000, value_name = "N")]
     pub max_unique: usize,
-    /// Count the strings of each process.
+    /// Count strings per process.
     #[arg(short, long)]
     pub count: bool,
     #[command(flatten)]

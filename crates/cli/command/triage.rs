@@ -73,38 +73,38 @@ pub struct TriageArgs {
     pub archives: Vec<PathBuf>,
     #[command(flatten)]
     pub filter: ProcessFilter,
-    /// Show nothing below this severity. The table begins at low, other formats at info.
+    /// Hide findings below this severity (default: low in tables, info elsewhere).
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub min_severity: Option<Level>,
-    /// End with status 1 when there is a finding of this severity or above.
+    /// Exit with status 1 if there is a finding of this severity or higher.
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<Level>,
-    /// Leave out findings of an earlier report (its JSON), or of a list with an ID or ID:SUBJECT on each line.
+    /// Hide findings of an earlier report (JSON), or of a list with one ID or ID:SUBJECT per line.
     #[arg(long, value_name = "FILE")]
     pub baseline: Vec<PathBuf>,
-    /// Leave out findings with this id, and of this subject: a path, an executable, a name, or pid=N.
+    /// Hide findings with this ID and subject (a path, executable, process name, or pid=N).
     #[arg(long, value_name = "ID[:SUBJECT]")]
     pub ignore: Vec<String>,
-    /// Hold the Sigma rules of a directory (or one file) against the processes, too.
+    /// Also match Sigma rules (a directory or file) against processes.
     #[arg(long, value_name = "DIR")]
     pub sigma: Vec<PathBuf>,
-    /// Hold YARA rules (a file, or a directory of *.yar and *.yara) against memory, queues and files, too; may be
+    /// Also match YARA rules (a file, or a directory of *.yar and *.yara) against memory, queues and files; may be
     /// repeated. Severity and technique are those of the rule's meta section.
     #[arg(long, value_name = "RULES")]
     pub yara: Vec<PathBuf>,
-    /// Version of MITRE ATT&CK that techniques are named after.
+    /// MITRE ATT&CK version for technique IDs.
     #[arg(long, value_enum, default_value_t, value_name = "VERSION")]
     pub attack: Attack,
-    /// Leave passwords, tokens and keys in.
+    /// Do not redact passwords, tokens and keys.
     #[arg(long)]
     pub show_secrets: bool,
-    /// Say what is known of a detection, and do nothing else.
+    /// Describe a detection and exit.
     #[arg(long, value_name = "ID", conflicts_with_all = ["archives", "list_rules"])]
     pub explain: Option<String>,
-    /// With -o ecs, ocsf or stix: give all processes, files and sockets, too.
+    /// With -o ecs, ocsf or stix: also export all processes, files and sockets.
     #[arg(long, conflicts_with_all = ["pid", "comm", "exe"])]
     pub inventory: bool,
-    /// List the detections, and do nothing else.
+    /// List all detections and exit.
     #[arg(long, conflicts_with = "archives")]
     pub list_rules: bool,
 }
@@ -245,9 +245,9 @@ fn write_table(
     writeln!(output)?;
     if hidden > 0 {
         let hidden = count("finding", hidden);
-        writeln!(output, "{hidden} of less weight not shown (--min-severity info)")?;
+        writeln!(output, "{hidden} hidden (--min-severity info)")?;
     }
-    writeln!(output, "Not looked at:")?;
+    writeln!(output, "Not covered:")?;
     for item in not_examined {
         writeln!(output, "  - {}: {}", show(item.what.as_bytes()), show(item.why.as_bytes()))?;
     }

@@ -53,10 +53,10 @@ Exit status: 0 the same; 1 something differs; 2 one of the files cannot be read.
 /// What `verify` takes.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// A report in JSON, or a manifest.
+    /// JSON report or manifest.
     #[arg(value_name = "REPORT")]
     pub record: PathBuf,
-    /// The archive or directory; that beside a manifest may be left out.
+    /// Archive or directory; optional for the archive beside a manifest.
     #[arg(value_name = "ARCHIVE")]
     pub archive: Option<PathBuf>,
 }

@@ -68,22 +68,22 @@ pub struct YaraArgs {
     /// Archives, directories, or - for standard input.
     #[arg(required = true, value_name = "ARCHIVE")]
     archives: Vec<PathBuf>,
-    /// A file of rules, or a directory with *.yar and *.yara files in and below it; may be repeated.
+    /// Rule file, or directory searched for *.yar and *.yara; may be repeated.
     #[arg(short, long = "rules", required = true, value_name = "RULES")]
     rules: Vec<PathBuf>,
-    /// Give an external variable: true, false, a number or text; may be repeated.
+    /// Define an external variable (true, false, number or text); may be repeated.
     #[arg(short, long = "define", value_name = "NAME=VALUE", value_parser = parse_definition)]
     define: Vec<(String, Value)>,
     /// Only rules with this tag; may be repeated.
     #[arg(short, long, value_name = "TAG")]
     tag: Vec<String>,
-    /// Show where the strings of each rule are, in the table.
+    /// Show where each rule's strings match (table).
     #[arg(short, long)]
     strings: bool,
-    /// Count the rules that match in each process.
+    /// Count matching rules per process.
     #[arg(short, long)]
     count: bool,
-    /// Give no more than this many places of each string of a rule.
+    /// Report at most N places per rule string.
     #[arg(long, value_name = "N", default_value_t = 100)]
     max_strings: usize,
     #[command(flatten)]

@@ -3,6 +3,7 @@
 mod csv;
 mod json;
 mod new_file;
+mod pager;
 mod plain_text;
 pub mod table;
 pub mod tree;
@@ -25,6 +26,7 @@ pub use ckptfx_report::json::to_value;
 
 use self::{
     new_file::NewFile,
+    pager::Pager,
     plain_text::PlainText,
     table::{Layout, Plain},
 };
@@ -54,6 +56,8 @@ enum Target {
     Stdout(BufWriter<io::Stdout>),
     /// Bytes from the evidence on their way to a terminal.
     Terminal(PlainText<io::Stdout>),
+    /// A table on its way to a terminal.
+    Pager(Pager),
     File {
         file: BufWriter<NewFile>,
         path: PathBuf,
@@ -89,7 +93,10 @@ impl Output {
     /// Opens the target. `several` documents make a JSON array of them.
     pub fn new(common: &Common, collection: List, several: bool) -> Result<Self> {
         let target = match &common.out_file {
-            None => Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())),
+            None => match common.wants_pager().then(Pager::start).flatten() {
+                Some(pager) => Target::Pager(pager),
+                None => Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())),
+            },
             Some(path) => {
                 let file = NewFile::beside(path)
                     .with_context(|| format!("cannot write beside {}", path.display()))?;
@@ -332,7 +339,7 @@ impl Output {
         }
         self.flush()?;
         match self.target {
-            Target::Stdout(_) => {}
+            Target::Stdout(_) | Target::Pager(_) => {}
             Target::Terminal(text) => text.finish()?,
             Target::File { file, path } => {
                 let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -357,7 +364,7 @@ impl Target {
     fn named(&self, error: io::Error) -> io::Error {
         match self {
             _ if error.raw_os_error().is_none() => error,
-            Self::Stdout(_) | Self::Terminal(_) => {
+            Self::Stdout(_) | Self::Terminal(_) | Self::Pager(_) => {
                 io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
             }
             Self::File { path, .. } => {
@@ -372,6 +379,7 @@ impl Write for Target {
         let written = match self {
             Self::Stdout(out) => out.write(buffer),
             Self::Terminal(text) => text.write(buffer),
+            Self::Pager(pager) => pager.write(buffer),
             Self::File { file, .. } => file.write(buffer),
         };
         written.map_err(|error| self.named(error))
@@ -381,6 +389,7 @@ impl Write for Target {
         let flushed = match self {
             Self::Stdout(out) => out.flush(),
             Self::Terminal(text) => text.flush(),
+            Self::Pager(pager) => pager.flush(),
             Self::File { file, .. } => file.flush(),
         };
         flushed.map_err(|error| self.named(error))

@@ -3,9 +3,10 @@
 use std::{cmp::Ordering, io::Write};
 
 use anyhow::{Result, bail};
-pub use ckptfx_report::words::size;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::NOTHING};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+pub use ckptfx_report::words::size;
 
 /// Narrowest that a column of text is made, in cells of the terminal.
 const NARROW: usize = 12;
@@ -31,8 +32,32 @@ pub struct Layout {
     pub color: bool,
 }
 
+/// What a row is to say by its colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Emphasis {
+    /// Nothing.
+    #[default]
+    None,
+    /// Something is gone or nowhere but in memory.
+    Odd,
+    /// It is grave.
+    Grave,
+}
+
+impl Emphasis {
+    fn style(self) -> Option<anstyle::Style> {
+        let color = match self {
+            Self::None => return None,
+            Self::Odd => anstyle::AnsiColor::Yellow,
+            Self::Grave => anstyle::AnsiColor::Red,
+        };
+        Some(color.on_default())
+    }
+}
+
 struct Row {
     cells: Vec<String>,
+    emphasis: Emphasis,
     below: Vec<String>,
 }
 
@@ -75,7 +100,14 @@ impl Plain {
     pub fn row_with(&mut self, cells: impl IntoIterator<Item = String>, below: Vec<String>) {
         let mut cells: Vec<String> = cells.into_iter().collect();
         cells.resize(self.headers.len(), String::new());
-        self.rows.push(Row { cells, below });
+        self.rows.push(Row { cells, emphasis: Emphasis::None, below });
+    }
+
+    /// Says something of the last row by its colour.
+    pub fn emphasise(&mut self, emphasis: Emphasis) {
+        if let Some(row) = self.rows.last_mut() {
+            row.emphasis = emphasis;
+        }
     }
 
     /// The column with a heading.
@@ -132,7 +164,7 @@ impl Plain {
         for row in &self.rows {
             table.add_row(shown.iter().map(|column| &row.cells[*column]));
         }
-        let mut below = self.rows.iter().map(|row| &row.below);
+        let mut rows = self.rows.iter();
         let behind = last.map(|column| {
             let cells = self.rows.iter().map(move |row| row.cells[column].as_str());
             std::iter::once(self.headers[column].as_str()).chain(cells)
@@ -150,10 +182,15 @@ impl Plain {
                     let bold = anstyle::Style::new().bold();
                     writeln!(out, "{bold}{line}{bold:#}")?;
                 }
-                _ => writeln!(out, "{line}")?,
-            }
-            if index > 0 {
-                below.next().into_iter().flatten().try_for_each(|line| writeln!(out, "{line}"))?;
+                0 => writeln!(out, "{line}")?,
+                _ => {
+                    let Some(row) = rows.next() else { break };
+                    match row.emphasis.style().filter(|_| layout.color) {
+                        Some(style) => writeln!(out, "{style}{line}{style:#}")?,
+                        None => writeln!(out, "{line}")?,
+                    }
+                    row.below.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+                }
             }
         }
         Ok(dropped)

@@ -2,19 +2,6 @@
 //! it has a place for. Nothing here has a clock or draws random numbers: ids are UUIDs (version 5) of the checkpoint
 //! and of what they name.
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::unwrap_used))]
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic,
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        clippy::cast_sign_loss
-    )
-)]
 
 mod attack;
 mod bodyfile;

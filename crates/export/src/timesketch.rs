@@ -33,27 +33,27 @@ impl Export for Timesketch {
 
 fn record(event: &Event, head: &Value) -> Result<Value> {
     let mut record = Map::new();
-    let mut put = |key: &str, value: Value| {
-        if !value.is_null() {
-            record.insert(key.to_owned(), value);
+    let mut put = |key: &str, value: Option<&Value>| {
+        if let Some(value) = value.filter(|value| !value.is_null()) {
+            record.insert(key.to_owned(), value.clone());
         }
     };
     let value = to_value(event)?;
-    put("message", value["message"].clone());
-    put("datetime", json!(event.time));
-    put("timestamp", json!(event.time.as_microsecond()));
-    put("timestamp_desc", json!(event.kind.description()));
-    put("data_type", json!(format!("ckptfx:{}", event.kind.name())));
-    put("tag", json!(["ckptfx", event.kind.name(), event.reliability.name()]));
+    put("message", value.get("message"));
+    put("datetime", Some(&json!(event.time)));
+    put("timestamp", Some(&json!(event.time.as_microsecond())));
+    put("timestamp_desc", Some(&json!(event.kind.description())));
+    put("data_type", Some(&json!(format!("ckptfx:{}", event.kind.name()))));
+    put("tag", Some(&json!(["ckptfx", event.kind.name(), event.reliability.name()])));
     for key in ["source", "source_b64", "message_b64", "reliability", "meaning"] {
-        put(key, value[key].clone());
+        put(key, value.get(key));
     }
-    for (key, fact) in value["subject"].as_object().into_iter().flatten() {
-        put(key, fact.clone());
+    for (key, fact) in value.get("subject").and_then(Value::as_object).into_iter().flatten() {
+        put(key, Some(fact));
     }
-    put("evidence", head["evidence"]["name"].clone());
+    put("evidence", head.pointer("/evidence/name"));
     for key in ["engine", "id", "name", "pod", "namespace", "image"] {
-        put(&format!("container_{key}"), head["container"][key].clone());
+        put(&format!("container_{key}"), head.pointer(&format!("/container/{key}")));
     }
     record.values_mut().for_each(cut);
     Ok(Value::Object(record))

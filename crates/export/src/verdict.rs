@@ -9,7 +9,7 @@ use crate::dossier::Dossier;
 pub fn reservation(dossier: &Dossier<'_>) -> Option<&'static str> {
     let is_partial = dossier.warnings.iter().any(|warning| warning.partial);
     is_partial
-        .then_some("Something could not be read, as the warnings say: more may be there than was found.")
+        .then_some("Some evidence could not be read (see the warnings): there may be more than was found.")
 }
 
 /// The verdict in one sentence.
@@ -17,11 +17,11 @@ pub fn verdict(dossier: &Dossier<'_>) -> (&'static str, &'static str) {
     let findings = dossier.findings;
     let worst = findings.iter().map(|finding| finding.severity).max();
     let words = match worst {
-        Some(Severity::Critical) => "This speaks strongly for an intrusion.",
-        Some(Severity::High) => "This speaks for an intrusion, unless the causes named below explain it.",
-        Some(Severity::Medium) => "Some findings should be looked at.",
-        Some(Severity::Low | Severity::Info) => "Nothing of weight was found.",
-        None => "Nothing was found.",
+        Some(Severity::Critical) => "Strong evidence of compromise.",
+        Some(Severity::High) => "Evidence of compromise, unless a benign cause listed below explains it.",
+        Some(Severity::Medium) => "Some findings need review.",
+        Some(Severity::Low | Severity::Info) => "No significant findings.",
+        None => "No findings.",
     };
     (worst.map_or("none", Severity::name), words)
 }

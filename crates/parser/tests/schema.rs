@@ -1,5 +1,5 @@
 //! Holds the schemas and the registry against the tables of facts in `proto/`, so that neither can drift.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
 

@@ -106,7 +106,9 @@ impl MemberHash {
         };
         let sha256 = match member.kind {
             MemberKind::File if !member.is_cut() && !member.is_sparse() => {
-                Some(hex::encode(Sha256::digest(member.bytes())))
+                let mut hasher = Sha256::new();
+                let read = member.view().tiles().try_for_each(|tile| tile.map(|tile| hasher.update(&tile)));
+                read.ok().map(|()| hex::encode(hasher.finalize()))
             }
             MemberKind::File => {
                 contents_in(archive, member).and_then(|contents| contents.sha256(&mut MAX_ZEROS.clone()))

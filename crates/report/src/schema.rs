@@ -175,20 +175,20 @@ fn add_siblings(schema: &mut Value) {
             if let Some(Value::Object(properties)) = map.get_mut("properties") {
                 let mut siblings = Vec::new();
                 for (name, property) in properties.iter() {
+                    let about = format!("Exact bytes of {name}; only there when they are not UTF-8.");
                     let exact = json!({"type": "string", "contentEncoding": "base64"});
                     let sibling = if is_text(property) {
-                        exact
+                        json!({"type": "string", "contentEncoding": "base64", "description": about})
                     } else if property.get("items").is_some_and(is_text) {
-                        json!({"type": "array", "items": {"anyOf": [exact, {"type": "null"}]}})
+                        let items = json!({"anyOf": [exact, {"type": "null"}]});
+                        json!({"type": "array", "items": items, "description": about})
                     } else {
                         continue;
                     };
-                    siblings.push((name.clone(), sibling));
+                    siblings.push((format!("{name}_b64"), sibling));
                 }
-                for (name, mut sibling) in siblings {
-                    sibling["description"] =
-                        format!("Exact bytes of {name}; only there when they are not UTF-8.").into();
-                    properties.entry(format!("{name}_b64")).or_insert(sibling);
+                for (name, sibling) in siblings {
+                    properties.entry(name).or_insert(sibling);
                 }
             }
             map.values_mut().for_each(add_siblings);

@@ -2,6 +2,12 @@
 //!
 //! `cargo run --release -p ckptfx-scan --example bench [-- MIB [FILE]]` writes the data to FILE too, if given, so that
 //! other tools can search the same bytes.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "it is run by hand, and stops at what it does not expect"
+)]
 
 use std::ops::ControlFlow;
 use std::time::Instant;

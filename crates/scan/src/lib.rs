@@ -21,19 +21,6 @@
 //! owns the matches that start in it and is scanned as if the scan resumed at its first byte; the merger, on the
 //! calling thread, repairs the rare chunk into which a match of an earlier one extends.
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap
-    )
-)]
-#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 
 mod chunk;

@@ -1,6 +1,6 @@
 //! The scanner against an oracle that reads each region from its first byte to its last, one pattern at a time.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use std::ops::ControlFlow;
 

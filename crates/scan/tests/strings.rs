@@ -1,6 +1,6 @@
 //! Runs of text against an oracle that goes through a region character by character.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use std::ops::ControlFlow;
 

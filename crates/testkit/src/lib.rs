@@ -20,6 +20,16 @@
 //! ```
 //!
 //! Misuse (an address that does not parse, bytes outside of a mapping) panics.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what it writes comes from a test, and misuse is to be seen"
+)]
 
 mod body;
 mod catalog;

@@ -1,4 +1,14 @@
 //! The kit's own products, looked at with the `tar` crate and a reader of a few lines.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use ckptfx_testkit::{
     Checkpoint, Container, CrioVersion, Dialect, Large, Member, Members, Outer, PodmanVersion, RECIPES,

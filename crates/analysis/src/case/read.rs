@@ -130,6 +130,7 @@ impl<'a> Case<'a> {
         let places = tasks.iter().enumerate().map(|(place, task)| (task.process.pid, place)).collect();
         let mut case = Self { checkpoint, inventory, files, shared, tasks, places, ledger, diagnostics };
         absent::check_lazy(&mut case);
+        case.diagnostics.extend(checkpoint.archive().unread());
         case
     }
 }

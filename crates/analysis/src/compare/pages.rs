@@ -1,6 +1,6 @@
 //! Two stretches of memory side by side, page by page.
 
-use ckptfx_parser::memory::{AddressSpace, Captured, Content, PageRun, Pages, SharedObjects, Unavailable};
+use ckptfx_parser::memory::{AddressSpace, Captured, PageRun, Pages, SharedObjects, Unavailable};
 
 /// What is known of consecutive bytes.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,11 @@ pub(super) enum Verdict {
     NotCompared,
 }
 
+/// What is known of captured pages.
+fn of_run<'a>(run: &PageRun<'a>) -> Known<'a> {
+    run.slice().map_or(Known::Unknown, Known::Bytes)
+}
+
 /// The process's own memory between two addresses. A page of a file that was never written counts as nothing: it is
 /// not the process's.
 pub(super) fn of_space<'a>(
@@ -35,12 +40,12 @@ pub(super) fn of_space<'a>(
     shared: &SharedObjects<'a>,
 ) -> Vec<Stretch<'a>> {
     let known = |content| match content {
-        Ok(Captured::Page(PageRun { content: Content::Captured { bytes, .. }, .. })) => Known::Bytes(bytes),
+        Ok(Captured::Page(run)) => of_run(&run),
         Ok(Captured::Zero) => Known::Nothing,
         Err(
             Unavailable::Unmapped | Unavailable::OnlyInFile | Unavailable::NeverDumped | Unavailable::PastEnd,
         ) => Known::Nothing,
-        Ok(Captured::Page(_)) | Err(_) => Known::Unknown,
+        Err(_) => Known::Unknown,
     };
     space.runs(from, to, shared).into_iter().map(|run| (run.length, known(run.content))).collect()
 }
@@ -59,11 +64,7 @@ pub(super) fn of_object<'a>(pages: &Pages<'a>, end: u64) -> Vec<Stretch<'a>> {
         let start = run.start.max(position);
         gap(position, start, &mut stretches);
         if let Some(run) = run.clip(start, run.end()) {
-            let known = match run.content {
-                Content::Captured { bytes, .. } => Known::Bytes(bytes),
-                _ => Known::Unknown,
-            };
-            stretches.push((run.length, known));
+            stretches.push((run.length, of_run(&run)));
             position = run.end();
         }
     }

@@ -409,11 +409,19 @@ const PARTS: [&str; 13] = [
     "io.kubernetes.cri-o.LogPath",
 ];
 
+/// Bytes of a file that tell how it is compressed.
+const HEAD: u64 = 64 << 10;
+
+fn compression(member: &ckptfx_parser::archive::Member) -> Option<&'static str> {
+    let head = member.extent().read_at(0, HEAD).ok()?;
+    Compression::detect(&head).map(Compression::name)
+}
+
 fn parts(case: &Case<'_>) -> Vec<Part> {
     let part = |name: String, member: &ckptfx_parser::archive::Member| Part {
         member: name,
         bytes: member.size,
-        compression: Compression::detect(member.bytes()).map(Compression::name),
+        compression: compression(member),
     };
     let checkpoint = case.checkpoint;
     let mut parts: Vec<Part> = PARTS

@@ -65,10 +65,12 @@ pub fn contents_in(archive: &Archive, member: &Member) -> Option<Contents> {
         match &file.kind {
             MemberKind::File => {
                 let mut contents = Contents::new(file.size);
-                for (offset, bytes) in file.pieces() {
+                let pieces = file.pieces();
+                let is_lost = file.is_cut() || pieces.is_err();
+                for (offset, bytes) in pieces.unwrap_or_default() {
                     contents.put(offset, bytes);
                 }
-                if file.is_cut() {
+                if is_lost {
                     contents.lose(file.size.saturating_sub(contents.captured()).max(1));
                 }
                 return Some(contents);

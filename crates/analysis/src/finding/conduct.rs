@@ -31,7 +31,7 @@ pub fn signals_ignored(facts: &Facts<'_>) -> Vec<Hit> {
     others(facts)
         .filter(|(conduct, _)| [SIGHUP, SIGTERM].iter().all(|signal| conduct.ignored.contains(signal)))
         .map(|(_, process)| {
-            Hit::new(about(process), "it ignores the loss of its terminal and the request to end")
+            Hit::new(about(process), "ignores SIGHUP and SIGTERM")
                 .fact("ignored", core_image(process), "SIGHUP SIGTERM")
                 .more(Topic::Signals.of(process.pid))
         })
@@ -44,7 +44,7 @@ pub fn not_dumpable(facts: &Facts<'_>) -> Vec<Hit> {
     others(facts)
         .filter(|(conduct, _)| conduct.dumpable == Some(0))
         .map(|(_, process)| {
-            let hit = Hit::new(about(process), "it keeps others from reading its memory")
+            let hit = Hit::new(about(process), "not dumpable: other processes cannot read its memory")
                 .fact("dumpable", format!("mm-{}.img", process.pid), "0")
                 .more(Topic::Credentials.of(process.pid));
             let same_user = facts.parent(process).is_some_and(|parent| user(parent) == user(process));
@@ -58,7 +58,7 @@ pub fn not_dumpable(facts: &Facts<'_>) -> Vec<Hit> {
         .collect()
 }
 
-/// Memory that core files are to leave out.
+/// Memory excluded from core dumps.
 pub fn kept_out_of_dumps(facts: &Facts<'_>) -> Vec<Hit> {
     let with_size = facts.conduct.iter().filter_map(|conduct| {
         let size = conduct.left_out.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
@@ -70,7 +70,7 @@ pub fn kept_out_of_dumps(facts: &Facts<'_>) -> Vec<Hit> {
             let process = facts.process(conduct.pid)?;
             let hit = Hit::new(
                 about(process).address(format!("{start:#x}")),
-                "much of its memory was to stay out of core files; it is in the checkpoint all the same",
+                "much of its memory is excluded from core dumps; the checkpoint has it anyway",
             );
             Some(
                 hit.fact("bytes with MADV_DONTDUMP", format!("mm-{}.img", process.pid), size.to_string())
@@ -85,12 +85,9 @@ pub fn subreaper(facts: &Facts<'_>) -> Vec<Hit> {
     others(facts)
         .filter(|(conduct, _)| conduct.subreaper)
         .map(|(_, process)| {
-            Hit::new(
-                about(process),
-                "orphans below it stay its children instead of those of the first process",
-            )
-            .fact("child_subreaper", core_image(process), "true")
-            .more(Topic::Processes.of(process.pid))
+            Hit::new(about(process), "adopts orphaned descendants (child subreaper)")
+                .fact("child_subreaper", core_image(process), "true")
+                .more(Topic::Processes.of(process.pid))
         })
         .collect()
 }
@@ -102,7 +99,7 @@ pub fn rights_used(facts: &Facts<'_>) -> Vec<Hit> {
         .filter(|(conduct, _)| has_used(conduct))
         .filter_map(|(_, process)| {
             let uid = process.uid.as_ref()?.effective.filter(|uid| *uid != 0)?;
-            let hit = Hit::new(about(process), "it is not root, and has used rights that only root has")
+            let hit = Hit::new(about(process), "has used root privileges without being root")
                 .fact("flags", core_image(process), "PF_SUPERPRIV")
                 .fact("effective user", core_image(process), uid.to_string());
             Some(hit.more(Topic::Credentials.of(process.pid)))
@@ -123,7 +120,7 @@ pub fn forked_copy(facts: &Facts<'_>) -> Vec<Hit> {
             Some(
                 Hit::new(
                     about(process),
-                    "it is a copy of its parent that gave itself another name, and is on the network",
+                    "forked copy of its parent under another name, with a network connection",
                 )
                 .fact("name", core_image(process), own.clone())
                 .fact(
@@ -148,12 +145,9 @@ pub fn never_killed(facts: &Facts<'_>) -> Vec<Hit> {
         .living()
         .filter(|process| is_immune(process))
         .map(|process| {
-            Hit::new(
-                about(process),
-                "it is never killed when memory is short, unlike the container's first process",
-            )
-            .fact("oom_score_adj", core_image(process), NEVER_KILLED.to_string())
-            .more(Topic::Limits.of(process.pid))
+            Hit::new(about(process), "exempt from the OOM killer, unlike the container's first process")
+                .fact("oom_score_adj", core_image(process), NEVER_KILLED.to_string())
+                .more(Topic::Limits.of(process.pid))
         })
         .collect()
 }
@@ -164,11 +158,8 @@ pub fn odd_session(facts: &Facts<'_>) -> Vec<Hit> {
         .filter_map(|(_, process)| {
             let session = process.sid.filter(|sid| facts.process(*sid).is_none())?;
             let (why, shown) = match session {
-                0 => ("its session began outside the container: it was put there", "0".to_owned()),
-                ended => (
-                    "the process that began its session has ended: it runs in the background",
-                    ended.to_string(),
-                ),
+                0 => ("its session began outside the container: started by exec or injected", "0".to_owned()),
+                ended => ("session leader has exited: it runs in the background", ended.to_string()),
             };
             Some(
                 Hit::new(about(process), why)
@@ -184,7 +175,7 @@ pub fn restored(facts: &Facts<'_>) -> Vec<Hit> {
     let hit = |restored: &jiff::Timestamp| {
         Hit::new(
             super::Subject::default(),
-            "the container was restored from an earlier checkpoint: what its processes did before happened elsewhere",
+            "restored from an earlier checkpoint: earlier activity happened elsewhere",
         )
         .fact("restored", "config.dump", restored.to_string())
         .more(Topic::Overview.all())

@@ -87,7 +87,7 @@ pub fn privileged(facts: &Facts<'_>) -> Vec<Hit> {
     if !stated && effective.len() < ALMOST_ALL {
         return Vec::new();
     }
-    let mut hit = Hit::new(Subject::default(), "the container has nearly all rights on its host")
+    let mut hit = Hit::new(Subject::default(), "the container has nearly all capabilities on its host")
         .fact("effective capabilities", format!("core-{}.img", first.pid), effective.len().to_string())
         .more(Topic::Credentials.all());
     if stated {
@@ -114,13 +114,13 @@ pub fn capabilities(facts: &Facts<'_>) -> Vec<Hit> {
         if more.is_empty() {
             continue;
         }
-        let hit = Hit::new(about(process), "it has rights with which a container reaches its host")
+        let hit = Hit::new(about(process), "has capabilities that let a container reach its host")
             .fact("effective capabilities", format!("core-{}.img", process.pid), more.join(" "))
             .more(Topic::Credentials.of(process.pid));
         hits.push(if is_first {
             hit
         } else {
-            let why = "it has rights that the container was not given";
+            let why = "has capabilities that the container was not given";
             Hit { why: why.to_owned(), ..hit }.severity(Severity::High).confidence(Confidence::High)
         });
     }
@@ -153,7 +153,7 @@ pub fn credentials(facts: &Facts<'_>) -> Vec<Hit> {
             let parts = [ids.real, ids.effective, ids.saved, ids.fs];
             parts.map(|id| id.map_or_else(|| "?".to_owned(), |id| id.to_string())).join(" ")
         };
-        let mut hit = Hit::new(about(process), "it acts as another user than it belongs to")
+        let mut hit = Hit::new(about(process), "effective user differs from real user")
             .more(Topic::Credentials.of(process.pid));
         if let Some(ids) = creds.uid.as_ref() {
             hit = hit.fact(
@@ -164,7 +164,7 @@ pub fn credentials(facts: &Facts<'_>) -> Vec<Hit> {
         }
         if !of_thread.is_empty() {
             hit = hit.fact("thread differs in", format!("core-{}.img", creds.tid), of_thread.join(" "));
-            hit.why = "one of its threads has other credentials".to_owned();
+            hit.why = "one of its threads has different credentials".to_owned();
         }
         let becomes_root = user
             .is_some_and(|ids| ids.real != Some(0) && [ids.effective, ids.saved, ids.fs].contains(&Some(0)));
@@ -183,7 +183,7 @@ pub fn ambient(facts: &Facts<'_>) -> Vec<Hit> {
     });
     able.map(|process| {
         let names = process.capabilities.as_ref().map(|sets| sets.effective.join(" ")).unwrap_or_default();
-        Hit::new(about(process), "it is not root, and has rights of root")
+        Hit::new(about(process), "has root capabilities without being root")
             .fact("effective capabilities", format!("core-{}.img", process.pid), names)
             .more(Topic::Credentials.of(process.pid))
     })
@@ -200,7 +200,7 @@ pub fn seccomp(facts: &Facts<'_>) -> Vec<Hit> {
     }
     if off.len() == all {
         return vec![
-            Hit::new(Subject::default(), "no process of the container has a filter of system calls")
+            Hit::new(Subject::default(), "no process in the container has a seccomp filter")
                 .fact("processes without filter", "core images", all.to_string())
                 .severity(Severity::Low)
                 .more(Topic::Credentials.all()),
@@ -208,7 +208,7 @@ pub fn seccomp(facts: &Facts<'_>) -> Vec<Hit> {
     }
     off.into_iter()
         .map(|process| {
-            Hit::new(about(process), "it has no filter of system calls, and other processes have one")
+            Hit::new(about(process), "has no seccomp filter, unlike other processes")
                 .fact("seccomp", format!("core-{}.img", process.pid), "disabled")
                 .more(Topic::Credentials.of(process.pid))
         })
@@ -223,7 +223,7 @@ pub fn label(facts: &Facts<'_>) -> Vec<Hit> {
     others
         .map(|process| {
             let label = process.lsm_label.clone().unwrap_or_else(|| "unconfined".into());
-            Hit::new(about(process), "it is confined by another profile than the container")
+            Hit::new(about(process), "runs under a different LSM profile than the container")
                 .fact("label", format!("core-{}.img", process.pid), label)
                 .fact("label of the first process", "core images", own.clone())
                 .more(Topic::Credentials.of(process.pid))
@@ -250,7 +250,7 @@ pub fn host_namespace(facts: &Facts<'_>) -> Vec<Hit> {
         hits.push(
             Hit::new(
                 Subject::default().path(*kind),
-                format!("the container is in the {kind} namespace of its host"),
+                format!("the container shares the {kind} namespace of its host"),
             )
             .fact("namespace", format!("ids-{}.img", first.pid), format!("{kind} {}", namespace.id))
             .severity(severity)
@@ -275,14 +275,14 @@ pub fn foreign_namespace(facts: &Facts<'_>) -> Vec<Hit> {
         if other.is_empty() {
             continue;
         }
-        let hit = Hit::new(about(process), "it is in other namespaces than the container")
+        let hit = Hit::new(about(process), "runs in other namespaces than the container")
             .fact("namespaces", format!("ids-{}.img", process.pid), other.join(" "))
             .more(Topic::Namespaces.of(process.pid));
         let host = other.iter().any(|kind| {
             process.namespaces.get(kind).is_some_and(|namespace| namespace.shared_with_host == Some(true))
         });
         hits.push(if host {
-            Hit { why: "it left the container: it is in namespaces of the host".to_owned(), ..hit }
+            Hit { why: "left the container: it runs in host namespaces".to_owned(), ..hit }
                 .severity(Severity::Critical)
                 .confidence(Confidence::High)
         } else if other.contains(&"user") {
@@ -302,7 +302,7 @@ pub fn cgroup(facts: &Facts<'_>) -> Vec<Hit> {
         .filter_map(|start| Some((facts.process(start.pid)?, start.foreign_cgroup.as_ref()?)));
     foreign
         .map(|(process, line)| {
-            Hit::new(about(process), "it is in another control group than the container")
+            Hit::new(about(process), "runs in another control group than the container")
                 .fact("control group", "cgroup.img", line.clone())
                 .more(Topic::Cgroups.of(process.pid))
         })
@@ -321,12 +321,9 @@ pub fn handles(facts: &Facts<'_>) -> Vec<Hit> {
             continue;
         };
         hits.push(
-            Hit::new(
-                about(process).path(path.clone()),
-                "it is connected to the container engine of the host",
-            )
-            .fact("socket", "files.img", path.clone())
-            .more(Topic::Sockets.of(process.pid)),
+            Hit::new(about(process).path(path.clone()), "connected to the host's container engine")
+                .fact("socket", "files.img", path.clone())
+                .more(Topic::Sockets.of(process.pid)),
         );
     }
     for file in facts.files.iter().filter(|file| file.fd.is_some()) {
@@ -338,11 +335,7 @@ pub fn handles(facts: &Facts<'_>) -> Vec<Hit> {
         if !(is_disk || is_root || is_release || HANDLES.contains(&path)) {
             continue;
         }
-        let why = if is_disk {
-            "it has a disk open"
-        } else {
-            "it has a file of the kernel open that reaches the host"
-        };
+        let why = if is_disk { "it has a disk open" } else { "has a kernel file open that reaches the host" };
         hits.push(
             Hit::new(about(process).path(path), why)
                 .fact("descriptor", format!("files.img, fd {}", file.fd.unwrap_or_default()), path)
@@ -363,7 +356,7 @@ pub fn engine_socket(facts: &Facts<'_>) -> Vec<Hit> {
             hits.push(
                 Hit::new(
                     Subject::default().path(inside),
-                    "whoever reaches the engine's socket rules the host",
+                    "access to the engine socket means control of the host",
                 )
                 .fact("mount", "mountpoints image", path.clone())
                 .more(Topic::Mounts.all()),
@@ -377,7 +370,7 @@ pub fn engine_socket(facts: &Facts<'_>) -> Vec<Hit> {
             hits.push(
                 Hit::new(
                     Subject::default().path(destination),
-                    "whoever reaches the engine's socket rules the host",
+                    "access to the engine socket means control of the host",
                 )
                 .fact("mount", "spec.dump", source)
                 .more(Topic::Mounts.all()),
@@ -438,7 +431,7 @@ pub fn host_path(facts: &Facts<'_>) -> Vec<Hit> {
         }
         let hit = Hit::new(
             Subject::default().path(destination),
-            "a directory of the host is mounted that workloads do not need",
+            "host directory mounted that workloads do not need",
         )
         .fact("source on the host", "spec.dump", source)
         .fact("access", "spec.dump", if read_only { "read-only" } else { "read and write" })
@@ -462,7 +455,7 @@ pub fn host_root(facts: &Facts<'_>) -> Vec<Hit> {
         return Vec::new();
     }
     let hit =
-        Hit::new(Subject::default(), "root of the container is root of the host, but for its confinement")
+        Hit::new(Subject::default(), "root in the container is root on the host, apart from its confinement")
             .fact("effective user", format!("core-{}.img", first.pid), "0")
             .more(Topic::Namespaces.all());
     vec![hit]
@@ -509,7 +502,7 @@ pub fn secret_variables(facts: &Facts<'_>) -> Vec<Hit> {
         if own.is_empty() {
             continue;
         }
-        let hit = Hit::new(about(process), "its environment has variables that are named like secrets")
+        let hit = Hit::new(about(process), "environment variables whose names suggest secrets")
             .fact("variables", format!("mm-{}.img, environment", process.pid), own.join(&b' '))
             .more(Topic::Environment.of(process.pid));
         hits.push(hit);
@@ -524,7 +517,7 @@ pub fn namespace_descriptor(facts: &Facts<'_>) -> Vec<Hit> {
         .filter_map(|file| {
             let process = facts.process(file.pid?)?;
             let link = file.path.clone().or_else(|| file.link.clone()).unwrap_or_else(|| "namespace".into());
-            let hit = Hit::new(about(process), "it has a namespace open, which it can enter").fact(
+            let hit = Hit::new(about(process), "has a namespace handle open, which it can enter").fact(
                 "descriptor",
                 format!("files.img, fd {}", file.fd?),
                 link,

@@ -30,16 +30,16 @@ pub fn not_examined(case: &mut Case<'_>, facts: &Facts<'_>) -> Vec<NotExamined> 
     say(
         facts.container.namespace.is_some(),
         "the file of the service account's token".to_owned(),
-        "it is a mount of the node; only what processes had read of it is here",
+        "mounted from the node; only what processes read of it is captured",
     );
     let pages = facts.mappings.iter().filter(|mapping| mapping.criu_page.is_some()).count();
     say(
         pages > 0,
-        format!("the first page of code of {pages} process{}", if pages == 1 { "" } else { "es" }),
-        "CRIU wrote to it and put it back; whether somebody else had changed it, only the file can tell",
+        format!("the first code page of {pages} process{}", if pages == 1 { "" } else { "es" }),
+        "CRIU overwrote and restored this page; compare it with the file to rule out tampering",
     );
     let unread = facts.changes.iter().filter(|change| change.flags.contains(&"cut")).count();
-    say(unread > 0, format!("{unread} files that are cut"), "the archive ends too early");
-    say(true, "the kernel, the host and other containers".to_owned(), "a checkpoint has nothing of them");
+    say(unread > 0, format!("{unread} truncated files"), "the archive ends too early");
+    say(true, "the kernel, the host and other containers".to_owned(), "not part of a checkpoint");
     list
 }

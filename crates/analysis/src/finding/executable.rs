@@ -33,11 +33,11 @@ pub fn deleted(facts: &Facts<'_>) -> Vec<Hit> {
             let file = exe_of(facts, process);
             let ghost = file.is_some_and(|file| file.content == crate::files::file::Content::Ghost);
             let mut hit =
-                Hit::new(about(process), format!("the program {} was deleted while it ran", show(path)))
+                Hit::new(about(process), format!("executable {} was deleted while running", show(path)))
                     .fact("executable", "files.img", path.as_slice())
                     .more(Topic::Recoverable.of(process.pid));
             if ghost {
-                hit = hit.fact("content", "remap-fpath.img", "it is among the images and can be recovered");
+                hit = hit.fact("content", "remap-fpath.img", "saved in the checkpoint; can be recovered");
             }
             if let Some(size) = file.and_then(|file| file.size) {
                 hit = hit.fact("size", "files.img", size.to_string());
@@ -61,7 +61,7 @@ pub fn memfd(facts: &Facts<'_>) -> Vec<Hit> {
     from_memory
         .filter_map(|process| {
             let name = &process.exe.as_ref()?.0;
-            let hit = Hit::new(about(process), "the program is in memory only: it never was a file")
+            let hit = Hit::new(about(process), "fileless: the executable runs from a memfd")
                 .fact("executable", "files.img", name.as_slice())
                 .more(Topic::Recoverable.of(process.pid));
             let is_runtime = is_runtime_memfd(name);
@@ -86,8 +86,8 @@ pub fn writable_directory(facts: &Facts<'_>) -> Vec<Hit> {
             return None;
         }
         let why = match (temporary, hidden) {
-            (true, true) => "the program runs from a hidden place in a directory for temporary files",
-            (true, false) => "the program runs from a directory for temporary files",
+            (true, true) => "runs from a hidden path in a temporary directory",
+            (true, false) => "runs from a temporary directory",
             _ => "the program is a hidden file",
         };
         let hit = Hit::new(about(process), why).fact("executable", "files.img", path.as_slice());
@@ -107,7 +107,7 @@ pub fn not_in_image(facts: &Facts<'_>) -> Vec<Hit> {
                 .changes_at(&path.0)
                 .find(|change| change.kind == Some("regular") && facts.was_changed(&path.0))?;
             let hit =
-                Hit::new(about(process), "the program was added or modified after the container was created")
+                Hit::new(about(process), "executable added or modified after the container was created")
                     .fact("executable", change.origin.escaped(), path.clone())
                     .more(Topic::RootFileSystem.of(process.pid));
             let hit = match change.mtime {
@@ -135,11 +135,10 @@ pub fn replaced(facts: &Facts<'_>) -> Vec<Hit> {
             .find(|change| change.kind == Some("regular") && change.size.is_some_and(|now| now != size));
         let Some(change) = change else { continue };
         let now = change.size.unwrap_or_default();
-        let hit =
-            Hit::new(about(process), "the file of the program was replaced after the program was started")
-                .fact("size when it was started", "files.img", size.to_string())
-                .fact("size now", change.origin.escaped(), now.to_string())
-                .more(Topic::RootFileSystem.of(process.pid));
+        let hit = Hit::new(about(process), "the executable file was replaced after the program started")
+            .fact("size when it was started", "files.img", size.to_string())
+            .fact("size now", change.origin.escaped(), now.to_string())
+            .more(Topic::RootFileSystem.of(process.pid));
         hits.push(if facts.packages_changed().is_some() {
             hit.harmless(Severity::Low, "packages were installed in the container")
         } else {
@@ -162,7 +161,7 @@ pub fn library_place(facts: &Facts<'_>) -> Vec<Hit> {
         if is_exe || !(is_temporary(path) || hidden) {
             return None;
         }
-        let hit = Hit::new(about(process).path(path), "a library runs from where none is installed")
+        let hit = Hit::new(about(process).path(path), "library loaded from outside the library directories")
             .fact("mapping", mapping.start.clone(), mapping.path.clone())
             .more(Topic::Maps.of(process.pid));
         let is_java = facts
@@ -170,7 +169,7 @@ pub fn library_place(facts: &Facts<'_>) -> Vec<Hit> {
             .iter()
             .any(|other| other.pid == mapping.pid && basename(&other.path.0).starts_with(b"libjvm.so"));
         Some(if is_java && is_below(path, b"/tmp") && !hidden {
-            hit.harmless(Severity::Low, "Java unpacks libraries of its programs to temporary files")
+            hit.harmless(Severity::Low, "Java unpacks native libraries to temporary files")
         } else {
             hit
         })
@@ -188,7 +187,7 @@ pub fn library_deleted(facts: &Facts<'_>) -> Vec<Hit> {
         if process.exe.as_ref().is_some_and(|exe| exe.0 == path) {
             continue;
         }
-        let hit = Hit::new(about(process).path(path), "code is mapped from a file that was deleted")
+        let hit = Hit::new(about(process).path(path), "code is mapped from a deleted file")
             .severity(odd.severity)
             .facts(odd.evidence.iter().cloned())
             .more(Topic::Recoverable.of(process.pid));
@@ -209,12 +208,9 @@ pub fn descriptor(facts: &Facts<'_>) -> Vec<Hit> {
         let is_descriptor = (is_below(path, b"/proc") && path.windows(4).any(|part| part == b"/fd/"))
             || is_below(path, b"/dev/fd");
         let process = facts.process(start.pid).filter(|_| is_descriptor)?;
-        let hit = Hit::new(
-            about(process),
-            "it was started through a descriptor, so that no path names the program",
-        )
-        .fact("path given to execve", "stack", execfn.clone())
-        .more(Topic::Processes.of(process.pid));
+        let hit = Hit::new(about(process), "started through a descriptor, so no path names the program")
+            .fact("path given to execve", "stack", execfn.clone())
+            .more(Topic::Processes.of(process.pid));
         let is_runtime = process.exe.as_ref().is_some_and(|exe| is_runtime_memfd(&exe.0));
         Some(if is_runtime {
             hit.harmless(Severity::Info, "container runtimes run from a memfd to protect their own file")

@@ -25,7 +25,7 @@ pub fn disabled(facts: &Facts<'_>) -> Vec<Hit> {
         .filter_map(|process| {
             let found = suppression(facts, process)?;
             let (name, value) = found;
-            let hit = Hit::new(about(process), "its commands were to leave no trace in a history file")
+            let hit = Hit::new(about(process), "shell history is disabled")
                 .fact(
                     "variable",
                     format!("mm-{}.img, environment", process.pid),
@@ -33,7 +33,7 @@ pub fn disabled(facts: &Facts<'_>) -> Vec<Hit> {
                 )
                 .more(Topic::Environment.of(process.pid));
             Some(if inherited == Some(found) {
-                hit.harmless(Severity::Low, "the first process has it too: it is set for the container")
+                hit.harmless(Severity::Low, "the first process has it too: set for the whole container")
             } else if known::is_shell(process) {
                 hit.confidence(Confidence::High)
             } else {
@@ -50,7 +50,7 @@ pub fn commands(facts: &Facts<'_>) -> Vec<Hit> {
         for found in facts.memory.commands.iter().filter(|found| found.pids.contains(&shell.pid)) {
             let Some((severity, what)) = known::judge_command(&found.text.0) else { continue };
             hits.push(
-                Hit::new(about(shell), format!("a command in its memory: {what}"))
+                Hit::new(about(shell), format!("suspicious command in its memory: {what}"))
                     .severity(severity)
                     .fact("command", found.address.clone(), found.text.clone())
                     .more(NextStep::Memory { pid: shell.pid, text: found.literal, ignore_case: false }),

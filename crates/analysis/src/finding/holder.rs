@@ -10,17 +10,17 @@ use crate::{
 pub fn suspicion(facts: &Facts<'_>, process: &Process) -> Option<&'static str> {
     let exe = process.exe.as_ref().map(|exe| exe.0.as_slice()).unwrap_or_default();
     if process.exe_memfd == Some(true) {
-        (!known::is_runtime_memfd(exe)).then_some("a program that is in memory only")
+        (!known::is_runtime_memfd(exe)).then_some("a fileless program")
     } else if process.exe_deleted == Some(true)
         && !(known::is_system(exe) && (facts.was_changed(exe) || facts.packages_changed().is_some()))
     {
-        Some("a program that was deleted")
+        Some("a deleted program")
     } else if is_miner(facts, process) {
-        Some("a miner of cryptocurrencies")
+        Some("a cryptocurrency miner")
     } else if known::is_temporary(exe) {
-        Some("a program in a directory for temporary files")
+        Some("a program in a temporary directory")
     } else if known::is_transfer_tool(process) {
-        Some("a tool that sends what it is given")
+        Some("a data transfer tool")
     } else if known::is_shell(process) {
         Some("a shell")
     } else if known::is_one_liner(process) {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What a process that has a runtime mapped which makes code is excused with.
-const CODE_MAKER: &str = "makes code while it runs";
+const CODE_MAKER: &str = "generates code at run time";
 
 /// A hit for each mapping with an anomaly of a rule, at the severity that `judge` gives.
 fn of_rule(
@@ -153,10 +153,9 @@ pub fn process_memory(facts: &Facts<'_>) -> Vec<Hit> {
         };
         let flags = file.flags.clone().unwrap_or_default();
         let writes = flags.iter().any(|flag| flag == "O_RDWR" || flag == "O_WRONLY");
-        let hit =
-            Hit::new(about(process).path(path.clone()), "it has the memory of a process open as a file")
-                .fact("flags", "files.img", flags.join(" "))
-                .more(Topic::Files.of(process.pid));
+        let hit = Hit::new(about(process).path(path.clone()), "has the memory of a process open as a file")
+            .fact("flags", "files.img", flags.join(" "))
+            .more(Topic::Files.of(process.pid));
         hits.push(if writes { hit } else { hit.severity(Severity::Medium) });
     }
     hits
@@ -168,7 +167,7 @@ pub fn no_randomize(facts: &Facts<'_>) -> Vec<Hit> {
     fixed
         .filter_map(|start| {
             let process = facts.process(start.pid)?;
-            let hit = Hit::new(about(process), "its addresses are not randomised");
+            let hit = Hit::new(about(process), "runs without address space randomisation");
             Some(hit.fact("personality", format!("core-{}.img", start.pid), "ADDR_NO_RANDOMIZE"))
         })
         .collect()

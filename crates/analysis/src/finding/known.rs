@@ -209,25 +209,25 @@ pub fn judge_command(line: &[u8]) -> Option<(Severity, &'static str)> {
     let has = |parts: &[&[u8]]| contains_any(line, parts);
     let downloads = has(&[b"curl ", b"wget ", b"lwp-download ", b"ftpget "]);
     if downloads && is_piped_to_shell(line) {
-        return Some((Severity::High, "it runs what it downloads"));
+        return Some((Severity::High, "runs what it downloads"));
     }
     if has(&[b"/dev/tcp/", b"/dev/udp/"]) && has(&[b"sh ", b"exec ", b"cat "]) {
-        return Some((Severity::High, "it connects a shell to the network"));
+        return Some((Severity::High, "connects a shell to the network"));
     }
     if has(&[b"nc ", b"ncat ", b"netcat "])
         && has(&[b" -e ", b"mkfifo ", b" -c /bin", b"--exec", b"--sh-exec"])
     {
-        return Some((Severity::High, "it connects a shell to the network"));
+        return Some((Severity::High, "connects a shell to the network"));
     }
     if has(&[b"pty.spawn", b"os.dup2"]) && has(&[b"socket", b"/bin/"]) {
-        return Some((Severity::High, "it makes a terminal for a remote shell"));
+        return Some((Severity::High, "creates a terminal for a remote shell"));
     }
     if has(&[b"base64 -d", b"base64 --decode", b"base64 -D"]) && (is_piped_to_shell(line) || has(&[b"eval "]))
     {
-        return Some((Severity::High, "it runs a command that is hidden in base64"));
+        return Some((Severity::High, "runs a base64-encoded command"));
     }
     if has(&[b"stratum+tcp://", b"stratum+ssl://", b"xmrig "]) {
-        return Some((Severity::High, "it mines a cryptocurrency"));
+        return Some((Severity::High, "mines cryptocurrency"));
     }
     if has(&[b"rm ", b"shred ", b"truncate ", b"> /var/log", b">/var/log"])
         && has(&[b"/var/log/", b".bash_history"])
@@ -235,10 +235,10 @@ pub fn judge_command(line: &[u8]) -> Option<(Severity, &'static str)> {
         return Some((Severity::Medium, "it removes logs"));
     }
     if has(&[b"history -c", b"unset HISTFILE", b"HISTFILE=/dev/null", b"HISTSIZE=0"]) {
-        return Some((Severity::Medium, "it keeps commands out of the shell's history"));
+        return Some((Severity::Medium, "keeps commands out of the shell history"));
     }
     if has(&[b"/etc/shadow"]) && has(&[b"cat ", b"less ", b"cp ", b"curl "]) {
-        return Some((Severity::Medium, "it reads password hashes"));
+        return Some((Severity::Medium, "reads password hashes"));
     }
     if downloads && has(&[b"chmod +x", b"chmod 7", b"-o /tmp", b"-O /tmp", b"-o /dev/shm", b"-O /dev/shm"]) {
         return Some((Severity::Medium, "it downloads a program"));

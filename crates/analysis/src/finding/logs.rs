@@ -63,7 +63,7 @@ pub fn truncated(facts: &Facts<'_>) -> Vec<Hit> {
         Some(
             Hit::new(
                 subject(facts, file)?,
-                "the log is shorter than what was written to it: it was emptied meanwhile",
+                "log is shorter than what was written to it: truncated while open",
             )
             .fact("position of the writer", format!("files.img, fd {}", file.fd?), position.to_string())
             .fact("size", "files.img", size.to_string())
@@ -100,14 +100,14 @@ pub fn deleted_open(facts: &Facts<'_>) -> Vec<Hit> {
         if of_parent {
             continue;
         }
-        let mut hit = Hit::new(subject, "the log was deleted while it was written")
+        let mut hit = Hit::new(subject, "log was deleted while open for writing")
             .fact("descriptor", format!("files.img, fd {fd}"), path.clone())
             .more(Topic::Recoverable.of(file.pid.unwrap_or_default()));
         if let Some(size) = file.size {
             hit = hit.fact("size", "files.img", size.to_string());
         }
         if recoverable {
-            hit = hit.fact("content", "remap-fpath.img", "it is among the images and can be recovered");
+            hit = hit.fact("content", "remap-fpath.img", "saved in the checkpoint; can be recovered");
         }
         hits.push(if is_rotated(&path.0) {
             hit.harmless(Severity::Low, "rotation of logs deletes the oldest")
@@ -127,7 +127,7 @@ pub fn removed(facts: &Facts<'_>) -> Vec<Hit> {
         .filter(|change| !change.flags.contains(&"recreated"))
         .collect();
     let Some(first) = gone.first() else { return Vec::new() };
-    let mut hit = Hit::new(about_path(&first.path), "logs of the image were deleted")
+    let mut hit = Hit::new(about_path(&first.path), "logs of the container image were deleted")
         .fact("deleted logs", first.origin.escaped(), gone.len().to_string())
         .more(Topic::RootFileSystem.all());
     for change in gone.iter().take(MAX_PATHS) {
@@ -156,7 +156,7 @@ pub fn unlinked(facts: &Facts<'_>) -> Vec<Hit> {
         if runs {
             continue;
         }
-        let hit = Hit::new(subject, "it has a deleted file open")
+        let hit = Hit::new(subject, "has a deleted file open")
             .fact("descriptor", format!("files.img, fd {}", file.fd.unwrap_or_default()), path.clone())
             .more(Topic::Recoverable.of(pid));
         hits.push(hit);

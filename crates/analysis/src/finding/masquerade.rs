@@ -71,9 +71,8 @@ pub fn kernel_thread(facts: &Facts<'_>) -> Vec<Hit> {
             if !named(comm) && !named(first) && !is_kernel_thread(program) {
                 return None;
             }
-            let mut hit =
-                Hit::new(about(process), "it calls itself a thread of the kernel, and has a program")
-                    .more(Topic::Processes.of(process.pid));
+            let mut hit = Hit::new(about(process), "poses as a kernel thread but runs an executable")
+                .more(Topic::Processes.of(process.pid));
             if let Some(exe) = &process.exe {
                 hit = hit.fact("executable", "files.img", exe.clone());
             }
@@ -103,7 +102,7 @@ pub fn mimicry(facts: &Facts<'_>) -> Vec<Hit> {
             if related {
                 return None;
             }
-            let hit = Hit::new(about(process), "it has the name of a program that it does not run")
+            let hit = Hit::new(about(process), "has the name of a program it does not run")
                 .fact("name", format!("core-{}.img", process.pid), name)
                 .more(Topic::Processes.of(process.pid));
             process.exe.as_ref().map(|exe| hit.fact("executable", "files.img", exe.clone()))
@@ -122,12 +121,9 @@ pub fn numeric(facts: &Facts<'_>) -> Vec<Hit> {
         .filter(|process| process.comm.as_ref().is_some_and(|comm| known::program(process) != comm.0))
         .map(|process| {
             let comm = process.comm.clone().unwrap_or_default();
-            Hit::new(
-                about(process),
-                "its name is a number: it was started through a descriptor of that number",
-            )
-            .fact("name", format!("core-{}.img", process.pid), comm)
-            .more(Topic::Processes.of(process.pid))
+            Hit::new(about(process), "name is a number: started through the descriptor of that number")
+                .fact("name", format!("core-{}.img", process.pid), comm)
+                .more(Topic::Processes.of(process.pid))
         })
         .collect()
 }
@@ -155,10 +151,9 @@ pub fn other_name(facts: &Facts<'_>) -> Vec<Hit> {
                 || is_bracketed(comm)
                 || is_kernel_thread(comm)
                 || comm.iter().all(u8::is_ascii_digit);
-            let hit =
-                Hit::new(about(process), "its name is neither that of its program nor of its command line")
-                    .fact("name", format!("core-{}.img", process.pid), comm)
-                    .fact("command", format!("mm-{}.img", process.pid), process.command());
+            let hit = Hit::new(about(process), "name matches neither its program nor its command line")
+                .fact("name", format!("core-{}.img", process.pid), comm)
+                .fact("command", format!("mm-{}.img", process.pid), process.command());
             (!related).then(|| hit.more(Topic::Processes.of(process.pid)))
         })
         .collect()
@@ -172,12 +167,9 @@ pub fn no_command_line(facts: &Facts<'_>) -> Vec<Hit> {
     });
     wiped
         .map(|process| {
-            Hit::new(
-                about(process),
-                "its command line is empty: it was started without arguments, or removed them",
-            )
-            .fact("command line", format!("mm-{}.img", process.pid), "")
-            .more(Topic::Processes.of(process.pid))
+            Hit::new(about(process), "empty command line: started without arguments, or wiped")
+                .fact("command line", format!("mm-{}.img", process.pid), "")
+                .more(Topic::Processes.of(process.pid))
         })
         .collect()
 }
@@ -198,7 +190,7 @@ pub fn control_characters(facts: &Facts<'_>) -> Vec<Hit> {
             let comm = process.comm.as_ref().map(|comm| comm.0.as_slice()).unwrap_or_default();
             let exe = process.exe.as_ref().map(|exe| exe.0.as_slice()).unwrap_or_default();
             let odd = [comm, exe].into_iter().find(|name| is_odd(name))?;
-            let hit = Hit::new(about(process), "its name has characters that hide what it is").fact(
+            let hit = Hit::new(about(process), "name contains characters that disguise it").fact(
                 "name",
                 format!("core-{}.img", process.pid),
                 odd,

@@ -87,7 +87,7 @@ pub struct StringHit {
 /// What searches of memory and files found, as plain data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemorySignals {
-    /// Strings of cryptocurrency miners.
+    /// Cryptocurrency miner strings.
     pub miner: Vec<StringHit>,
     /// Lines in the memory of any process that may be commands.
     pub commands: Vec<StringHit>,

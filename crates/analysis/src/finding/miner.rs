@@ -33,7 +33,7 @@ pub fn strings(facts: &Facts<'_>) -> Vec<Hit> {
         let families: BTreeSet<&str> = found.iter().map(|hit| hit.family).collect();
         let list = families.iter().copied().collect::<Vec<_>>().join(", ");
         let is_file = pid.is_none();
-        let mut hit = Hit::new(subject, format!("it has strings of cryptocurrency miners ({list})"));
+        let mut hit = Hit::new(subject, format!("contains cryptocurrency miner strings ({list})"));
         let mut shown = BTreeSet::new();
         for string in found {
             if shown.insert((string.family, string.literal)) {
@@ -67,12 +67,9 @@ pub fn idle_threads(facts: &Facts<'_>) -> Vec<Hit> {
         let count = polite.count();
         if count > MANY_THREADS && count * 2 > threads.len() {
             hits.push(
-                Hit::new(
-                    about(process),
-                    "its threads take the processor time that nobody else wants, as miners do",
-                )
-                .fact("threads of lowest priority", "core images", count.to_string())
-                .more(Topic::Threads.of(process.pid)),
+                Hit::new(about(process), "its threads run at idle priority, as miners' do")
+                    .fact("threads of lowest priority", "core images", count.to_string())
+                    .more(Topic::Threads.of(process.pid)),
             );
         }
     }

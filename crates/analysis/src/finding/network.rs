@@ -78,7 +78,7 @@ pub fn raw(facts: &Facts<'_>) -> Vec<Hit> {
         .filter(|socket| matches!(socket.family, Some("inet" | "inet6")) && socket.r#type == Some("raw"));
     raw.filter_map(|socket| {
         let process = holder(facts, socket)?;
-        let hit = Hit::new(about(process), "it has a socket that sends and receives raw IP packets")
+        let hit = Hit::new(about(process), "has a raw IP socket")
             .fact("socket", "files.img", socket_text(socket))
             .more(Topic::Sockets.of(process.pid));
         let name = known::program(process);
@@ -99,9 +99,9 @@ pub fn packet(facts: &Facts<'_>) -> Vec<Hit> {
             let process = holder(facts, socket)?;
             let promiscuous = socket.promiscuous == Some(true);
             let why = if promiscuous {
-                "it reads the frames of other hosts off the network"
+                "captures packets of other hosts (promiscuous mode)"
             } else {
-                "it reads frames off the network"
+                "captures network packets"
             };
             let mut hit = Hit::new(about(process), why)
                 .fact("socket", "files.img", socket_text(socket))
@@ -137,12 +137,15 @@ pub fn listener(facts: &Facts<'_>) -> Vec<Hit> {
             || process.exe_memfd == Some(true)
             || known::is_temporary(path)
             || basename(path).starts_with(b".");
-        let hit = Hit::new(about(process), "it waits for connections")
+        let hit = Hit::new(about(process), "listens for connections")
             .fact("socket", "files.img", socket_text(socket))
             .more(Topic::Sockets.of(process.pid));
         hits.push(if odd {
-            Hit { why: "it waits for connections, and its program is no installed one".to_owned(), ..hit }
-                .severity(Severity::Medium)
+            Hit {
+                why: "listens for connections; its executable is not in a system directory".to_owned(),
+                ..hit
+            }
+            .severity(Severity::Medium)
         } else {
             hit
         });
@@ -161,17 +164,14 @@ pub fn outbound(facts: &Facts<'_>) -> Vec<Hit> {
         if is_local(address) || is_accepted(facts, socket) {
             continue;
         }
-        let hit = Hit::new(about(process), "it is connected to another host")
+        let hit = Hit::new(about(process), "connected to another host")
             .fact("connection", "files.img", socket_text(socket))
             .more(Topic::Sockets.of(process.pid));
         if CONTROL_PORTS.contains(&port) && !is_private(address) {
             hits.push(
-                Hit {
-                    why: format!("it is connected to port {port}, which remote control tools like"),
-                    ..hit
-                }
-                .severity(Severity::Medium)
-                .confidence(Confidence::Low),
+                Hit { why: format!("connected to port {port}, popular with remote control tools"), ..hit }
+                    .severity(Severity::Medium)
+                    .confidence(Confidence::Low),
             );
         } else if !is_private(address) {
             hits.push(hit);
@@ -195,10 +195,9 @@ pub fn pool(facts: &Facts<'_>) -> Vec<Hit> {
             continue;
         }
         let mines = facts.miners_in(process.pid) > 0;
-        let hit =
-            Hit::new(about(process), format!("it is connected to port {port}, on which mining pools listen"))
-                .fact("connection", "files.img", socket_text(socket))
-                .more(Topic::Sockets.of(process.pid));
+        let hit = Hit::new(about(process), format!("connected to port {port}, used by mining pools"))
+            .fact("connection", "files.img", socket_text(socket))
+            .more(Topic::Sockets.of(process.pid));
         hits.push(if mines {
             hit.severity(Severity::High).confidence(Confidence::High)
         } else {
@@ -211,17 +210,17 @@ pub fn pool(facts: &Facts<'_>) -> Vec<Hit> {
 
 /// Descriptors of network tunnels.
 pub fn tunnel(facts: &Facts<'_>) -> Vec<Hit> {
-    of_kind(facts, Kind::Tun, "it has an end of a network tunnel open")
+    of_kind(facts, Kind::Tun, "has a network tunnel device open")
 }
 
 /// Maps of eBPF programs.
 pub fn bpf(facts: &Facts<'_>) -> Vec<Hit> {
-    of_kind(facts, Kind::BpfMap, "it has a map of an eBPF program open, which runs in the kernel")
+    of_kind(facts, Kind::BpfMap, "has an eBPF map open")
 }
 
 /// Watches over file systems that see who opens what.
 pub fn fanotify(facts: &Facts<'_>) -> Vec<Hit> {
-    of_kind(facts, Kind::Fanotify, "it is told what other processes open")
+    of_kind(facts, Kind::Fanotify, "monitors which files other processes open")
 }
 
 fn of_kind(facts: &Facts<'_>, kind: Kind, why: &str) -> Vec<Hit> {
@@ -248,7 +247,7 @@ pub fn inotify(facts: &Facts<'_>) -> Vec<Hit> {
                 hits.push(
                     Hit::new(
                         about(process).path(path.clone()),
-                        "it watches for changes of accounts, keys or processes",
+                        "watches account, key or process files for changes",
                     )
                     .fact("watch", "files.img", path.clone())
                     .more(Topic::Files.of(process.pid)),

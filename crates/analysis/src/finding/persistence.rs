@@ -56,7 +56,7 @@ pub fn authorized_keys(facts: &Facts<'_>) -> Vec<Hit> {
     files(facts, is_it)
         .map(|file| {
             let keys = KeyFile::read(&text(file));
-            let mut hit = Hit::new(about_path(&file.path), "whoever has the key can log in")
+            let mut hit = Hit::new(about_path(&file.path), "holders of this key can log in")
                 .fact("file", file.origin.escaped(), file.path.clone())
                 .more(NextStep::File(file.path.clone()));
             for key in &keys.usable {
@@ -89,7 +89,7 @@ pub fn cron(facts: &Facts<'_>) -> Vec<Hit> {
     files(facts, is_it)
         .map(|file| {
             let content = text(file);
-            let hit = Hit::new(about_path(&file.path), "a command runs at set times")
+            let hit = Hit::new(about_path(&file.path), "crontab was added or changed")
                 .more(NextStep::File(file.path.clone()));
             let (hit, worst) = judged(hit, file, &content);
             match worst {
@@ -115,7 +115,7 @@ pub fn accounts(facts: &Facts<'_>) -> Vec<Hit> {
         } else {
             rules::without_password(&content)
         };
-        let hit = Hit::new(about_path(&file.path), "the accounts of the container were changed")
+        let hit = Hit::new(about_path(&file.path), "accounts of the container were changed")
             .more(NextStep::File(file.path.clone()));
         hits.push(if odd.is_empty() {
             hit.fact("file", file.origin.escaped(), file.path.clone()).harmless(
@@ -123,7 +123,7 @@ pub fn accounts(facts: &Facts<'_>) -> Vec<Hit> {
                 "packages and start scripts of images add accounts for their services",
             )
         } else {
-            let why = "an account other than root has its rights, or needs no password";
+            let why = "account with UID 0, or without a password";
             odd.into_iter().fold(Hit { why: why.to_owned(), ..hit }, |hit, line| {
                 hit.fact("account", file.origin.escaped(), line)
             })
@@ -140,7 +140,7 @@ pub fn setuid(facts: &Facts<'_>) -> Vec<Hit> {
     });
     programs
         .map(|change| {
-            let hit = Hit::new(about_path(&change.path), "it gives rights to whoever runs it")
+            let hit = Hit::new(about_path(&change.path), "runs with its owner's rights, whoever starts it")
                 .fact("mode", change.origin.escaped(), change.mode.clone().unwrap_or_default())
                 .fact("flags", change.origin.escaped(), change.flags.join(" "))
                 .more(Topic::RootFileSystem.all());
@@ -172,7 +172,7 @@ pub fn system_binary(facts: &Facts<'_>) -> Vec<Hit> {
     programs
         .map(|change| {
             let name = basename(&change.path.0);
-            let hit = Hit::new(about_path(&change.path), "a program of the system was added or modified")
+            let hit = Hit::new(about_path(&change.path), "system program added or modified")
                 .fact(
                     "size",
                     change.origin.escaped(),
@@ -184,11 +184,11 @@ pub fn system_binary(facts: &Facts<'_>) -> Vec<Hit> {
                 return hit.harmless(Severity::Low, "packages were installed in the container");
             }
             if AUTHENTICATION.contains(&name) || name.starts_with(b"pam_") || name.starts_with(b"libpam") {
-                let why = "a program that decides who gets in was added or modified";
+                let why = "authentication program added or modified";
                 return Hit { why: why.to_owned(), ..hit }.severity(Severity::Critical);
             }
             if INSPECTION.contains(&name) {
-                let why = "a program with which an administrator looks around was added or modified";
+                let why = "administration program added or modified";
                 return Hit { why: why.to_owned(), ..hit }.severity(Severity::High);
             }
             hit
@@ -214,7 +214,7 @@ pub fn profiles(facts: &Facts<'_>) -> Vec<Hit> {
     files(facts, is_it)
         .map(|file| {
             let content = text(file);
-            let hit = Hit::new(about_path(&file.path), "shells run it when they start")
+            let hit = Hit::new(about_path(&file.path), "executed whenever a shell starts")
                 .fact("file", file.origin.escaped(), file.path.clone())
                 .more(NextStep::File(file.path.clone()));
             match judged(hit, file, &content) {
@@ -237,7 +237,7 @@ pub fn services(facts: &Facts<'_>) -> Vec<Hit> {
     files(facts, is_it)
         .map(|file| {
             let content = text(file);
-            let hit = Hit::new(about_path(&file.path), "it is run when the system starts")
+            let hit = Hit::new(about_path(&file.path), "started at boot")
                 .fact("file", file.origin.escaped(), file.path.clone())
                 .more(NextStep::File(file.path.clone()));
             let (hit, worst) = judged(hit, file, &content);
@@ -256,9 +256,8 @@ pub fn sshd_config(facts: &Facts<'_>) -> Vec<Hit> {
     files(facts, is_it)
         .map(|file| {
             let open = rules::open_doors(&text(file));
-            let hit =
-                Hit::new(about_path(&file.path), "settings of the server for remote logins were changed")
-                    .more(NextStep::File(file.path.clone()));
+            let hit = Hit::new(about_path(&file.path), "SSH server configuration was changed")
+                .more(NextStep::File(file.path.clone()));
             if open.is_empty() {
                 return hit.fact("file", file.origin.escaped(), file.path.clone()).severity(Severity::Low);
             }
@@ -274,7 +273,7 @@ pub fn sshd(facts: &Facts<'_>) -> Vec<Hit> {
     servers
         .filter_map(|process| {
             let listening = facts.sockets_of(process.pid).find(|socket| socket.state == Some("LISTEN"))?;
-            let hit = Hit::new(about(process), "somebody can log in to the container over the network")
+            let hit = Hit::new(about(process), "allows logins to the container over the network")
                 .fact("socket", "files.img", super::shell::socket_text(listening))
                 .fact("command", format!("mm-{}.img", process.pid), process.command())
                 .more(Topic::Sockets.of(process.pid));
@@ -284,7 +283,7 @@ pub fn sshd(facts: &Facts<'_>) -> Vec<Hit> {
                 .iter()
                 .any(|word| SERVERS.iter().any(|server| basename(word.as_bytes()) == *server));
             Some(if is_purpose {
-                hit.harmless(Severity::Info, "it is what the container was started for")
+                hit.harmless(Severity::Info, "this is what the container was started for")
             } else {
                 hit
             })
@@ -297,9 +296,8 @@ pub fn webshell(facts: &Facts<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for file in facts.dropped.iter().filter(|file| rules::is_web_script(&file.path.0)) {
         if let Some(evidence) = rules::webshell(&text(file)) {
-            let hit =
-                Hit::new(about_path(&file.path), "the script runs what a visitor of the web site sends")
-                    .more(NextStep::File(file.path.clone()));
+            let hit = Hit::new(about_path(&file.path), "script executes input from web requests")
+                .more(NextStep::File(file.path.clone()));
             hits.push(
                 evidence.into_iter().fold(hit, |hit, line| hit.fact("code", file.origin.escaped(), line)),
             );
@@ -323,7 +321,7 @@ pub fn dropped_program(facts: &Facts<'_>) -> Vec<Hit> {
             continue;
         }
         let kind = file_type(&file.contents.head(64));
-        let hit = Hit::new(about_path(&file.path), "an executable file was put where nothing is installed")
+        let hit = Hit::new(about_path(&file.path), "executable file outside the system directories")
             .fact("type", file.origin.escaped(), kind)
             .more(NextStep::Hashes);
         let (hit, worst) = if kind == "script" { judged(hit, file, &text(file)) } else { (hit, None) };
@@ -332,7 +330,7 @@ pub fn dropped_program(facts: &Facts<'_>) -> Vec<Hit> {
             ("elf", _) if hidden => hit.severity(Severity::High),
             ("elf", _) => hit,
             ("script", _) => hit.severity(Severity::Low).confidence(Confidence::Low),
-            _ => hit.harmless(Severity::Low, "it is neither a program nor a script: it does not run"),
+            _ => hit.harmless(Severity::Low, "neither an ELF file nor a script: it cannot run"),
         });
     }
     hits
@@ -346,12 +344,9 @@ pub fn hidden_file(facts: &Facts<'_>) -> Vec<Hit> {
         .filter(|file| is_below(&file.path.0, b"/dev/shm") && basename(&file.path.0).starts_with(b"."));
     hidden
         .map(|file| {
-            Hit::new(
-                about_path(&file.path),
-                "a hidden file is in shared memory, which is gone after a restart",
-            )
-            .fact("type", file.origin.escaped(), file_type(&file.contents.head(64)))
-            .more(NextStep::File(file.path.clone()))
+            Hit::new(about_path(&file.path), "hidden file in /dev/shm, which does not survive a restart")
+                .fact("type", file.origin.escaped(), file_type(&file.contents.head(64)))
+                .more(NextStep::File(file.path.clone()))
         })
         .collect()
 }
@@ -371,7 +366,7 @@ pub fn core_file(facts: &Facts<'_>) -> Vec<Hit> {
     });
     cores
         .map(|file| {
-            Hit::new(about_path(&file.path), "a process crashed, and its memory was written to a file")
+            Hit::new(about_path(&file.path), "a crashed process left a core dump")
                 .fact("size", file.origin.escaped(), file.contents.size().to_string())
                 .more(Topic::RootFileSystem.all())
         })

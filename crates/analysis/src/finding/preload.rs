@@ -79,7 +79,7 @@ pub fn environment(facts: &Facts<'_>) -> Vec<Hit> {
             }
             let usual = libraries(value).all(|library| is_usual(facts, library));
             let entry = [name, b"=", value].concat();
-            let mut hit = Hit::new(about(process), "it was made to load a library before its own")
+            let mut hit = Hit::new(about(process), "LD_PRELOAD injects a library")
                 .fact("variable", format!("mm-{}.img, environment", process.pid), entry)
                 .more(Topic::Environment.of(process.pid));
             for library in libraries(value) {
@@ -110,7 +110,7 @@ pub fn global(facts: &Facts<'_>) -> Vec<Hit> {
     if listed.is_empty() {
         return Vec::new();
     }
-    let mut hit = Hit::new(about_path(&file.path), "every program loads the libraries that it lists")
+    let mut hit = Hit::new(about_path(&file.path), "every program loads the libraries listed in it")
         .more(NextStep::File("/etc/ld.so.preload".into()));
     for library in &listed {
         hit = hit.fact("library", file.origin.escaped(), *library);
@@ -148,7 +148,7 @@ pub fn other_variables(facts: &Facts<'_>) -> Vec<Hit> {
             if (PATHS.contains(&name) || COMMANDS.contains(&name)) && (odd || gconv) {
                 let entry = [name, b"=", value].concat();
                 hits.push(
-                    Hit::new(about(process), "it takes code from a directory for temporary files")
+                    Hit::new(about(process), "loads code from a temporary directory")
                         .fact("variable", format!("mm-{}.img, environment", process.pid), entry)
                         .more(Topic::Environment.of(process.pid)),
                 );

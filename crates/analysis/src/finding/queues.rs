@@ -61,10 +61,10 @@ pub fn commands(facts: &Facts<'_>) -> Vec<Hit> {
         let mut worst: Vec<(&[u8], (Severity, &str))> = judged.collect();
         worst.sort_by_key(|(_, (severity, _))| std::cmp::Reverse(*severity));
         if let Some((line, (severity, what))) = worst.first() {
-            let hit = hit(facts, queue, format!("a command that nobody had read yet: {what}"), line);
+            let hit = hit(facts, queue, format!("unread command: {what}"), line);
             hits.push(hit.severity(*severity));
         } else if let Some(line) = lines(payload(queue)).find(|line| has_command_word(line)) {
-            let why = "a command that nobody had read yet: it looks around".to_owned();
+            let why = "unread reconnaissance command".to_owned();
             hits.push(hit(facts, queue, why, line).severity(Severity::Medium).confidence(Confidence::Medium));
         }
     }
@@ -84,7 +84,7 @@ pub fn output(facts: &Facts<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for queue in &facts.queues {
         if let Some(line) = lines(payload(queue)).find(|line| known::is_output_of_id(line)) {
-            hits.push(hit(facts, queue, "the output of a command that nobody had read yet".to_owned(), line));
+            hits.push(hit(facts, queue, "unread command output".to_owned(), line));
         }
     }
     hits
@@ -96,7 +96,7 @@ pub fn archives(facts: &Facts<'_>) -> Vec<Hit> {
     for queue in &facts.queues {
         let kind = file_type(payload(queue));
         if matches!(kind, "gzip" | "zstd" | "xz" | "bzip2" | "zip" | "7z" | "rar" | "elf" | "tar") {
-            let why = format!("what waits to be read begins like a file of type {kind}");
+            let why = format!("unread data starts like a {kind} file");
             hits.push(hit(facts, queue, why, kind.as_bytes()));
         }
     }
@@ -109,8 +109,8 @@ pub fn unread(facts: &Facts<'_>) -> Vec<Hit> {
     network
         .map(|queue| {
             let why = match queue.kind {
-                Kind::Tty => "a terminal holds what nobody had read yet",
-                _ => "a connection holds what nobody had read yet",
+                Kind::Tty => "terminal holds unread data",
+                _ => "connection holds unread data",
             };
             hit(facts, queue, why.to_owned(), payload(queue))
         })
@@ -125,7 +125,7 @@ pub fn in_flight(facts: &Facts<'_>) -> Vec<Hit> {
             let subject = file.pid.and_then(|pid| facts.process(pid)).map(about).unwrap_or_default();
             let link = file.link.clone().unwrap_or_default();
             let subject = if link.0.is_empty() { subject } else { subject.path(link.clone()) };
-            let hit = Hit::new(subject, "a descriptor travels in a message, and no process has it open")
+            let hit = Hit::new(subject, "descriptor in flight that no process has open")
                 .fact("descriptor in flight", "sk-queues.img", link)
                 .more(Topic::Files.all());
             if file.shared_with.is_empty() {

@@ -162,7 +162,7 @@ fn account(secret: &Secret) -> Option<(&str, &str)> {
 /// Why a token is not this pod's. A pod has one service account: that of a token that names the pod.
 fn foreign(facts: &Facts<'_>, secret: &Secret) -> Option<&'static str> {
     match secret.details.get("identity").and_then(Value::as_str) {
-        Some("foreign") => Some("it holds the service account token of another pod or namespace"),
+        Some("foreign") => Some("holds the service account token of another pod or namespace"),
         Some("own") | None => None,
         Some(_) => {
             let own = facts.memory.secrets.iter().find(|other| {
@@ -171,7 +171,7 @@ fn foreign(facts: &Facts<'_>, secret: &Secret) -> Option<&'static str> {
             })?;
             let theirs = account(secret)?;
             (account(own) != Some(theirs))
-                .then_some("it holds the token of another service account than the pod's")
+                .then_some("holds the token of a service account that is not the pod's")
         }
     }
 }
@@ -192,7 +192,8 @@ pub fn foreign_token(facts: &Facts<'_>) -> Vec<Hit> {
             if is_vague(secret) {
                 hit.harmless(Severity::Info, "it is a part of a token, without a signature")
             } else if flag(secret, "expired") {
-                hit.severity(lower(Severity::Critical)).caveat("it had expired when the checkpoint was made")
+                hit.severity(lower(Severity::Critical))
+                    .caveat("the token had expired when the checkpoint was made")
             } else {
                 hit
             }
@@ -209,12 +210,13 @@ pub fn unexpected_token(facts: &Facts<'_>) -> Vec<Hit> {
         let secret = holding.secret;
         hits.push(match suspicion(facts, process) {
             _ if is_vague(secret) => holding
-                .hit(facts, "it holds a part of a service account token")
+                .hit(facts, "holds part of a service account token")
                 .harmless(Severity::Info, "it is a part of a token, without a signature"),
             Some(who) => {
                 let hit = holding.hit(facts, format!("{who} holds a service account token"));
                 if flag(secret, "expired") {
-                    hit.severity(lower(Severity::High)).caveat("it had expired when the checkpoint was made")
+                    hit.severity(lower(Severity::High))
+                        .caveat("the token had expired when the checkpoint was made")
                 } else {
                     hit
                 }
@@ -222,7 +224,7 @@ pub fn unexpected_token(facts: &Facts<'_>) -> Vec<Hit> {
             None => {
                 let severity = if known::is_web_server(process) { Severity::Low } else { Severity::Info };
                 holding
-                    .hit(facts, "it holds a service account token")
+                    .hit(facts, "holds a service account token")
                     .harmless(severity, "programs that talk to Kubernetes keep the token of their pod")
             }
         });
@@ -262,12 +264,9 @@ fn by_holder(
             _ if is_vague(holding.secret) => holding
                 .hit(facts, why("it"))
                 .harmless(Severity::Info, "it is a documented example, or a part of a key"),
-            Some(who) if is_setting(facts, holding.secret, process.pid) => {
-                holding.hit(facts, why(who)).harmless(
-                    Severity::Info,
-                    "the first process was given it too: it is a setting of the container",
-                )
-            }
+            Some(who) if is_setting(facts, holding.secret, process.pid) => holding
+                .hit(facts, why(who))
+                .harmless(Severity::Info, "the first process has it too: a setting of the container"),
             Some(who) => holding.hit(facts, why(who)).severity(severity(holding.secret)),
             None => holding
                 .hit(facts, why("it"))
@@ -281,7 +280,7 @@ fn by_holder(
 pub fn command_line(facts: &Facts<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for holding in holdings(facts, |_| true, |place| place.role == Some("command-line")) {
-        let hit = holding.hit(facts, "a secret stands on its command line, where every process can read it");
+        let hit = holding.hit(facts, "secret on its command line, readable by every process");
         hits.push(match holding.secret.confidence {
             _ if is_vague(holding.secret) => {
                 hit.harmless(Severity::Info, "it is a documented example, or a part of a secret")
@@ -305,7 +304,7 @@ pub fn queued(facts: &Facts<'_>) -> Vec<Hit> {
             }) else {
                 continue;
             };
-            let why = format!("what waits to be read has a secret: {}", secret.title);
+            let why = format!("unread data contains a secret: {}", secret.title);
             let hit = super::queues::hit(facts, queue, why, &masked(secret).0);
             hits.push(if flag(secret, "placeholder") {
                 hit.harmless(Severity::Info, "it is a documented example")

@@ -72,10 +72,13 @@ pub fn stdio_socket(facts: &Facts<'_>) -> Vec<Hit> {
             }
             let fds = fds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             let parent = facts.parent(process);
-            let hit = Hit::new(about(process), "its standard input and output are a network connection")
-                .fact("connection", format!("files.img, fds {fds}"), socket_text(socket))
-                .fact("command", format!("mm-{}.img", process.pid), process.command())
-                .more(Topic::Sockets.of(process.pid));
+            let hit = Hit::new(
+                about(process),
+                "shell with stdin and stdout on a TCP connection (reverse or bind shell)",
+            )
+            .fact("connection", format!("files.img, fds {fds}"), socket_text(socket))
+            .fact("command", format!("mm-{}.img", process.pid), process.command())
+            .more(Topic::Sockets.of(process.pid));
             hits.push(match parent.filter(|parent| known::is_super_server(parent)) {
                 Some(parent) => hit
                     .fact("parent", format!("pstree.img, pid {}", parent.pid), parent.command())
@@ -126,7 +129,7 @@ pub fn relay(facts: &Facts<'_>) -> Vec<Hit> {
                 .find(|socket| is_inet(socket) && socket.state == Some("ESTABLISHED"));
             let Some(socket) = connected else { continue };
             hits.push(
-                Hit::new(about(shell), "another process carries its input and output to the network")
+                Hit::new(about(shell), "another process relays its input and output to the network")
                     .fact("other process", format!("pstree.img, pid {}", partner.pid), partner.command())
                     .fact("connection", "files.img", socket_text(socket))
                     .more(Topic::Files.of_both(shell.pid, partner.pid)),
@@ -144,7 +147,7 @@ pub fn listener(facts: &Facts<'_>) -> Vec<Hit> {
             facts.sockets_of(shell.pid).filter(|socket| is_inet(socket) && socket.state == Some("LISTEN"))
         {
             hits.push(
-                Hit::new(about(shell), "a shell holds a socket that waits for connections")
+                Hit::new(about(shell), "shell holds a listening socket")
                     .fact("socket", "files.img", socket_text(socket))
                     .caveat("a shell keeps what its parent leaves open")
                     .more(Topic::Sockets.of(shell.pid)),
@@ -164,7 +167,7 @@ pub fn netcat(facts: &Facts<'_>) -> Vec<Hit> {
                 return None;
             }
             let mut hit =
-                Hit::new(about(process), "it connects standard input and output, or ports, to the network")
+                Hit::new(about(process), "relays standard input and output, or ports, to the network")
                     .fact("command", format!("mm-{}.img", process.pid), process.command())
                     .more(Topic::Sockets.of(process.pid));
             for socket in sockets {
@@ -173,7 +176,7 @@ pub fn netcat(facts: &Facts<'_>) -> Vec<Hit> {
             // A container that was started as a relay is one.
             let is_purpose = facts.first().is_some_and(|first| first.pid == process.pid);
             Some(if is_purpose {
-                hit.harmless(Severity::Low, "it is what the container was started for")
+                hit.harmless(Severity::Low, "this is what the container was started for")
             } else {
                 hit
             })
@@ -188,7 +191,7 @@ pub fn web(facts: &Facts<'_>) -> Vec<Hit> {
         let Some(server) = facts.parent(shell).filter(|parent| known::is_web_server(parent)) else {
             continue;
         };
-        let hit = Hit::new(about(shell), "a web server started a shell")
+        let hit = Hit::new(about(shell), "web server started a shell")
             .fact("command", format!("mm-{}.img", shell.pid), shell.command())
             .fact("parent", format!("pstree.img, pid {}", server.pid), server.command())
             .more(Topic::Processes.of_both(shell.pid, server.pid));
@@ -234,7 +237,7 @@ pub fn login(facts: &Facts<'_>) -> Vec<Hit> {
     others
         .map(|process| {
             let user = process.loginuid.unwrap_or(NOBODY).to_string();
-            Hit::new(about(process), "it belongs to somebody who logged in, other than the container")
+            Hit::new(about(process), "belongs to a login session, unlike the container")
                 .fact("audit login uid", format!("core-{}.img", process.pid), user)
                 .more(Topic::Processes.of(process.pid))
         })

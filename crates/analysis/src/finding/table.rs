@@ -75,12 +75,12 @@ pub const DETECTIONS: &[Detection] = &[
     detect("EXE-DELETED", "Program deleted while it runs", High, SURE, executable::deleted)
         .attack(&[("T1070.004", "defense-evasion")])
         .harmless(&["an upgrade of a package replaces programs that run"]),
-    detect("EXE-MEMFD", "Program in memory only", Critical, SURE, executable::memfd)
+    detect("EXE-MEMFD", "Fileless program", Critical, SURE, executable::memfd)
         .attack(&[("T1620", "defense-evasion"), ("T1027", "defense-evasion")])
         .harmless(&["runc, crun and youki run themselves from a memfd"]),
     detect(
         "EXE-WRITABLE-DIR",
-        "Program runs from a place for temporary files",
+        "Program runs from a temporary directory",
         Medium,
         LIKELY,
         executable::writable_directory,
@@ -89,13 +89,13 @@ pub const DETECTIONS: &[Detection] = &[
     .harmless(&["installers and test runners unpack programs to /tmp"]),
     detect(
         "EXE-NOT-IN-IMAGE",
-        "Program was added to the container or changed",
+        "Running program was added or modified",
         Medium,
         LIKELY,
         executable::not_in_image,
     )
     .attack(&[("T1105", "command-and-control")])
-    .caveat("the image is not at hand: whether the file was added or modified is not known")
+    .caveat("without the container image we cannot tell whether it shipped this file")
     .harmless(&["programs that are installed when the container starts"]),
     detect("EXE-REPLACED", "File of a running program was replaced", High, LIKELY, executable::replaced)
         .attack(&[("T1554", "persistence")])
@@ -105,7 +105,7 @@ pub const DETECTIONS: &[Detection] = &[
         .harmless(&["container runtimes start themselves so"]),
     detect(
         "LIB-WRITABLE-DIR",
-        "Library from a place for temporary files",
+        "Library loaded from a temporary directory",
         High,
         LIKELY,
         executable::library_place,
@@ -115,18 +115,18 @@ pub const DETECTIONS: &[Detection] = &[
     detect("LIB-DELETED", "Mapped library was deleted", Medium, LIKELY, executable::library_deleted)
         .attack(&[("T1070.004", "defense-evasion")])
         .harmless(&["an upgrade of a package replaces libraries that are in use"]),
-    detect("RIP-IN-ANON", "Thread runs code that comes from no file", Critical, SURE, injection::running)
+    detect("RIP-IN-ANON", "Thread executes anonymous memory", Critical, SURE, injection::running)
         .attack(&[("T1055", "defense-evasion"), ("T1055.008", "defense-evasion")])
-        .harmless(&["runtimes that make code: Java, JavaScript, .NET, LuaJIT, PCRE"]),
+        .harmless(&["JIT compilers: Java, JavaScript, .NET, LuaJIT, PCRE"]),
     detect("RWX-ANON-CODE", "Writable and executable memory", High, LIKELY, injection::writable_code)
         .attack(&[("T1055", "defense-evasion")])
         .harmless(&[
-            "runtimes that make code: Java, JavaScript, .NET, LuaJIT, PCRE",
+            "JIT compilers: Java, JavaScript, .NET, LuaJIT, PCRE",
             "shared memory that could hold code and does not",
         ]),
     detect("ANON-CODE", "Executable memory without a file", Medium, LIKELY, injection::anonymous_code)
         .attack(&[("T1055", "defense-evasion"), ("T1620", "defense-evasion")])
-        .harmless(&["runtimes that make code"]),
+        .harmless(&["JIT compilers"]),
     detect("EXEC-HEAP-STACK", "Executable heap or stack", High, LIKELY, injection::executable_data)
         .attack(&[("T1055", "defense-evasion")])
         .harmless(&[
@@ -143,70 +143,64 @@ pub const DETECTIONS: &[Detection] = &[
     detect("MEMFD-CODE", "Code mapped from a memfd", High, LIKELY, injection::memfd_code)
         .attack(&[("T1620", "defense-evasion")])
         .harmless(&["runtimes that map the code they make twice", "container runtimes"]),
-    detect("STACK-PIVOT", "Stack pointer in no stack", Medium, VAGUE, injection::stack_pivot)
+    detect("STACK-PIVOT", "Stack pointer outside any stack", Medium, VAGUE, injection::stack_pivot)
         .attack(&[("T1055", "defense-evasion")])
         .harmless(&["programs that make stacks for coroutines"]),
-    detect("PROC-MEM-OPEN", "Memory of a process open as a file", High, LIKELY, injection::process_memory)
+    detect("PROC-MEM-OPEN", "Process memory opened as a file", High, LIKELY, injection::process_memory)
         .attack(&[("T1055.009", "defense-evasion")])
         .harmless(&["debuggers and profilers"]),
-    detect("ASLR-OFF", "Addresses are not randomised", Low, VAGUE, injection::no_randomize)
+    detect("ASLR-OFF", "ASLR is disabled", Low, VAGUE, injection::no_randomize)
         .harmless(&["debuggers start programs so"]),
-    detect(
-        "STDIO-SOCKET-SHELL",
-        "Standard input and output are a network connection",
-        Critical,
-        SURE,
-        shell::stdio_socket,
-    )
-    .attack(&[("T1059.004", "execution"), ("T1095", "command-and-control")])
-    .harmless(&[
-        "inetd, socat and systemd hand connections to services",
-        "kubectl exec uses pipes and terminals, and is not found here",
-    ]),
-    detect("SHELL-RELAY", "Shell connected to the network by another process", High, LIKELY, shell::relay)
+    detect("STDIO-SOCKET-SHELL", "Shell on a network connection", Critical, SURE, shell::stdio_socket)
+        .attack(&[("T1059.004", "execution"), ("T1095", "command-and-control")])
+        .harmless(&[
+            "inetd, socat and systemd hand connections to services",
+            "kubectl exec uses pipes and terminals, and is not found here",
+        ]),
+    detect("SHELL-RELAY", "Shell relayed to the network by another process", High, LIKELY, shell::relay)
         .attack(&[("T1059.004", "execution"), ("T1071", "command-and-control")])
         .harmless(&["web terminals and job runners"]),
-    detect("SHELL-LISTENER", "Shell waits for connections", High, LIKELY, shell::listener)
+    detect("SHELL-LISTENER", "Shell holds a listening socket", High, LIKELY, shell::listener)
         .attack(&[("T1059.004", "execution")])
         .harmless(&["a shell inherits what its parent leaves open"]),
-    detect("NETCAT-RUNNING", "Netcat or its kind", Medium, LIKELY, shell::netcat)
+    detect("NETCAT-RUNNING", "Netcat or a similar tool", Medium, LIKELY, shell::netcat)
         .attack(&[("T1095", "command-and-control")])
         .harmless(&["sidecars that forward ports"]),
     detect("WEB-SPAWN-SHELL", "Web server started a shell", High, SURE, shell::web)
         .attack(&[("T1505.003", "persistence"), ("T1059.004", "execution")])
         .harmless(&["applications that run helpers through a shell", "CGI scripts"]),
-    detect("SUSPICIOUS-COMMAND-LINE", "Command line of an intruder", High, LIKELY, shell::command_line)
+    detect("SUSPICIOUS-COMMAND-LINE", "Suspicious command line", High, LIKELY, shell::command_line)
         .attack(&[("T1059.004", "execution")])
         .harmless(&["installation scripts that run what they download"]),
-    detect("LOGIN-IN-CONTAINER", "Somebody logged in", Medium, LIKELY, shell::login)
+    detect("LOGIN-IN-CONTAINER", "Interactive login", Medium, LIKELY, shell::login)
         .attack(&[("T1021.004", "lateral-movement")])
         .harmless(&["an administrator who looks after the container"]),
     detect("RAW-SOCKET", "Raw socket", Medium, LIKELY, network::raw)
         .attack(&[("T1095", "command-and-control"), ("T1040", "credential-access")])
         .harmless(&["ping and traceroute"]),
-    detect("PACKET-SOCKET", "Reads frames off the network", High, LIKELY, network::packet)
+    detect("PACKET-SOCKET", "Packet capture socket", High, LIKELY, network::packet)
         .attack(&[("T1040", "credential-access")])
         .harmless(&["DHCP clients and routing daemons"]),
-    detect("LISTENER", "Waits for connections", Info, SURE, network::listener).harmless(&["services do"]),
+    detect("LISTENER", "Listening socket", Info, SURE, network::listener).harmless(&["services do"]),
     detect("OUTBOUND", "Connection to another host", Info, LIKELY, network::outbound)
         .attack(&[("T1071", "command-and-control")])
         .harmless(&["clients do"]),
-    detect("MINER-POOL-CONN", "Connection to a port of mining pools", High, SURE, network::pool)
+    detect("MINER-POOL-CONN", "Connection to a mining pool port", High, SURE, network::pool)
         .attack(&[("T1496.001", "impact")])
         .harmless(&["other services on these ports"]),
-    detect("TUNNEL", "End of a network tunnel", Medium, LIKELY, network::tunnel)
+    detect("TUNNEL", "Network tunnel", Medium, LIKELY, network::tunnel)
         .attack(&[("T1572", "command-and-control")])
         .harmless(&["VPN clients and proxies"]),
-    detect("BPF-MAP", "Map of an eBPF program", Medium, LIKELY, network::bpf)
+    detect("BPF-MAP", "Open eBPF map", Medium, LIKELY, network::bpf)
         .attack(&[("T1014", "defense-evasion")])
         .harmless(&["monitoring agents"]),
-    detect("FANOTIFY", "Is told what others open", Medium, LIKELY, network::fanotify)
+    detect("FANOTIFY", "Monitors file access (fanotify)", Medium, LIKELY, network::fanotify)
         .attack(&[("T1083", "discovery")])
         .harmless(&["virus scanners"]),
-    detect("WATCHES-ACCOUNTS", "Watches accounts, keys or processes", Low, LIKELY, network::inotify)
+    detect("WATCHES-ACCOUNTS", "Watches account, key or process files", Low, LIKELY, network::inotify)
         .attack(&[("T1057", "discovery")])
         .harmless(&["name service caches"]),
-    detect("PRELOAD-ENV", "Preloaded library", High, LIKELY, preload::environment)
+    detect("PRELOAD-ENV", "Library injected with LD_PRELOAD", High, LIKELY, preload::environment)
         .attack(&[("T1574.006", "persistence"), ("T1014", "defense-evasion")])
         .harmless(&[
             "memory allocators such as jemalloc",
@@ -218,104 +212,110 @@ pub const DETECTIONS: &[Detection] = &[
         .harmless(&["agents of monitoring products"]),
     detect(
         "LOADER-ENV",
-        "Variable takes code from a place for temporary files",
+        "Loader variable points to a temporary directory",
         Medium,
         LIKELY,
         preload::other_variables,
     )
     .attack(&[("T1574.007", "persistence")])
     .harmless(&["test runs and build steps"]),
-    detect("HISTORY-DISABLED", "Shell keeps no history", Medium, LIKELY, history::disabled)
+    detect("HISTORY-DISABLED", "Shell history is disabled", Medium, LIKELY, history::disabled)
         .attack(&[("T1070.003", "defense-evasion")])
         .harmless(&["images that set it for every process"]),
-    detect(
-        "SUSPICIOUS-COMMAND",
-        "Command of an intruder in a shell's memory",
-        High,
-        LIKELY,
-        history::commands,
-    )
-    .attack(&[("T1059.004", "execution")])
-    .caveat("a string in memory need not have been run")
-    .harmless(&["administrators who do the same"]),
-    detect("LOG-TRUNCATED", "Log emptied while it was written", High, LIKELY, logs::truncated)
+    detect("SUSPICIOUS-COMMAND", "Suspicious command in a shell's memory", High, LIKELY, history::commands)
+        .attack(&[("T1059.004", "execution")])
+        .caveat("a string in memory need not have been run")
+        .harmless(&["administrators who do the same"]),
+    detect("LOG-TRUNCATED", "Log truncated while in use", High, LIKELY, logs::truncated)
         .attack(&[("T1070.002", "defense-evasion")])
         .caveat(LOG_TRUNCATED_CAVEAT)
         .harmless(&["rotation with copytruncate of programs that do not append"]),
-    detect("LOG-DELETED-OPEN", "Log deleted while it was written", High, LIKELY, logs::deleted_open)
+    detect("LOG-DELETED-OPEN", "Log deleted while in use", High, LIKELY, logs::deleted_open)
         .attack(&[("T1070.002", "defense-evasion"), ("T1070.004", "defense-evasion")])
         .caveat("rotation that deletes without telling the program leaves the same trace")
         .harmless(&["rotation of logs"]),
-    detect("LOG-REMOVED", "Logs of the image were deleted", Medium, LIKELY, logs::removed)
+    detect("LOG-REMOVED", "Logs of the container image were deleted", Medium, LIKELY, logs::removed)
         .attack(&[("T1070.002", "defense-evasion")])
         .harmless(&["start scripts that clean up"]),
-    detect("DELETED-FILE-OPEN", "Deleted file is open", Info, VAGUE, logs::unlinked)
+    detect("DELETED-FILE-OPEN", "Open deleted file", Info, VAGUE, logs::unlinked)
         .attack(&[("T1070.004", "defense-evasion")])
         .caveat("programs delete temporary files right after they opened them, so that nothing stays")
         .harmless(&["temporary files"]),
-    detect("KTHREAD-MASQUERADE", "Looks like a thread of the kernel", High, SURE, masquerade::kernel_thread)
+    detect("KTHREAD-MASQUERADE", "Poses as a kernel thread", High, SURE, masquerade::kernel_thread)
         .attack(&[("T1036.005", "defense-evasion"), ("T1036.004", "defense-evasion")]),
-    detect("NAME-MIMICRY", "Name of a program that it does not run", Medium, LIKELY, masquerade::mimicry)
+    detect("NAME-MIMICRY", "Process name of another program", Medium, LIKELY, masquerade::mimicry)
         .attack(&[("T1036.005", "defense-evasion")])
         .harmless(&["wrappers that keep the name of what they stand for"]),
-    detect("COMM-NUMERIC", "Name is the number of a descriptor", Medium, SURE, masquerade::numeric)
+    detect("COMM-NUMERIC", "Process name is a descriptor number", Medium, SURE, masquerade::numeric)
         .attack(&[("T1036", "defense-evasion"), ("T1620", "defense-evasion")])
         .harmless(&["container runtimes that run themselves from a descriptor"]),
-    detect("COMM-MISMATCH", "Name of its own choice", Low, VAGUE, masquerade::other_name)
-        .attack(&[("T1036.005", "defense-evasion")])
-        .harmless(&["programs that name themselves after what they do"]),
-    detect("ARGV-WIPED", "Empty command line", Medium, VAGUE, masquerade::no_command_line)
+    detect(
+        "COMM-MISMATCH",
+        "Process name differs from program and command line",
+        Low,
+        VAGUE,
+        masquerade::other_name,
+    )
+    .attack(&[("T1036.005", "defense-evasion")])
+    .harmless(&["programs that name themselves after what they do"]),
+    detect("ARGV-WIPED", "Command line is empty", Medium, VAGUE, masquerade::no_command_line)
         .attack(&[("T1036", "defense-evasion")])
         .harmless(&["programs started without arguments by others"]),
-    detect("NAME-CONTROL", "Name with hidden characters", Medium, SURE, masquerade::control_characters)
-        .attack(&[("T1036.002", "defense-evasion")]),
-    detect("MINER-STRINGS", "Strings of cryptocurrency miners", Critical, SURE, miner::strings)
+    detect(
+        "NAME-CONTROL",
+        "Process name with hidden characters",
+        Medium,
+        SURE,
+        masquerade::control_characters,
+    )
+    .attack(&[("T1036.002", "defense-evasion")]),
+    detect("MINER-STRINGS", "Cryptocurrency miner strings", Critical, SURE, miner::strings)
         .attack(&[("T1496.001", "impact")])
         .harmless(&["virus scanners and block lists have such strings"]),
-    detect("MINER-THREADS", "Threads of lowest priority", Low, VAGUE, miner::idle_threads)
+    detect("MINER-THREADS", "Idle-priority threads", Low, VAGUE, miner::idle_threads)
         .attack(&[("T1496.001", "impact")])
         .harmless(&["batch jobs"]),
-    detect("AUTH-KEYS-ADDED", "Key for logging in was added", High, LIKELY, persistence::authorized_keys)
+    detect("AUTH-KEYS-ADDED", "SSH authorized key added", High, LIKELY, persistence::authorized_keys)
         .attack(&[("T1098.004", "persistence")])
-        .caveat("whether the image had the file is not known without it")
+        .caveat("without the container image we cannot tell whether it shipped this file")
         .harmless(&["containers for remote logins that get their keys when they start"]),
-    detect("CRON-CHANGED", "Command at set times", Medium, LIKELY, persistence::cron)
+    detect("CRON-CHANGED", "Scheduled command (cron)", Medium, LIKELY, persistence::cron)
         .attack(&[("T1053.003", "persistence")])
         .harmless(&["images that set up their schedule when they start"]),
-    detect("ACCOUNT-CHANGED", "Accounts were changed", High, SURE, persistence::accounts)
+    detect("ACCOUNT-CHANGED", "Accounts changed", High, SURE, persistence::accounts)
         .attack(&[("T1136.001", "persistence")])
         .harmless(&["start scripts that add the user they run as"]),
-    detect("SETUID-ADDED", "Program that gives rights", High, LIKELY, persistence::setuid)
+    detect("SETUID-ADDED", "Setuid program added", High, LIKELY, persistence::setuid)
         .attack(&[("T1548.001", "privilege-escalation")])
         .harmless(&["packages with such programs"]),
     detect(
         "SYSTEM-BINARY-CHANGED",
-        "Program of the system was added or changed",
+        "System program added or modified",
         Medium,
         VAGUE,
         persistence::system_binary,
     )
     .attack(&[("T1554", "persistence"), ("T1036.005", "defense-evasion")])
-    .caveat("whether the image had the file is not known without it (rootfs --base)")
+    .caveat("without the container image (rootfs --base) we cannot tell whether it shipped this file")
     .harmless(&["packages installed in the container"]),
-    detect("PROFILE-CHANGED", "File that shells run", Low, LIKELY, persistence::profiles)
+    detect("PROFILE-CHANGED", "Shell startup file changed", Low, LIKELY, persistence::profiles)
         .attack(&[("T1546.004", "persistence")])
         .harmless(&["settings of a user"]),
-    detect("SERVICE-ADDED", "Service that starts with the system", Medium, VAGUE, persistence::services)
+    detect("SERVICE-ADDED", "Service added", Medium, VAGUE, persistence::services)
         .attack(&[("T1543.002", "persistence")])
         .harmless(&["packages with services"]),
-    detect("SSHD-CONFIG-CHANGED", "Settings for remote logins", High, LIKELY, persistence::sshd_config)
+    detect("SSHD-CONFIG-CHANGED", "SSH server configuration changed", High, LIKELY, persistence::sshd_config)
         .attack(&[("T1556", "persistence")])
         .harmless(&["images that let administrators in"]),
-    detect("SSHD-IN-CONTAINER", "Server for remote logins", Medium, LIKELY, persistence::sshd)
+    detect("SSHD-IN-CONTAINER", "SSH server running", Medium, LIKELY, persistence::sshd)
         .attack(&[("T1021.004", "lateral-movement")])
         .harmless(&["images that are made for remote logins"]),
-    detect("WEBSHELL-FILE", "Web script that runs what it is sent", High, SURE, persistence::webshell)
+    detect("WEBSHELL-FILE", "Web shell", High, SURE, persistence::webshell)
         .attack(&[("T1505.003", "persistence")])
         .harmless(&["administration tools"]),
     detect(
         "EXECUTABLE-DROPPED",
-        "Executable file where nothing is installed",
+        "Executable outside system directories",
         Medium,
         LIKELY,
         persistence::dropped_program,
@@ -325,7 +325,7 @@ pub const DETECTIONS: &[Detection] = &[
     detect("HIDDEN-FILE", "Hidden file in shared memory", Low, VAGUE, persistence::hidden_file)
         .attack(&[("T1564.001", "defense-evasion")])
         .harmless(&["lock files"]),
-    detect("CORE-FILE", "Memory image of a crashed process", Low, SURE, persistence::core_file)
+    detect("CORE-FILE", "Core dump of a crashed process", Low, SURE, persistence::core_file)
         .harmless(&["crashes happen"]),
     detect("QUEUE-COMMAND", "Unread command", High, LIKELY, queues::commands)
         .attack(&[("T1059.004", "execution"), ("T1071", "command-and-control")])
@@ -333,17 +333,23 @@ pub const DETECTIONS: &[Detection] = &[
     detect("QUEUE-SECRET", "Unread secret", Medium, LIKELY, secrets::queued)
         .attack(&[("T1552", "credential-access"), ("T1041", "exfiltration")])
         .harmless(&["services that hand secrets to each other"]),
-    detect("SA-TOKEN-FOREIGN", "Kubernetes token of somebody else", Critical, LIKELY, secrets::foreign_token)
-        .attack(&[
-            ("T1528", "credential-access"),
-            ("T1552.007", "credential-access"),
-            ("T1550.001", "lateral-movement"),
-        ])
-        .caveat("the signature is not verified: a token can be made up by whoever wants to be noticed")
-        .harmless(&["operators that are handed tokens of other service accounts", "tokens in test data"]),
+    detect(
+        "SA-TOKEN-FOREIGN",
+        "Service account token of another pod",
+        Critical,
+        LIKELY,
+        secrets::foreign_token,
+    )
+    .attack(&[
+        ("T1528", "credential-access"),
+        ("T1552.007", "credential-access"),
+        ("T1550.001", "lateral-movement"),
+    ])
+    .caveat("the signature is not verified: a token can be made up by whoever wants to be noticed")
+    .harmless(&["operators that are handed tokens of other service accounts", "tokens in test data"]),
     detect(
         "SA-TOKEN-UNEXPECTED",
-        "Kubernetes token in an unlikely process",
+        "Service account token in an unexpected process",
         High,
         LIKELY,
         secrets::unexpected_token,
@@ -353,13 +359,19 @@ pub const DETECTIONS: &[Detection] = &[
         "operators and controllers keep the token of their pod: told as info",
         "scripts that ask the API server with curl",
     ]),
-    detect("PRIVATE-KEY-IN-MEMORY", "Private key in an unlikely process", High, LIKELY, secrets::private_key)
-        .attack(&[("T1552.004", "credential-access")])
-        .harmless(&[
-            "servers for the web and for remote logins keep their keys: told as info",
-            "scripts that install keys",
-        ]),
-    detect("CLOUD-KEY-IN-MEMORY", "Key of a cloud in an unlikely process", High, LIKELY, secrets::cloud_key)
+    detect(
+        "PRIVATE-KEY-IN-MEMORY",
+        "Private key in an unexpected process",
+        High,
+        LIKELY,
+        secrets::private_key,
+    )
+    .attack(&[("T1552.004", "credential-access")])
+    .harmless(&[
+        "servers for the web and for remote logins keep their keys: told as info",
+        "scripts that install keys",
+    ]),
+    detect("CLOUD-KEY-IN-MEMORY", "Cloud API key in an unexpected process", High, LIKELY, secrets::cloud_key)
         .attack(&[("T1552", "credential-access"), ("T1078.004", "initial-access")])
         .harmless(&[
             "services that use a cloud: told as info",
@@ -371,34 +383,46 @@ pub const DETECTIONS: &[Detection] = &[
     detect("QUEUE-ARCHIVE", "Unread archive or program", Medium, VAGUE, queues::archives)
         .attack(&[("T1560.001", "collection"), ("T1041", "exfiltration")])
         .harmless(&["backups and downloads"]),
-    detect("PIPE-CMD-OUTPUT", "Unread output of a command", Info, SURE, queues::output)
+    detect("PIPE-CMD-OUTPUT", "Unread command output", Info, SURE, queues::output)
         .attack(&[("T1033", "discovery")]),
     detect("UNREAD-DATA", "Unread data", Info, SURE, queues::unread)
         .harmless(&["connections have some at any time"]),
-    detect("FD-IN-FLIGHT", "Descriptor on its way", Medium, LIKELY, queues::in_flight)
+    detect("FD-IN-FLIGHT", "Descriptor in flight", Medium, LIKELY, queues::in_flight)
         .attack(&[("T1559", "execution")])
         .harmless(&["servers that pass connections to their workers"]),
     detect("PRIVILEGED", "Privileged container", High, SURE, container_risk::privileged)
         .attack(&[("T1611", "privilege-escalation")])
         .harmless(&["storage and network drivers of clusters"]),
-    detect("CAPABILITIES", "Rights that reach the host", Medium, SURE, container_risk::capabilities)
+    detect("CAPABILITIES", "Capabilities that reach the host", Medium, SURE, container_risk::capabilities)
         .attack(&[("T1611", "privilege-escalation")])
         .harmless(&["monitoring agents and drivers"]),
-    detect("CREDENTIALS-DIFFER", "Acts as another user", Medium, LIKELY, container_risk::credentials)
-        .attack(&[("T1548.001", "privilege-escalation")])
-        .harmless(&["sudo, su and servers that give up rights for a while"]),
-    detect("AMBIENT-RIGHTS", "Rights of root without being root", Low, LIKELY, container_risk::ambient)
+    detect(
+        "CREDENTIALS-DIFFER",
+        "Effective user differs from real user",
+        Medium,
+        LIKELY,
+        container_risk::credentials,
+    )
+    .attack(&[("T1548.001", "privilege-escalation")])
+    .harmless(&["sudo, su and servers that give up rights for a while"]),
+    detect("AMBIENT-RIGHTS", "Ambient capabilities", Low, LIKELY, container_risk::ambient)
         .attack(&[("T1548", "privilege-escalation")])
         .harmless(&["images that give their service a single right"]),
-    detect("SECCOMP-OFF", "No filter of system calls", Medium, SURE, container_risk::seccomp)
+    detect("SECCOMP-OFF", "No seccomp filter", Medium, SURE, container_risk::seccomp)
         .attack(&[("T1611", "privilege-escalation")])
         .harmless(&["Kubernetes applies none unless told to"]),
-    detect("LABEL-DIFFERS", "Confined by another profile", Medium, LIKELY, container_risk::label)
+    detect("LABEL-DIFFERS", "Different LSM profile", Medium, LIKELY, container_risk::label)
         .attack(&[("T1611", "privilege-escalation")])
         .harmless(&["programs with a profile of their own"]),
-    detect("HOST-NAMESPACE", "Namespace of the host", Medium, SURE, container_risk::host_namespace)
-        .attack(&[("T1611", "privilege-escalation")])
-        .harmless(&["network plugins and node agents"]),
+    detect(
+        "HOST-NAMESPACE",
+        "Shares a namespace with the host",
+        Medium,
+        SURE,
+        container_risk::host_namespace,
+    )
+    .attack(&[("T1611", "privilege-escalation")])
+    .harmless(&["network plugins and node agents"]),
     detect(
         "FOREIGN-NAMESPACE",
         "Process outside the container's namespaces",
@@ -411,50 +435,38 @@ pub const DETECTIONS: &[Detection] = &[
     detect("FOREIGN-CGROUP", "Process in another control group", Medium, LIKELY, container_risk::cgroup)
         .attack(&[("T1611", "privilege-escalation")])
         .harmless(&["containers in containers"]),
-    detect("ESCAPE-HANDLE", "Open file that reaches the host", High, SURE, container_risk::handles)
+    detect("ESCAPE-HANDLE", "Open handle to the host", High, SURE, container_risk::handles)
         .attack(&[("T1611", "privilege-escalation")])
         .harmless(&["node agents"]),
-    detect("ENGINE-SOCKET", "Socket of the container engine", High, SURE, container_risk::engine_socket)
+    detect("ENGINE-SOCKET", "Container engine socket", High, SURE, container_risk::engine_socket)
         .attack(&[("T1610", "execution"), ("T1611", "privilege-escalation")])
         .harmless(&["build and management tools"]),
-    detect("HOST-PATH", "Directory of the host", Medium, LIKELY, container_risk::host_path)
+    detect("HOST-PATH", "Host directory mounted", Medium, LIKELY, container_risk::host_path)
         .attack(&[("T1611", "privilege-escalation")])
         .harmless(&["node agents"]),
-    detect("NAMESPACE-OPEN", "Namespace open", Medium, LIKELY, container_risk::namespace_descriptor)
+    detect("NAMESPACE-OPEN", "Open namespace handle", Medium, LIKELY, container_risk::namespace_descriptor)
         .attack(&[("T1611", "privilege-escalation")])
         .harmless(&["container runtimes in the container"]),
-    detect(
-        "ROOT-IS-HOST-ROOT",
-        "Root of the container is root of the host",
-        Info,
-        SURE,
-        container_risk::host_root,
-    )
-    .attack(&[("T1611", "privilege-escalation")])
-    .harmless(&["the usual setting"]),
-    detect("NEW-PRIVILEGES", "Programs can gain rights", Info, SURE, container_risk::new_privileges)
+    detect("ROOT-IS-HOST-ROOT", "Container root is host root", Info, SURE, container_risk::host_root)
+        .attack(&[("T1611", "privilege-escalation")])
         .harmless(&["the usual setting"]),
-    detect("SIGNALS-IGNORED", "Does not end when it is told to", Low, VAGUE, conduct::signals_ignored)
+    detect("NEW-PRIVILEGES", "no_new_privs is not set", Info, SURE, container_risk::new_privileges)
+        .harmless(&["the usual setting"]),
+    detect("SIGNALS-IGNORED", "Ignores termination signals", Low, VAGUE, conduct::signals_ignored)
         .harmless(&["daemons started with nohup"]),
-    detect("NOT-DUMPABLE", "Keeps others from reading its memory", Low, VAGUE, conduct::not_dumpable)
+    detect("NOT-DUMPABLE", "Not dumpable", Low, VAGUE, conduct::not_dumpable)
         .harmless(&["programs that changed their user", "agents that hold keys"]),
-    detect(
-        "KEPT-OUT-OF-DUMPS",
-        "Memory that core files are to leave out",
-        Low,
-        VAGUE,
-        conduct::kept_out_of_dumps,
-    )
-    .harmless(&["memory of keys", "reserved memory of runtimes and data bases"]),
-    detect("FORKED-COPY", "Copy of its parent under another name", Low, VAGUE, conduct::forked_copy)
+    detect("KEPT-OUT-OF-DUMPS", "Memory excluded from core dumps", Low, VAGUE, conduct::kept_out_of_dumps)
+        .harmless(&["memory of keys", "reserved memory of runtimes and data bases"]),
+    detect("FORKED-COPY", "Forked copy of its parent under another name", Low, VAGUE, conduct::forked_copy)
         .harmless(&["servers that name their workers"]),
-    detect("RIGHTS-USED", "Used rights of root without being root", Info, VAGUE, conduct::rights_used)
+    detect("RIGHTS-USED", "Used root privileges without being root", Info, VAGUE, conduct::rights_used)
         .harmless(&["programs that gave up the rights they started with"]),
-    detect("SUBREAPER", "Keeps the orphans below it", Info, VAGUE, conduct::subreaper)
+    detect("SUBREAPER", "Child subreaper", Info, VAGUE, conduct::subreaper)
         .harmless(&["supervisors of services"]),
-    detect("NEVER-KILLED", "Is never killed when memory is short", Low, LIKELY, conduct::never_killed)
+    detect("NEVER-KILLED", "Exempt from the OOM killer", Low, LIKELY, conduct::never_killed)
         .harmless(&["supervisors and node agents"]),
-    detect("ODD-SESSION", "Session without its leader", Info, VAGUE, conduct::odd_session)
+    detect("ODD-SESSION", "Session leader has exited", Info, VAGUE, conduct::odd_session)
         .harmless(&["daemons that put themselves into the background"]),
     detect(
         "IMAGES-CONTRADICT",

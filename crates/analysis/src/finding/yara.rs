@@ -125,7 +125,7 @@ mod tests {
     use ckptfx_testkit::{Checkpoint, Process};
 
     use super::*;
-    use crate::{search::yara::Meta, tests::with_case};
+    use crate::{finding::Story, search::yara::Meta, tests::with_case};
 
     fn found(meta: &[(&str, Value)], pid: Option<u32>, path: Option<&str>) -> Match {
         let meta = meta.iter().map(|(name, value)| Meta { name: (*name).to_owned(), value: value.clone() });
@@ -152,11 +152,11 @@ mod tests {
             let findings = add(&facts, &all, Vec::new(), AttackVersion::V19);
             let told: Vec<_> = findings
                 .iter()
-                .map(|one| (one.subject.pid, one.subject.path.clone(), one.story.to_string(), one.severity))
+                .map(|one| (one.subject.pid, one.subject.path.clone(), one.story, one.severity))
                 .collect();
             let expected = [
-                (None, Some("/srv/a.php".into()), "container", Severity::Medium),
-                (Some(7), None, "process-7", Severity::Medium),
+                (None, Some("/srv/a.php".into()), Story::Container, Severity::Medium),
+                (Some(7), None, Story::Process(7), Severity::Medium),
             ];
             assert_eq!(told, expected);
             assert_eq!(findings[0].id, "YARA-Web_Shell");

@@ -4,7 +4,7 @@
 use ckptfx_parser::{
     Diagnostic, ImageDirectory,
     files::Remap,
-    memory::{AddressSpace, Captured, Content, ObjectKind, PageRun, SharedObjects, Vma, VmaKind, status},
+    memory::{AddressSpace, Captured, Content, ObjectKind, SharedObjects, Vma, VmaKind, status},
     proto::core_entry::March,
 };
 use schemars::JsonSchema;
@@ -22,7 +22,7 @@ pub enum Severity {
     Info,
     /// Usually harmless.
     Low,
-    /// To be looked at.
+    /// Needs review.
     Medium,
     /// Rare in ordinary programs.
     High,
@@ -129,7 +129,7 @@ const CODE_MAKERS: [&str; 32] = [
 /// Directories in which nothing that runs is installed.
 const TEMPORARY: [&[u8]; 5] = [b"/tmp/", b"/var/tmp/", b"/dev/shm/", b"/run/", b"/proc/"];
 
-const CODE_MAKER_CAVEAT: &str = "the process has a library or runtime mapped that makes code while it runs";
+const CODE_MAKER_CAVEAT: &str = "the process has a JIT compiler or code-generating library mapped";
 const MODIFIED_CAVEAT: &str = "text relocations, breakpoints of a debugger and probes of a tracer write to code pages too, and so does \
      a write of the bytes that were there already: compare the page with the file";
 
@@ -231,7 +231,7 @@ impl<'c, 'a> Judge<'c, 'a> {
         let (severity, caveat) = if begins(&RUNTIME_MEMFDS) {
             (Severity::Info, Some("container runtimes run from a memfd to protect their own file"))
         } else if begins(&CODE_MEMFDS) {
-            (Severity::Low, Some("the name is one that runtimes and libraries use for code they make"))
+            (Severity::Low, Some("the name is one that JIT compilers use for generated code"))
         } else {
             (Severity::High, None)
         };
@@ -240,7 +240,7 @@ impl<'c, 'a> Judge<'c, 'a> {
             evidence("content", "memfd.img".to_owned(), format!("pagemap-shmem-{key}.img")),
             self.perms(vma),
         ];
-        let why = "code is mapped from a memfd: it was never a file".to_owned();
+        let why = "code is mapped from a memfd (fileless)".to_owned();
         Some(Anomaly { rule: "memfd-code", severity, why, caveat, evidence })
     }
 
@@ -276,18 +276,14 @@ impl<'c, 'a> Judge<'c, 'a> {
         let (rule, severity, why) = match vma.kind {
             VmaKind::Heap => ("executable-heap", Severity::High, "the heap is executable"),
             VmaKind::Stack => ("executable-stack", Severity::High, "a stack is executable"),
-            _ if writable && shared => (
-                "writable-code",
-                Severity::Medium,
-                "shared anonymous memory is writable and executable at once",
-            ),
-            _ if writable => {
-                ("writable-code", Severity::High, "anonymous memory is writable and executable at once")
+            _ if writable && shared => {
+                ("writable-code", Severity::Medium, "shared anonymous memory is writable and executable")
             }
+            _ if writable => ("writable-code", Severity::High, "anonymous memory is writable and executable"),
             _ => (
                 "anonymous-code",
                 Severity::Medium,
-                "anonymous memory is executable: its code comes from no file",
+                "anonymous memory is executable: its code is not backed by a file",
             ),
         };
         let severity = match severity {
@@ -318,7 +314,7 @@ impl<'c, 'a> Judge<'c, 'a> {
         Some(Anomaly {
             rule: "writable-file-code",
             severity: Severity::Medium,
-            why: "a mapped file is writable and executable at once".to_owned(),
+            why: "file mapping is writable and executable".to_owned(),
             caveat: Some("programs linked with writable code sections have such mappings"),
             evidence: vec![self.perms(vma), self.captured(vma)],
         })
@@ -350,7 +346,10 @@ impl<'c, 'a> Judge<'c, 'a> {
         let mut count: u64 = 0;
         let mut pages = Vec::new();
         for run in self.space.pages.within(vma.start, vma.end) {
-            let Content::Captured { bytes, .. } = run.content else { continue };
+            if !matches!(run.content, Content::Captured { .. }) {
+                continue;
+            }
+            let Some(bytes) = run.read() else { continue };
             let size = usize::try_from(self.space.page_size).ok()?;
             for (page, address) in bytes.chunks(size).zip((run.start..).step_by(size)) {
                 let Some(offset) = location::file_offset(vma, address) else { continue };
@@ -376,9 +375,9 @@ impl<'c, 'a> Judge<'c, 'a> {
             facts.push(evidence("split mapping", self.image(), value));
         }
         let why = if compared {
-            "pages of code differ from the file they were mapped from"
+            "code pages differ from the mapped file"
         } else {
-            "pages of code were written to after they were mapped"
+            "code pages were written to after mapping"
         };
         Some(Anomaly {
             rule: "modified-code",
@@ -419,8 +418,8 @@ impl Original<'_, '_> {
                 let mut runs = pages.within(offset, end);
                 match (runs.next(), runs.next()) {
                     (None, _) => Some(page.iter().all(|byte| *byte == 0)),
-                    (Some(PageRun { content: Content::Captured { bytes, .. }, .. }), None) => {
-                        Some(bytes == page)
+                    (Some(run), None) if matches!(run.content, Content::Captured { .. }) => {
+                        Some(run.read()? == page)
                     }
                     _ => None,
                 }
@@ -463,11 +462,11 @@ pub(crate) fn of_thread(
             (start..=start.saturating_add(stack.ss_size.unwrap_or(0))).contains(&sp) && start != 0
         });
         let why = match vma.map(|vma| vma.kind) {
-            None => Some("the stack pointer points to unmapped memory"),
+            None => Some("stack pointer is in unmapped memory"),
             Some(_) if alternative => None,
-            Some(VmaKind::Heap) => Some("the stack pointer points into the heap"),
+            Some(VmaKind::Heap) => Some("stack pointer is inside the heap"),
             Some(VmaKind::FilePrivate(_) | VmaKind::FileShared(_) | VmaKind::Vdso | VmaKind::Vvar) => {
-                Some("the stack pointer points into a mapped file")
+                Some("stack pointer is inside a mapped file")
             }
             Some(_) => None,
         };
@@ -491,10 +490,10 @@ fn judge_ip(
     vma: Option<&Vma>,
 ) -> Option<(Severity, &'static str, Option<&'static str>)> {
     let Some(vma) = vma else {
-        return Some((Severity::High, "a thread was at an address where nothing is mapped", None));
+        return Some((Severity::High, "thread was at an unmapped address", None));
     };
     if vma.prot & EXECUTE == 0 {
-        return Some((Severity::High, "a thread was at an address that is not executable", None));
+        return Some((Severity::High, "thread was at an address that is not executable", None));
     }
     let anonymous = match vma.kind {
         VmaKind::Anonymous | VmaKind::Heap | VmaKind::Stack | VmaKind::Droppable => true,
@@ -506,7 +505,7 @@ fn judge_ip(
     if !anonymous {
         return None;
     }
-    let why = "a thread was running code that comes from no file";
+    let why = "thread was executing code that is not backed by a file";
     Some(match (makes_code(case, space), vma.prot & WRITE != 0) {
         (true, _) => (Severity::Medium, why, Some(CODE_MAKER_CAVEAT)),
         (false, true) => (Severity::Critical, why, None),

@@ -66,7 +66,7 @@ impl<'a> Ledger<'a> {
         while let Some(images) = directory {
             let found = images.files().filter(|(name, _)| is_pages_image(name));
             pages.extend(found.map(|(_, member)| {
-                let bytes = member.bytes().len() as u64;
+                let bytes = member.stored();
                 let claimed = claims.get(&identity(member)).map(Vec::as_slice).unwrap_or_default();
                 let is_claimed_twice = !is_of_parent && overlap(claimed);
                 PagesImage { member, bytes, unclaimed: gaps(claimed, bytes), is_claimed_twice, is_of_parent }
@@ -142,7 +142,7 @@ fn claims<'p, 'a: 'p>(all: impl Iterator<Item = &'p Pages<'a>>) -> HashMap<usize
         }
         // What cannot be read is told by itself.
         if let Some(member) = pages.encoded {
-            claims.entry(identity(member)).or_default().push(0..member.bytes().len() as u64);
+            claims.entry(identity(member)).or_default().push(0..member.stored());
         }
     }
     for ranges in claims.values_mut() {

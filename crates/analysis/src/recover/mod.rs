@@ -408,13 +408,15 @@ fn object_contents(object: &SharedObject<'_>) -> Contents {
     for run in object.pages.within(0, size) {
         match run.content {
             Content::Captured { bytes, member, offset } => {
-                let Some(offset) = offset else {
-                    contents.put(run.start, Bytes::copy_from_slice(bytes));
-                    continue;
+                // What lies in the evidence as it is needs no copy.
+                let read = match offset {
+                    Some(offset) => member.extent().read_at(offset, bytes.len()),
+                    None => bytes.to_bytes(),
                 };
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(member.bytes().len());
-                let end = start.saturating_add(bytes.len()).min(member.bytes().len());
-                contents.put(run.start, member.bytes().slice(start..end));
+                match read {
+                    Ok(bytes) => contents.put(run.start, bytes),
+                    Err(_) => contents.lose(run.length),
+                }
             }
             _ => contents.lose(run.length),
         }

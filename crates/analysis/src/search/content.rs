@@ -58,10 +58,19 @@ pub(crate) fn is_gpu_memory(name: &str) -> bool {
     identify(name).is_some_and(|(image, _)| matches!(image.kind, Kind::AmdgpuPages | Kind::AmdgpuDrmPages))
 }
 
+/// All bytes of a member; none when they cannot be read.
+fn whole<'a>(member: &Member) -> Content<'a> {
+    let (bytes, length) = (member.bytes().clone(), member.stored());
+    if bytes.len() as u64 == length {
+        return Content::Bytes { base: 0, bytes, at: Some(0) };
+    }
+    Content::Unclaimed { base: 0, length, bytes: Bytes::new(), goes_on: false, is_lost: true }
+}
+
 /// Adds memory of GPUs. Its images have no head: what lies where only the driver knows.
 pub(super) fn add_gpu_memory<'a>(case: &Case<'a>, regions: &mut Vec<SearchRegion<'a>>) {
     let images = case.checkpoint.images.files().filter(|(name, _)| is_gpu_memory(name));
-    for (name, member) in images.filter(|(_, member)| !member.bytes().is_empty()) {
+    for (name, member) in images.filter(|(_, member)| member.stored() > 0) {
         let item = Item {
             name: Text::from(name),
             kind: "gpu-memory",
@@ -70,7 +79,7 @@ pub(super) fn add_gpu_memory<'a>(case: &Case<'a>, regions: &mut Vec<SearchRegion
             member: member.name().into_owned(),
         };
         regions.push(SearchRegion {
-            content: Content::Bytes { base: 0, bytes: member.bytes().clone(), at: Some(0) },
+            content: whole(member),
             source: Source::GpuMemory,
             owner: Owner::Item(Arc::new(item)),
         });
@@ -91,16 +100,16 @@ pub(super) fn add_unclaimed<'a>(case: &Case<'a>, regions: &mut Vec<SearchRegion<
         for range in &image.unclaimed {
             let mut position = range.start;
             let mut add = |end: u64, is_there: bool| {
-                let within = || Some(usize::try_from(position).ok()?..usize::try_from(end).ok()?);
-                let bytes = image.member.bytes();
-                let bytes = within()
-                    .filter(|within| is_there && within.end <= bytes.len())
-                    .map(|within| bytes.slice(within));
+                let length = end.saturating_sub(position);
+                let bytes = is_there.then(|| image.member.extent().read_at(position, length));
+                let is_lost = matches!(bytes, Some(Err(_)));
+                let bytes = bytes.and_then(Result::ok);
                 if end > position {
                     regions.push(SearchRegion {
                         content: Content::Unclaimed {
                             base: position,
-                            length: end - position,
+                            length,
+                            is_lost,
                             bytes: bytes.unwrap_or_default(),
                             goes_on: position > range.start,
                         },
@@ -246,7 +255,7 @@ pub(super) fn add_members<'a>(case: &Case<'a>, wanted: &[Source], regions: &mut 
         let source = if is_log(name) { Source::Log } else { Source::Metadata };
         let is_volume = member.path.ends_with(b".tar")
             && member.path.rsplit(|byte| *byte == b'/').nth(1) == Some(b"volumes");
-        if !wanted.contains(&source) || is_content(name) || is_volume || member.bytes().is_empty() {
+        if !wanted.contains(&source) || is_content(name) || is_volume || member.stored() == 0 {
             continue;
         }
         let item = Item {
@@ -256,11 +265,7 @@ pub(super) fn add_members<'a>(case: &Case<'a>, wanted: &[Source], regions: &mut 
             pids: Vec::new(),
             member: member.name().into_owned(),
         };
-        regions.push(SearchRegion {
-            content: Content::Bytes { base: 0, bytes: member.bytes().clone(), at: Some(0) },
-            source,
-            owner: Owner::Item(Arc::new(item)),
-        });
+        regions.push(SearchRegion { content: whole(member), source, owner: Owner::Item(Arc::new(item)) });
     }
 }
 
@@ -287,7 +292,7 @@ fn add_file<'a>(
             }
             bytes = spool.finish()?;
         }
-        let at = stored_in.and_then(|member| offset_in(member.bytes(), &bytes));
+        let at = stored_in.and_then(|member| offset_in(member.extent().held()?, &bytes));
         regions.push(SearchRegion {
             content: Content::Bytes { base, bytes, at },
             source,

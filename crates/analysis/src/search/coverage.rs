@@ -34,7 +34,8 @@ pub struct Unscanned {
     pub pid: Option<u32>,
     /// Bytes; null when the number is not known.
     pub bytes: Option<u64>,
-    /// `not-asked-for`, `left-out` (by a filter), `stopped`, `no-memory-image`, `zombie`, `not-captured` (volumes and bind
+    /// `not-asked-for`, `left-out` (by a filter), `stopped`, `unreadable` (the system could
+    /// not read it), `no-memory-image`, `zombie`, `not-captured` (volumes and bind
     /// mounts that are not in the archive), or why memory was not
     /// captured: `only-in-file`, `never-dumped`, `lazy`, `in-missing-parent`, `encoded`, `lost`, `unmarked`,
     /// `unknown-backing`.
@@ -88,8 +89,14 @@ impl Coverage {
         wanted: &dyn Fn(&crate::Task<'_>) -> bool,
     ) -> Self {
         let mut by_source: BTreeMap<Source, Scanned> = BTreeMap::new();
+        let mut unreadable: BTreeMap<Source, u64> = BTreeMap::new();
         for region in regions {
             let source = region.source;
+            if region.is_lost() {
+                let bytes = unreadable.entry(source).or_default();
+                *bytes = bytes.saturating_add(region.length());
+                continue;
+            }
             let entry =
                 by_source.entry(source).or_insert(Scanned { source, regions: 0, bytes: 0, pids: Vec::new() });
             entry.regions = entry.regions.saturating_add(u64::from(!region.goes_on()));
@@ -111,6 +118,12 @@ impl Coverage {
             bytes: Some(*bytes),
             why: "left-out",
         }));
+        not_scanned.extend(unreadable.iter().map(|(source, bytes)| Unscanned {
+            source: Some(*source),
+            pid: None,
+            bytes: Some(*bytes),
+            why: "unreadable",
+        }));
         if asked.contains(&Source::Volume) && !absent::mounts(case).is_empty() {
             let source = Some(Source::Volume);
             not_scanned.push(Unscanned { source, pid: None, bytes: None, why: "not-captured" });
@@ -121,7 +134,7 @@ impl Coverage {
             }
         }
         Self {
-            complete: case.ledger.is_complete(),
+            complete: case.ledger.is_complete() && unreadable.is_empty(),
             stopped: None,
             scanned: by_source.into_values().collect(),
             not_scanned,

@@ -26,8 +26,8 @@ pub(super) enum Content<'a> {
     /// A stretch of a file or queue that starts at `base`, and `at` in the member if it lies there in one piece.
     Bytes { base: u64, bytes: Bytes, at: Option<u64> },
     /// A stretch of a pages image that belongs to nothing. Where it was searched while the archive was decompressed
-    /// it has no bytes, and where that parts it in two the second goes on.
-    Unclaimed { base: u64, length: u64, bytes: Bytes, goes_on: bool },
+    /// it has no bytes, and where that parts it in two the second goes on. It has none either where they cannot be read.
+    Unclaimed { base: u64, length: u64, bytes: Bytes, goes_on: bool, is_lost: bool },
 }
 
 #[derive(Debug, Clone)]
@@ -141,6 +141,15 @@ impl<'a> SearchRegion<'a> {
         match &self.content {
             Content::Pages(region) => region.goes_on,
             Content::Unclaimed { goes_on, .. } => *goes_on,
+            Content::Bytes { .. } => false,
+        }
+    }
+
+    /// Whether its bytes are in the evidence and cannot be read. They are read to tell.
+    pub fn is_lost(&self) -> bool {
+        match &self.content {
+            Content::Pages(region) => region.is_lost(),
+            Content::Unclaimed { is_lost, .. } => *is_lost,
             Content::Bytes { .. } => false,
         }
     }

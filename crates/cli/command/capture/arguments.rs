@@ -10,46 +10,46 @@ pub struct CaptureArgs {
     /// POD or POD/CONTAINER, also as pod/POD; with --cri and --podman the name or id of a container.
     #[arg(value_name = "NAME", required_unless_present_any = ["selector", "deployment"])]
     pub names: Vec<String>,
-    /// Namespace of the pods; that of the context by default.
+    /// Namespace of the pods (default: from the context).
     #[arg(short, long, value_name = "NAMESPACE", conflicts_with_all = ["cri", "podman"])]
     pub namespace: Option<String>,
     /// All running containers of the pods with these labels.
     #[arg(short = 'l', long, value_name = "LABELS", group = "many", conflicts_with_all = ["cri", "podman"])]
     pub selector: Option<String>,
-    /// All running containers of the pods of a deployment.
+    /// All running containers of the pods of this deployment.
     #[arg(long, value_name = "NAME", group = "many", conflicts_with_all = ["cri", "podman"])]
     pub deployment: Option<String>,
     /// Directory for archives and manifests.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
-    /// Seconds that a checkpoint may take; a kubelet allows at least its own limit of two minutes.
+    /// Time limit for a checkpoint in seconds (a kubelet's own minimum is two minutes).
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub timeout: Option<u64>,
-    /// Spells out what --selector and --deployment mean anyway: the pods of all nodes, --jobs at a time.
+    /// All nodes, --jobs at a time (implied by --selector and --deployment).
     #[arg(long, requires = "many", hide_short_help = true)]
     pub all_nodes: bool,
-    /// Checkpoints at a time.
+    /// Number of checkpoints to take in parallel.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64), hide_short_help = true)]
     pub jobs: u8,
-    /// Only check whether a checkpoint would be possible.
+    /// Only check whether a checkpoint is possible.
     #[arg(long, conflicts_with = "no_preflight")]
     pub preflight: bool,
-    /// Try even when something is known to be missing.
+    /// Try even if preflight checks fail.
     #[arg(long, hide_short_help = true)]
     pub no_preflight: bool,
-    /// Take a chain of checkpoints, one after each such time: 30s, 5m, 1h.
+    /// Take a chain of checkpoints at this interval: 30s, 5m, 1h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "count")]
     pub every: Option<Duration>,
-    /// Number of checkpoints of the chain.
+    /// Number of checkpoints in the chain.
     #[arg(long, value_name = "N", requires = "every", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub count: Option<u32>,
-    /// When an archive is sealed, run triage on it: the findings go to NAME.triage.json beside it, and to the table.
+    /// Triage each sealed archive: findings go to NAME.triage.json beside it and to the table.
     #[arg(long, conflicts_with = "preflight")]
     pub triage: bool,
-    /// Who takes the checkpoint, for the manifest.
+    /// Operator, for the manifest.
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub operator: Option<String>,
-    /// For which case, for the manifest.
+    /// Case, for the manifest.
     #[arg(long, value_name = "CASE", hide_short_help = true)]
     pub case: Option<String>,
     #[command(flatten)]
@@ -62,16 +62,16 @@ pub struct CaptureArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ReachArgs {
-    /// Kubeconfig; without one $KUBECONFIG, ~/.kube/config, or the pod this runs in.
+    /// Kubeconfig (default: $KUBECONFIG, ~/.kube/config, or in-cluster).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["kubelet", "cri", "podman"], hide_short_help = true)]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["kubelet", "cri", "podman"], hide_short_help = true)]
     pub context: Option<String>,
-    /// Go straight to a kubelet: https://NODE:10250.
+    /// Talk directly to a kubelet: https://NODE:10250.
     #[arg(long, value_name = "URL", conflicts_with_all = ["cri", "podman", "selector", "deployment"])]
     pub kubelet: Option<String>,
-    /// Authority that signed the kubelet's certificate (PEM).
+    /// CA certificate for the kubelet (PEM).
     #[arg(long, value_name = "FILE", requires = "kubelet", hide_short_help = true)]
     pub ca: Option<PathBuf>,
     /// Client certificate for the kubelet (PEM).
@@ -83,19 +83,19 @@ pub struct ReachArgs {
     /// File with a bearer token for the kubelet.
     #[arg(long, value_name = "FILE", requires = "kubelet", hide_short_help = true)]
     pub token_file: Option<PathBuf>,
-    /// Name in the kubelet's certificate, where it is not that of the URL.
+    /// Name in the kubelet's certificate, if it differs from the URL.
     #[arg(long, value_name = "NAME", requires = "kubelet", hide_short_help = true)]
     pub server_name: Option<String>,
-    /// Take any certificate of the kubelet: whoever is in between can then read and change everything.
+    /// Accept any kubelet certificate: anyone on the path can then read and change everything.
     #[arg(long, requires = "kubelet", hide_short_help = true)]
     pub insecure: bool,
-    /// Speak to containerd or CRI-O on this node; the path of a socket may follow.
+    /// Use containerd or CRI-O on this node; optionally with the socket's path.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, conflicts_with = "podman")]
     pub cri: Option<Option<PathBuf>>,
-    /// With --cri: names are pods, and all their running containers are meant.
+    /// With --cri: names are pods; take all their running containers.
     #[arg(long, requires = "cri")]
     pub pod: bool,
-    /// Speak to Podman on this node; the path of a socket may follow.
+    /// Use Podman on this node; optionally with the socket's path.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true)]
     pub podman: Option<Option<PathBuf>>,
 }
@@ -104,10 +104,10 @@ pub struct ReachArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Fetching archives")]
 pub struct FetchArgs {
-    /// Copy archives from their nodes through a short-lived pod that is removed in every case.
+    /// Copy archives from their nodes through a short-lived pod, which is always removed.
     #[arg(long, conflicts_with_all = ["kubelet", "cri", "podman"])]
     pub fetch: bool,
-    /// Image of that pod; it needs sh, sleep, tail, wc and sha256sum.
+    /// Container image of that pod; it needs sh, sleep, tail, wc and sha256sum.
     #[arg(
         long,
         value_name = "IMAGE",
@@ -125,10 +125,10 @@ pub struct FetchArgs {
         hide_short_help = true
     )]
     pub fetch_namespace: String,
-    /// Run that pod privileged, as nodes with SELinux need it.
+    /// Run that pod privileged (needed on SELinux nodes).
     #[arg(long, requires = "fetch", hide_short_help = true)]
     pub fetch_privileged: bool,
-    /// Directory of checkpoints on the nodes; nothing outside of it is fetched. A kubelet's --root-dir moves it.
+    /// Checkpoint directory on the nodes (depends on the kubelet's --root-dir); nothing outside it is fetched.
     #[arg(
         long,
         value_name = "DIR",
@@ -137,16 +137,16 @@ pub struct FetchArgs {
         hide_short_help = true
     )]
     pub fetch_from: String,
-    /// Largest archive that is fetched, in GiB.
+    /// Largest archive to fetch, in GiB.
     #[arg(long, value_name = "GIB", requires = "fetch", default_value_t = 64, hide_short_help = true)]
     pub fetch_max_size: u64,
-    /// Time that a copy may take, hashing included: 30s, 5m, 1h; at most 5h.
+    /// Time limit for a copy including hashing: 30s, 5m, 1h; at most 5h.
     #[arg(long, value_name = "TIME", requires = "fetch", default_value = "2h", value_parser = parse_copy_time, hide_short_help = true)]
     pub fetch_timeout: Duration,
-    /// Put a .keep file beside the archive on the node, which retention operators honour.
+    /// Place a .keep file beside the archive on the node, which retention operators honour.
     #[arg(long, requires = "fetch", hide_short_help = true)]
     pub keep: bool,
-    /// Delete the archive on the node when the hashes of both sides agree.
+    /// Delete the archive on the node after its hash was verified.
     #[arg(long, requires = "fetch", conflicts_with = "keep", hide_short_help = true)]
     pub delete_remote: bool,
 }

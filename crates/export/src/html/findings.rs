@@ -19,7 +19,7 @@ pub fn section(dossier: &Dossier<'_>, id: &str, prefix: &str) -> Markup {
     html! {
         section id=(id) {
             h2 { "Findings " span.number { (findings.len()) } }
-            @if findings.is_empty() { p.none { "Nothing was found." } }
+            @if findings.is_empty() { p.none { "No findings." } }
             @for (index, story) in stories(findings).into_iter().enumerate() {
                 @if let Some(first) = story.first() {
                     @let worst = story.iter().map(|finding| finding.severity).max().unwrap_or(first.severity);

@@ -111,6 +111,7 @@ fn picture(space: &[Mapping], rows: &[Vec<String>]) -> Markup {
 }
 
 /// The bars. Numbers and names of classes are ours; what is from the evidence is escaped.
+#[expect(clippy::cast_precision_loss, reason = "the picture is some hundred pixels wide")]
 fn bars(space: &[Mapping]) -> String {
     let drawn = space.get(..MAX_BARS).unwrap_or(space);
     // Sizes differ by a factor of a million: their logarithms can be seen side by side.

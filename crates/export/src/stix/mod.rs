@@ -43,7 +43,7 @@ impl Export for Stix {
 
     fn checkpoint(&mut self, dossier: &Dossier<'_>, out: &mut dyn Write) -> Result<()> {
         objects(dossier, &mut |object| {
-            if self.known.insert(object["id"].as_str().unwrap_or_default().to_owned()) {
+            if self.known.insert(id_of(&object).to_owned()) {
                 let comma = if self.known.len() > 1 { "," } else { "" };
                 write!(out, "{comma}\n    ")?;
                 json::write_pretty(out, &object, "    ")?;
@@ -64,12 +64,17 @@ fn closing(objects: &BTreeSet<String>) -> String {
     format!("\n  ],\n  \"id\": \"bundle--{}\"\n}}\n", id::constant(&names))
 }
 
+/// The id of an object.
+fn id_of(object: &Value) -> &str {
+    object.get("id").and_then(Value::as_str).unwrap_or_default()
+}
+
 /// Gives all objects of a dossier, each after those that it refers to.
 fn objects(dossier: &Dossier<'_>, give: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
     let maker = Maker::new(dossier);
     let mut all: Vec<String> = Vec::new();
     let mut add = |object: Value| {
-        all.push(object["id"].as_str().unwrap_or_default().to_owned());
+        all.push(id_of(&object).to_owned());
         give(object)
     };
     add(maker.tool())?;
@@ -179,7 +184,7 @@ impl<'d> Maker<'d> {
         let what = [finding.id.as_str(), &pid, &path, subject.address.as_deref().unwrap_or_default()];
         let parts: Vec<&[u8]> = what.iter().map(|part| part.as_bytes()).collect();
         let observed = self.observed(&what, subjects);
-        let seen = observed["id"].as_str().unwrap_or_default().to_owned();
+        let seen = id_of(&observed).to_owned();
 
         let mut note = self.own("note", &parts);
         note.set("abstract", clipped(format!("{}: {}", finding.id, finding.title).as_bytes()));
@@ -215,7 +220,7 @@ impl<'d> Maker<'d> {
                 );
             }
             let pattern = pattern.finish();
-            let id = pattern["id"].as_str().unwrap_or_default().to_owned();
+            let id = id_of(&pattern).to_owned();
             let parts: Vec<&[u8]> = parts.iter().copied().chain([id.as_bytes()]).collect();
             let mut sighting = self.own("sighting", &parts);
             sighting.set("first_seen", self.time.clone());

@@ -96,7 +96,7 @@ pub fn index_directory(root: &Path, limits: &Limits) -> io::Result<Archive> {
                 data: if is_file {
                     Data::File { path: entry.path(), bytes: OnceLock::new() }
                 } else {
-                    Data::Slice(Bytes::new())
+                    Bytes::new().into()
                 },
             };
             archive.add(member, &mut reports);

@@ -13,7 +13,7 @@ use super::{
     path::leads_out,
     walk::is_pages_image,
 };
-use crate::{Diagnostic, Limits, Reports, Severity, limits::reached};
+use crate::{Diagnostic, Limits, Reports, Severity, limits::reached, source::Extent};
 
 /// All members of one archive, by path.
 #[derive(Debug, Default)]
@@ -59,10 +59,33 @@ impl Archive {
         self.find(path).filter(|member| member.kind == MemberKind::File).map(Member::bytes)
     }
 
+    /// The content of the regular file at a path, not read yet.
+    pub fn extent(&self, path: &[u8]) -> Option<Extent> {
+        self.find(path).filter(|member| member.kind == MemberKind::File).map(Member::extent)
+    }
+
     /// Whether members may have been lost: the archive ends early, or a header was not readable.
     pub fn is_cut(&self) -> bool {
-        let codes = ["truncated-archive", "truncated-member", "bad-header", "stream-gap", "too-many-members"];
+        let codes = [
+            "truncated-archive",
+            "truncated-member",
+            "bad-header",
+            "stream-gap",
+            "too-many-members",
+            "unreadable",
+        ];
         self.diagnostics.iter().any(|diagnostic| codes.contains(&diagnostic.code))
+    }
+
+    /// What could not be read so far of the members, by those who asked for their bytes.
+    pub fn unread(&self) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        let mut reports = Reports::new(&self.limits);
+        for unread in self.members.iter().flat_map(Member::unread) {
+            reports.push(unread, &mut diagnostics);
+        }
+        reports.finish("archive", &mut diagnostics);
+        diagnostics
     }
 
     /// Adds a member and reports a path that was there before, or that leads out of the archive.
@@ -108,8 +131,8 @@ impl Archive {
             return false;
         }
         for member in &mut self.members {
-            let (Some(start), Data::Slice(bytes)) = (member.offset, &member.data) else { continue };
-            let end = start.saturating_add(bytes.len() as u64);
+            let (Some(start), Data::Range(content, _)) = (member.offset, &member.data) else { continue };
+            let end = start.saturating_add(content.len());
             if !is_pages_image(&member.path) {
                 continue;
             }
@@ -129,13 +152,13 @@ impl Archive {
     pub fn set_lost(&mut self, lost: &[Range<u64>]) -> bool {
         let mut rest = lost;
         for member in &mut self.members {
-            let (Some(start), Data::Slice(bytes)) = (member.offset, &mut member.data) else { continue };
-            let end = start.saturating_add(bytes.len() as u64);
+            let (Some(start), Data::Range(content, _)) = (member.offset, &mut member.data) else { continue };
+            let end = start.saturating_add(content.len());
             let Some(cut) = rest.first().filter(|lost| start <= lost.start && lost.end <= end) else {
                 continue;
             };
             let kept = cut.start - start;
-            bytes.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+            *content = content.slice(0..kept);
             member.holes.retain(|hole| hole.end <= kept);
             while let Some((more, others)) = rest.split_first()
                 && more.end <= end
@@ -172,14 +195,15 @@ impl Archive {
     }
 
     /// An archive of files that come without an archive around them.
-    pub fn of_files(files: impl IntoIterator<Item = (Vec<u8>, Bytes)>) -> Self {
+    pub fn of_files(files: impl IntoIterator<Item = (Vec<u8>, impl Into<Extent>)>) -> Self {
         let mut archive = Self::default();
         let mut reports = Reports::new(&archive.limits);
         for (path, bytes) in files {
+            let bytes: Extent = bytes.into();
             let member = Member {
                 path,
                 kind: MemberKind::File,
-                size: bytes.len() as u64,
+                size: bytes.len(),
                 mode: 0o600,
                 mtime: None,
                 uid: None,
@@ -189,7 +213,7 @@ impl Archive {
                 offset: None,
                 holes: Vec::new(),
                 blocks: OnceLock::new(),
-                data: Data::Slice(bytes),
+                data: bytes.into(),
             };
             archive.add(member, &mut reports);
         }

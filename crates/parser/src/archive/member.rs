@@ -1,11 +1,12 @@
 //! One member of an archive.
 
-use std::{borrow::Cow, ops::Range, path::PathBuf, sync::OnceLock};
+use std::{borrow::Cow, io, ops::Range, path::PathBuf, sync::OnceLock};
 
 use bytes::Bytes;
 
 use crate::{
-    source::{Blocks, map_regular},
+    Diagnostic,
+    source::{Blocks, Extent, View, map_regular},
     text,
 };
 
@@ -58,30 +59,91 @@ pub struct Member {
 /// Where the content is.
 #[derive(Debug)]
 pub(super) enum Data {
-    Slice(Bytes),
-    File {
-        path: PathBuf,
-        bytes: OnceLock<Bytes>,
-    },
+    /// A range of the evidence, and its bytes if they were asked for and had to be read.
+    Range(Extent, OnceLock<Bytes>),
+    /// A file of a directory: its bytes, or why it cannot be read.
+    File { path: PathBuf, bytes: OnceLock<Result<Bytes, String>> },
     /// The pieces of a file with holes, and whether some are cut or do not fit.
-    Sparse {
-        pieces: Vec<(u64, Bytes)>,
-        is_damaged: bool,
-    },
+    Sparse { pieces: Vec<(u64, Extent)>, is_damaged: bool },
+}
+
+impl From<Extent> for Data {
+    fn from(extent: Extent) -> Self {
+        Self::Range(extent, OnceLock::new())
+    }
+}
+
+impl From<Bytes> for Data {
+    fn from(bytes: Bytes) -> Self {
+        Extent::from(bytes).into()
+    }
 }
 
 /// What [`Member::bytes`] gives of a file with holes.
 static NOTHING: Bytes = Bytes::new();
 
 impl Member {
-    /// The content, mapped at first use when it is a file of a directory. A file that cannot be read
-    /// gives no bytes; [`Member::is_cut`] tells. Of a file with holes there is no slice: see
-    /// [`Member::pieces`].
+    /// The content, read or mapped at first use. What cannot be read gives no bytes; [`Archive::unread`](super::Archive)
+    /// tells. Of a file with holes there is no slice: see [`Member::pieces`].
     pub fn bytes(&self) -> &Bytes {
         match &self.data {
-            Data::Slice(bytes) => bytes,
+            Data::Range(extent, read) => match extent.held() {
+                Some(bytes) => bytes,
+                None => read.get_or_init(|| extent.read().unwrap_or_default()),
+            },
             Data::Sparse { .. } => &NOTHING,
-            Data::File { path, bytes } => bytes.get_or_init(|| map_regular(path).unwrap_or_default()),
+            Data::File { .. } => self.mapped().unwrap_or(&NOTHING),
+        }
+    }
+
+    /// The bytes of a file of a directory.
+    fn mapped(&self) -> io::Result<&Bytes> {
+        let Data::File { path, bytes } = &self.data else { return Ok(&NOTHING) };
+        let mapped = bytes.get_or_init(|| map_regular(path).map_err(|error| error.to_string()));
+        mapped.as_ref().map_err(|why| io::Error::other(why.clone()))
+    }
+
+    /// Number of bytes that are there, which are not read to tell it.
+    pub fn stored(&self) -> u64 {
+        match &self.data {
+            Data::Range(extent, _) => extent.len(),
+            _ => self.bytes().len() as u64,
+        }
+    }
+
+    /// The content, not read yet; as [`Member::bytes`].
+    pub fn view(&self) -> View<'_> {
+        match &self.data {
+            Data::Range(extent, _) => extent.view(),
+            _ => View::from(self.bytes().as_ref()),
+        }
+    }
+
+    /// The content, to be read by who takes it.
+    pub fn extent(&self) -> Extent {
+        match &self.data {
+            Data::Range(extent, _) => extent.clone(),
+            _ => self.bytes().clone().into(),
+        }
+    }
+
+    /// The reads of it that failed.
+    pub(super) fn unread(&self) -> Vec<Diagnostic> {
+        let lost = |message: String| Diagnostic::loss("unreadable", self.name(), message);
+        let of = |extent: &Extent| -> Vec<Diagnostic> {
+            let tell = |fault: crate::source::Fault| {
+                let length = fault.range.end.saturating_sub(fault.range.start);
+                lost(format!("{length} bytes cannot be read: {}", fault.why)).at(fault.range.start)
+            };
+            extent.faults().into_iter().map(tell).collect()
+        };
+        match &self.data {
+            Data::Range(extent, _) => of(extent),
+            Data::Sparse { pieces, .. } => pieces.iter().flat_map(|(_, piece)| of(piece)).collect(),
+            Data::File { bytes, .. } => {
+                let why = bytes.get().and_then(|mapped| mapped.as_ref().err());
+                why.map(|why| lost(why.clone())).into_iter().collect()
+            }
         }
     }
 
@@ -89,13 +151,16 @@ impl Member {
     pub fn is_cut(&self) -> bool {
         match &self.data {
             Data::Sparse { is_damaged, .. } => *is_damaged,
-            _ => self.kind == MemberKind::File && (self.bytes().len() as u64) < self.size,
+            _ => self.kind == MemberKind::File && self.stored() < self.size,
         }
     }
 
     /// Whether another member has the same kind and content.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.size == other.size && self.pieces() == other.pieces()
+        let same = |(one, other)| one == other;
+        self.kind == other.kind
+            && self.size == other.size
+            && self.pieces().ok().zip(other.pieces().ok()).is_some_and(same)
     }
 
     /// Whether it is stored without its holes.
@@ -104,10 +169,16 @@ impl Member {
     }
 
     /// The content as pieces at their offsets in the file; what lies between them is zero.
-    pub fn pieces(&self) -> Vec<(u64, Bytes)> {
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn pieces(&self) -> io::Result<Vec<(u64, Bytes)>> {
         match &self.data {
-            Data::Sparse { pieces, .. } => pieces.clone(),
-            _ => vec![(0, self.bytes().clone())],
+            Data::Sparse { pieces, .. } => {
+                pieces.iter().map(|(offset, piece)| Ok((*offset, piece.read()?))).collect()
+            }
+            Data::Range(extent, _) => Ok(vec![(0, extent.read()?)]),
+            Data::File { .. } => Ok(vec![(0, self.mapped()?.clone())]),
         }
     }
 
@@ -115,7 +186,7 @@ impl Member {
     /// that of unpacking or copying.
     pub fn archived_mtime(&self) -> Option<i64> {
         match self.data {
-            Data::Slice(_) | Data::Sparse { .. } => self.mtime,
+            Data::Range(..) | Data::Sparse { .. } => self.mtime,
             Data::File { .. } => None,
         }
     }

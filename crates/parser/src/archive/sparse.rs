@@ -1,7 +1,11 @@
 //! Files stored without their holes. CRIU saves tmpfs mounts with `tar --sparse` (`format.md §10`).
 
+use std::io;
+
 use bytes::Bytes;
 use tar::{GnuExtSparseHeader, GnuSparseHeader, Header};
+
+use crate::source::Extent;
 
 const BLOCK: usize = 512;
 
@@ -10,19 +14,19 @@ pub(super) struct Map {
     size: u64,
     pieces: Vec<(u64, u64)>,
     /// Bytes of the content before the first piece.
-    skip: usize,
+    skip: u64,
 }
 
 /// The pieces with their bytes.
 pub(super) struct Sparse {
     pub size: u64,
-    pub pieces: Vec<(u64, Bytes)>,
+    pub pieces: Vec<(u64, Extent)>,
     pub is_damaged: bool,
 }
 
 impl Map {
     /// Cuts the stored content into the pieces.
-    pub fn place(&self, content: &Bytes) -> Option<Sparse> {
+    pub fn place(&self, content: &Extent) -> Option<Sparse> {
         let mut position = self.skip;
         let mut sparse = Sparse { size: self.size, pieces: Vec::new(), is_damaged: false };
         let mut end = 0;
@@ -32,7 +36,7 @@ impl Map {
                 return None;
             }
             end = offset + length;
-            let wanted = usize::try_from(*length).ok()?;
+            let wanted = *length;
             let there = content.len().saturating_sub(position).min(wanted);
             sparse.is_damaged |= there < wanted;
             if there > 0 {
@@ -44,16 +48,21 @@ impl Map {
     }
 }
 
-/// The map of the old GNU form, in the header and in blocks after it; and how many those are.
+/// The map of the old GNU form, in the header and in blocks `after` it; and how many those are.
 /// A map of more than `most` pieces is not believed.
-pub(super) fn gnu_map(header: &Header, after: &[u8], most: usize) -> (Option<Map>, usize) {
-    let Some(gnu) = header.as_gnu() else { return (None, 0) };
+pub(super) fn gnu_map(
+    header: &Header,
+    mut after: impl FnMut(usize) -> io::Result<Bytes>,
+    most: usize,
+) -> io::Result<(Option<Map>, usize)> {
+    let Some(gnu) = header.as_gnu() else { return Ok((None, 0)) };
     let mut entries: Vec<Option<(u64, u64)>> = Vec::new();
     collect(&gnu.sparse, &mut entries);
     let mut more = gnu.is_extended();
     let mut blocks = 0;
     while more && entries.len() < most {
-        let Some(block) = after.get(blocks * BLOCK..).and_then(|rest| rest.get(..BLOCK)) else { break };
+        let block = after(blocks)?;
+        let Some(block) = block.get(..BLOCK) else { break };
         let mut extension = GnuExtSparseHeader::new();
         extension.as_mut_bytes().copy_from_slice(block);
         collect(&extension.sparse, &mut entries);
@@ -62,7 +71,7 @@ pub(super) fn gnu_map(header: &Header, after: &[u8], most: usize) -> (Option<Map
     }
     let pieces: Option<Vec<_>> = entries.into_iter().collect();
     let map = pieces.zip(gnu.real_size().ok()).filter(|_| !more);
-    (map.map(|(pieces, size)| Map { size, pieces, skip: 0 }), blocks)
+    Ok((map.map(|(pieces, size)| Map { size, pieces, skip: 0 }), blocks))
 }
 
 fn collect(headers: &[GnuSparseHeader], entries: &mut Vec<Option<(u64, u64)>>) {
@@ -95,6 +104,12 @@ impl PaxSparse {
         }
     }
 
+    /// Bytes of the content that a map of at most so many pieces takes; none when it is in the header.
+    pub fn length(&self, most: usize) -> u64 {
+        let numbers = most.saturating_mul(2).saturating_add(1);
+        if self.is_version_1 { numbers.saturating_mul(21) as u64 } else { 0 }
+    }
+
     /// The map; version 1.0 has it in front of the content, in decimal lines padded to a block.
     pub fn map(&self, content: &[u8], most: usize) -> Option<Map> {
         let size = self.size?;
@@ -114,7 +129,7 @@ impl PaxSparse {
         for _ in 0..count * 2 {
             numbers.push(line()?);
         }
-        Some(Map { size, pieces: pairs(&numbers)?, skip: position.next_multiple_of(BLOCK) })
+        Some(Map { size, pieces: pairs(&numbers)?, skip: position.next_multiple_of(BLOCK) as u64 })
     }
 }
 
@@ -169,7 +184,7 @@ mod tests {
         assert_eq!(member.size, 1 << 40);
         assert!(member.is_sparse() && !member.is_cut() && member.bytes().is_empty());
         let pieces: Vec<(u64, Vec<u8>)> =
-            member.pieces().into_iter().map(|(at, bytes)| (at, bytes.to_vec())).collect();
+            member.pieces().unwrap().into_iter().map(|(at, bytes)| (at, bytes.to_vec())).collect();
         let at = |index: u64, byte: u8| (index * 0x10_0000, vec![byte]);
         assert_eq!(pieces, [at(0, b'a'), at(1, b'b'), at(2, b'c'), at(3, b'd'), at(5, b'e')]);
         assert_eq!(archive.file(b"next").unwrap(), "hi".as_bytes());
@@ -189,7 +204,7 @@ mod tests {
         let mut second = PaxSparse::default();
         second.apply(b"size", "100", 9);
         second.apply(b"map", "10,2,50,1", 9);
-        let placed = second.map(b"", 9).unwrap().place(&Bytes::from_static(b"abc")).unwrap();
+        let placed = second.map(b"", 9).unwrap().place(&Bytes::from_static(b"abc").into()).unwrap();
         assert_eq!((placed.pieces[0].0, placed.pieces[1].0, placed.size), (10, 50, 100));
 
         let mut third = PaxSparse::default();
@@ -198,15 +213,16 @@ mod tests {
         let mut content = b"2\n10\n2\n50\n1\n".to_vec();
         content.resize(BLOCK, 0);
         content.extend(b"abc");
-        let placed = third.map(&content, 9).unwrap().place(&Bytes::from(content)).unwrap();
-        assert_eq!(placed.pieces[1], (50, Bytes::from_static(b"c")));
+        let placed = third.map(&content, 9).unwrap().place(&Bytes::from(content).into()).unwrap();
+        let (at, piece) = &placed.pieces[1];
+        assert_eq!((*at, piece.read().unwrap()), (50, Bytes::from_static(b"c")));
         assert!(!placed.is_damaged);
     }
 
     #[test]
     fn pieces_that_overlap_or_leave_the_file_are_not_believed() {
         for pieces in [vec![(10, 5), (12, 1)], vec![(0, 101)], vec![(u64::MAX, 2)]] {
-            assert!(Map { size: 100, pieces, skip: 0 }.place(&Bytes::from_static(b"abc")).is_none());
+            assert!(Map { size: 100, pieces, skip: 0 }.place(&Bytes::from_static(b"abc").into()).is_none());
         }
     }
 }

@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::{
     listing::Archive,
-    member::{Data, Member, MemberKind},
+    member::{Member, MemberKind},
     path::normalise,
 };
 use crate::{
@@ -138,7 +138,7 @@ pub fn index_stream(shards: &[Bytes], name: &str, limits: &Limits) -> std::io::R
             offset: None,
             holes: Vec::new(),
             blocks: std::sync::OnceLock::new(),
-            data: Data::Slice(data),
+            data: data.into(),
         };
         archive.add(member, &mut reports);
     }

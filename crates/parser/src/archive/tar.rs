@@ -1,10 +1,12 @@
 //! Indexing a tar that lies in one slice: a walk over its headers, never over its contents.
 
+use std::io;
+
 use bytes::Bytes;
 use tar::{EntryType, Header};
 
 use super::{
-    header::{BLOCK, after_content, checksum_holds, header_at, is_file, next_header},
+    header::{self, BLOCK, checksum_holds, is_file},
     listing::Archive,
     member::{Data, Member, MemberKind},
     path::normalise,
@@ -14,13 +16,14 @@ use super::{
 use crate::{
     Diagnostic, Limits, Reports, Severity,
     limits::{count, reached},
+    source::Extent,
 };
 
 /// Indexes a tar: the cost depends on the number of members, not on their sizes. `name` is used in
 /// messages. Damage costs what it hits: a broken header is skipped up to the next good one. Archives behind the end of
 /// the first are told, and not read.
 pub fn index_tar(bytes: &Bytes, name: &str, limits: &Limits) -> Archive {
-    let mut archives = index_tars(bytes, name, limits).into_iter();
+    let mut archives = index_tars(&bytes.clone().into(), name, limits).into_iter();
     let mut first = archives.next().unwrap_or_default();
     first.diagnostics.extend(archives.map(|other| not_read(&other, name)));
     first
@@ -37,7 +40,7 @@ pub fn not_read(archive: &Archive, name: &str) -> Diagnostic {
 }
 
 /// Indexes a tar and what follows its end, if that is one as well.
-pub fn index_tars(bytes: &Bytes, name: &str, limits: &Limits) -> Vec<Archive> {
+pub fn index_tars(bytes: &Extent, name: &str, limits: &Limits) -> Vec<Archive> {
     let mut archives: Vec<Archive> = Vec::new();
     let mut next = Some(0);
     let mut members = 0;
@@ -45,13 +48,13 @@ pub fn index_tars(bytes: &Bytes, name: &str, limits: &Limits) -> Vec<Archive> {
         if archives.len() >= count(limits.archives) {
             let what = format!("more than {} archives follow one another", limits.archives);
             if let Some(first) = archives.first_mut() {
-                let problem = reached("trailing-data", name, "archives", what).at(start as u64);
+                let problem = reached("trailing-data", name, "archives", what).at(start);
                 first.diagnostics.push(problem);
             }
             break;
         }
         let mut archive = Archive::under(limits);
-        archive.start = start as u64;
+        archive.start = start;
         next = walk(bytes, start, members, name, &mut archive);
         members += archive.members().len();
         if archives.len() == 1 && archives.iter().all(|first| first.members().is_empty()) {
@@ -65,17 +68,26 @@ pub fn index_tars(bytes: &Bytes, name: &str, limits: &Limits) -> Vec<Archive> {
 }
 
 /// Indexes one archive; where the next one begins is given.
-fn walk(bytes: &Bytes, start: usize, before: usize, name: &str, archive: &mut Archive) -> Option<usize> {
+fn walk(bytes: &Extent, start: u64, before: usize, name: &str, archive: &mut Archive) -> Option<u64> {
     let limits = archive.limits;
     let mut walk = Walk {
-        bytes,
+        tar: header::Tar::new(bytes),
         name,
         position: start,
         next: None,
         extensions: Extensions::default(),
         reports: Reports::new(&limits),
     };
-    while walk.step(archive) {
+    loop {
+        match walk.step(archive) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                let message = format!("the headers from here on cannot be read: {error}");
+                walk.report(archive, Severity::Loss, "unreadable", message);
+                break;
+            }
+        }
         if before + archive.members().len() >= count(limits.members) {
             let what = format!("only the first {} members are read", limits.members);
             archive.diagnostics.push(reached("too-many-members", name, "members", what));
@@ -91,44 +103,43 @@ struct Placed {
     /// Bytes stated.
     size: u64,
     has_content: bool,
-    start: usize,
-    content: Bytes,
+    start: u64,
+    content: Extent,
     map: Option<sparse::Map>,
 }
 
 struct Walk<'a> {
-    bytes: &'a Bytes,
+    tar: header::Tar<'a>,
     name: &'a str,
-    position: usize,
+    position: u64,
     /// Where another archive begins.
-    next: Option<usize>,
+    next: Option<u64>,
     extensions: Extensions,
     reports: Reports,
 }
 
 impl Walk<'_> {
     fn report(&mut self, archive: &mut Archive, severity: Severity, code: &'static str, message: String) {
-        let (subject, offset) = (self.name.to_owned(), Some(self.position as u64));
+        let (subject, offset) = (self.name.to_owned(), Some(self.position));
         let problem = Diagnostic { code, severity, subject, offset, message };
         self.reports.push(problem, &mut archive.diagnostics);
     }
 
     /// Reads one header and steps over its content; false at the end.
-    fn step(&mut self, archive: &mut Archive) -> bool {
-        let Some(header) = header_at(self.bytes, self.position) else {
+    fn step(&mut self, archive: &mut Archive) -> io::Result<bool> {
+        let Some(header) = self.tar.header(self.position)? else {
             let message = "the archive ends without an end-of-archive marker; it may be cut".to_owned();
             self.report(archive, Severity::Loss, "truncated-archive", message);
-            return false;
+            return Ok(false);
         };
         if header.as_bytes().iter().all(|byte| *byte == 0) {
             return self.end_marker(archive);
         }
-        if !checksum_holds(header) {
+        if !checksum_holds(&header) {
             return self.resynchronise(archive);
         }
-        let header = header.clone();
         let stated = header.entry_size().ok();
-        let mut start = self.position + BLOCK;
+        let mut start = self.position + BLOCK as u64;
         let is_extension = matches!(
             header.entry_type(),
             EntryType::XHeader | EntryType::XGlobalHeader | EntryType::GNULongName | EntryType::GNULongLink
@@ -145,60 +156,66 @@ impl Walk<'_> {
         // The map of a file with holes may go on in blocks between header and content.
         let mut map = None;
         if header.entry_type() == EntryType::GNUSparse {
-            let (found, blocks) = sparse::gnu_map(
-                &header,
-                self.bytes.get(start..).unwrap_or_default(),
-                count(archive.limits.sparse_pieces),
-            );
-            start += blocks * BLOCK;
+            let (tar, most) = (&mut self.tar, count(archive.limits.sparse_pieces));
+            let after = |index: usize| tar.read(start + (index * BLOCK) as u64, BLOCK as u64);
+            let (found, blocks) = sparse::gnu_map(&header, after, most)?;
+            start += (blocks * BLOCK) as u64;
             map = found;
         }
         // Links and devices have no content, whatever their size field says.
         let has_content = is_extension || is_file(header.entry_type());
-        let length = if has_content { usize::try_from(size).unwrap_or(usize::MAX) } else { 0 };
-        let available = length.min(self.bytes.len().saturating_sub(start));
-        let content = self.bytes.slice(start.min(self.bytes.len())..).slice(..available);
+        let length = if has_content { size } else { 0 };
+        let content = self.tar.extent(start..start.saturating_add(length));
+        let available = content.len();
         if is_extension {
-            self.extension(archive, &header, &content, length);
+            self.extension(archive, &header, start, length, available)?;
         } else {
             let placed = Placed { size, has_content, start, content, map };
             self.member(archive, &header, placed);
         }
-        match length.checked_next_multiple_of(BLOCK).and_then(|padded| start.checked_add(padded)) {
-            Some(next) if next <= self.bytes.len() => {
+        let padded = length.checked_next_multiple_of(BLOCK as u64);
+        match padded.and_then(|padded| start.checked_add(padded)) {
+            Some(next) if next <= self.tar.len() => {
                 self.position = next;
-                true
+                Ok(true)
             }
             // The last member may lack its padding; less than its content was reported above.
             _ => {
                 if available == length {
-                    self.position = self.bytes.len();
+                    self.position = self.tar.len();
                     let message =
                         "the archive ends without an end-of-archive marker; it may be cut".to_owned();
                     self.report(archive, Severity::Loss, "truncated-archive", message);
                 }
-                false
+                Ok(false)
             }
         }
     }
 
-    fn extension(&mut self, archive: &mut Archive, header: &Header, content: &Bytes, length: usize) {
-        let longest = count(archive.limits.header_bytes);
-        if content.len() < length {
+    fn extension(
+        &mut self,
+        archive: &mut Archive,
+        header: &Header,
+        start: u64,
+        length: u64,
+        available: u64,
+    ) -> io::Result<()> {
+        let longest = archive.limits.header_bytes;
+        if available < length {
             let message = format!("an extension header of {length} bytes is cut");
             self.report(archive, Severity::Loss, "bad-header", message);
         } else if length > longest {
             let what = format!("of an extension header of {length} bytes the first {longest} are read");
             let problem = reached("oversized-header", self.name, "header-bytes", what);
-            self.reports.push(problem.at(self.position as u64), &mut archive.diagnostics);
+            self.reports.push(problem.at(self.position), &mut archive.diagnostics);
         }
-        let content = content.get(..content.len().min(longest)).unwrap_or_default();
+        let content = self.tar.read(start, available.min(longest))?;
         let text = || content.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
         match header.entry_type() {
             EntryType::GNULongName => self.extensions.path = Some(text()),
             EntryType::GNULongLink => self.extensions.link = Some(text()),
             EntryType::XHeader => {
-                pax::read(content, count(archive.limits.sparse_pieces), &mut self.extensions);
+                pax::read(&content, count(archive.limits.sparse_pieces), &mut self.extensions);
                 for problem in std::mem::take(&mut self.extensions.problems) {
                     let message = format!("a PAX header is not believed: {problem}");
                     self.report(archive, Severity::Loss, "bad-header", message);
@@ -207,6 +224,7 @@ impl Walk<'_> {
             // Global headers of the archives in question only hold comments.
             _ => {}
         }
+        Ok(())
     }
 
     fn member(&mut self, archive: &mut Archive, header: &Header, placed: Placed) {
@@ -221,14 +239,16 @@ impl Walk<'_> {
             kind => MemberKind::Other(kind.as_byte()),
         };
         let is_device = matches!(header.entry_type(), EntryType::Char | EntryType::Block);
-        let number = |field: std::io::Result<Option<u32>>| field.ok().flatten();
+        let number = |field: io::Result<Option<u32>>| field.ok().flatten();
         let path = normalise(extensions.path.as_deref().unwrap_or(&header.path_bytes()));
-        let is_cut = has_content && (content.len() as u64) < size;
+        let is_cut = has_content && content.len() < size;
         let sparse = if header.entry_type() == EntryType::GNUSparse {
             Some(map.and_then(|map| map.place(&content)))
         } else {
+            let most = count(archive.limits.sparse_pieces);
             extensions.sparse.as_ref().map(|found| {
-                found.map(&content, count(archive.limits.sparse_pieces)).and_then(|map| map.place(&content))
+                let head = content.read_at(0, found.length(most)).ok()?;
+                found.map(&head, most)?.place(&content)
             })
         };
         let is_unreadable = matches!(sparse, Some(None));
@@ -239,7 +259,7 @@ impl Walk<'_> {
             }
             // What a sparse member holds is not its content; unreadable is better than wrong.
             None if is_unreadable => (size, Data::Sparse { pieces: Vec::new(), is_damaged: true }),
-            None => (size, Data::Slice(content)),
+            None => (size, content.into()),
         };
         let member = Member {
             path,
@@ -253,7 +273,7 @@ impl Walk<'_> {
                 .then(|| number(header.device_major()).zip(number(header.device_minor())))
                 .flatten(),
             xattrs: extensions.xattrs,
-            offset: has_content.then_some(start as u64),
+            offset: has_content.then_some(start),
             holes: Vec::new(),
             blocks: std::sync::OnceLock::new(),
             data,
@@ -264,52 +284,52 @@ impl Walk<'_> {
             } else if is_sparse {
                 "the file is stored without its holes, and the pieces do not fit or are cut".to_owned()
             } else {
-                format!("{size} bytes are stated, {} are there", member.bytes().len())
+                format!("{size} bytes are stated, {} are there", member.stored())
             };
-            let problem =
-                Diagnostic::loss("truncated-member", member.name(), message).at(self.position as u64);
+            let problem = Diagnostic::loss("truncated-member", member.name(), message).at(self.position);
             self.reports.push(problem, &mut archive.diagnostics);
         }
         archive.add(member, &mut self.reports);
     }
 
     /// At a zero block: the end if a second follows or nothing does.
-    fn end_marker(&mut self, archive: &mut Archive) -> bool {
-        let rest = self.bytes.get(self.position + BLOCK..).unwrap_or_default();
-        let second_is_zero = rest.iter().take(BLOCK).all(|byte| *byte == 0);
-        if !second_is_zero && header_at(rest, 0).is_some_and(checksum_holds) {
+    fn end_marker(&mut self, archive: &mut Archive) -> io::Result<bool> {
+        let after = self.position + BLOCK as u64;
+        let second_is_zero = self.tar.read(after, BLOCK as u64)?.iter().all(|byte| *byte == 0);
+        if !second_is_zero && self.tar.header(after)?.is_some_and(|header| checksum_holds(&header)) {
             let message = "a lone zero block lies between members".to_owned();
             self.report(archive, Severity::Note, "lone-zero-block", message);
-            self.position += BLOCK;
-            return true;
+            self.position = after;
+            return Ok(true);
         }
-        let Some(stale) = rest.iter().position(|byte| *byte != 0) else { return false };
-        let stale = self.position + BLOCK + stale;
-        let block = stale - (stale - self.position) % BLOCK;
-        self.next = next_header(self.bytes, block);
+        let Some(stale) = self.tar.next_content(after)? else { return Ok(false) };
+        let block = stale - (stale - self.position) % BLOCK as u64;
+        self.next = self.tar.next_header(block)?;
         if self.next != Some(block) {
             self.position = stale;
             let message = format!(
                 "{} bytes that are no archive follow the end: remains of an older, longer file, or something hidden",
-                self.next.unwrap_or(self.bytes.len()) - stale
+                self.next.unwrap_or(self.tar.len()) - stale
             );
             self.report(archive, Severity::Loss, "trailing-data", message);
         }
-        false
+        Ok(false)
     }
 
     /// After a bad header: goes on behind what may be its content, or else at the next block that is a good one.
-    fn resynchronise(&mut self, archive: &mut Archive) -> bool {
+    fn resynchronise(&mut self, archive: &mut Archive) -> io::Result<bool> {
         self.extensions = Extensions::default();
-        let next = after_content(self.bytes, self.position)
-            .or_else(|| next_header(self.bytes, self.position.saturating_add(BLOCK)));
+        let next = match self.tar.after_content(self.position)? {
+            Some(next) => Some(next),
+            None => self.tar.next_header(self.position.saturating_add(BLOCK as u64))?,
+        };
         let message = match next {
             Some(next) => format!("this is no member header; {} bytes are skipped", next - self.position),
             None => "this is no member header, and none follows".to_owned(),
         };
         self.report(archive, Severity::Loss, "bad-header", message);
-        self.position = next.unwrap_or(self.bytes.len());
-        next.is_some()
+        self.position = next.unwrap_or(self.tar.len());
+        Ok(next.is_some())
     }
 }
 
@@ -318,7 +338,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::archive::{looks_like_damaged_tar, looks_like_tar};
+    use crate::archive::looks_like_tar;
+
+    fn looks_like_damaged_tar(bytes: &[u8]) -> bool {
+        crate::archive::looks_like_damaged_tar(&Bytes::copy_from_slice(bytes).into()).unwrap()
+    }
 
     fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());
@@ -363,7 +387,7 @@ mod tests {
         let mut bytes = tar_of(&[("a", b"alpha")]);
         let start = bytes.len();
         bytes.extend(tar_of(&[("a", b"older"), ("b", b"beta")]));
-        let archives = index_tars(&Bytes::from(bytes.clone()), "x.tar", &Limits::DEFAULT);
+        let archives = index_tars(&Bytes::from(bytes.clone()).into(), "x.tar", &Limits::DEFAULT);
         let [first, second] = archives.as_slice() else { panic!("{archives:?}") };
         assert!(first.diagnostics.is_empty() && second.diagnostics.is_empty());
         assert_eq!((first.start, second.start), (0, start as u64));
@@ -383,14 +407,14 @@ mod tests {
         let end = bytes.len();
         bytes.extend(vec![0; 700]);
         bytes.push(7);
-        let archives = index_tars(&Bytes::from(bytes.clone()), "x.tar", &Limits::DEFAULT);
+        let archives = index_tars(&Bytes::from(bytes.clone()).into(), "x.tar", &Limits::DEFAULT);
         let [only] = archives.as_slice() else { panic!("{archives:?}") };
         assert_eq!(codes(only), ["trailing-data"]);
         assert_eq!(only.diagnostics[0].severity, Severity::Loss);
         assert!(only.diagnostics[0].offset.unwrap() == end as u64 + 700);
         bytes.resize(end + 2048, 9);
         bytes.extend(tar_of(&[("old", b"older")]));
-        let archives = index_tars(&Bytes::from(bytes), "x.tar", &Limits::DEFAULT);
+        let archives = index_tars(&Bytes::from(bytes).into(), "x.tar", &Limits::DEFAULT);
         assert_eq!(archives.len(), 2);
         assert_eq!(codes(&archives[0]), ["trailing-data"]);
         assert!(
@@ -403,7 +427,7 @@ mod tests {
         assert!(index_tar(&Bytes::from(zeros), "x.tar", &Limits::DEFAULT).diagnostics.is_empty());
         // An end in front of everything is none.
         let late = [vec![0; 1024], tar_of(&[("a", b"alpha")])].concat();
-        let archives = index_tars(&Bytes::from(late), "x.tar", &Limits::DEFAULT);
+        let archives = index_tars(&Bytes::from(late).into(), "x.tar", &Limits::DEFAULT);
         assert!(archives.len() == 1 && archives[0].find(b"a").is_some());
     }
 
@@ -411,11 +435,11 @@ mod tests {
     fn archives_one_behind_another_meet_their_limit() {
         let bytes = Bytes::from(tar_of(&[("a", b"alpha")]).repeat(9));
         let limits = Limits { archives: 3, ..Limits::DEFAULT };
-        let archives = index_tars(&bytes, "x.tar", &limits);
+        let archives = index_tars(&bytes.clone().into(), "x.tar", &limits);
         assert_eq!(archives.len(), 3);
         assert!(archives[0].diagnostics[0].message.contains("limit archives"));
         let limits = Limits { members: 4, ..Limits::DEFAULT };
-        let archives = index_tars(&bytes, "x.tar", &limits);
+        let archives = index_tars(&bytes.clone().into(), "x.tar", &limits);
         assert_eq!(archives.iter().map(|archive| archive.members().len()).sum::<usize>(), 4);
     }
 

@@ -69,7 +69,7 @@ pub fn open_base_image(
             continue;
         };
         let plain = decompress(bytes.clone(), path, options, diagnostics)?;
-        if let Some(mut layer) = plain.index_one(path, options) {
+        if let Some(mut layer) = plain.index_one(path, options)? {
             diagnostics.append(&mut layer.diagnostics);
             layers.push(layer);
         }

@@ -9,7 +9,7 @@ use super::{
     layers::{layer, text_at},
     options::OpenOptions,
 };
-use crate::{Diagnostic, Limits, archive::Archive};
+use crate::{Diagnostic, Limits, archive::Archive, source::Extent};
 
 const CRIU_TAR: &str = "application/vnd.containerd.container.criu.checkpoint.criu.tar";
 const SPEC_ANY: &str = "application/vnd.containerd.container.checkpoint.config.v1+proto";
@@ -42,7 +42,7 @@ impl Blobs {
     pub fn take(
         &mut self,
         media_type: &str,
-        bytes: &Bytes,
+        bytes: &Extent,
         path: &str,
         options: &OpenOptions<'_>,
         diagnostics: &mut Vec<Diagnostic>,
@@ -58,11 +58,15 @@ impl Blobs {
                     None => {}
                 }
             }
-            SPEC_ANY => match Any::decode(bytes.as_ref()) {
+            SPEC_ANY => match bytes
+                .read()
+                .map_err(|error| error.to_string())
+                .and_then(|bytes| Any::decode(bytes).map_err(|error| error.to_string()))
+            {
                 Ok(any) => {
                     self.archive.merge(Archive::of_files([(b"spec.dump".to_vec(), Bytes::from(any.value))]));
                 }
-                Err(error) => diagnostics.push(Diagnostic::loss("bad-message", path, error.to_string())),
+                Err(error) => diagnostics.push(Diagnostic::loss("bad-message", path, error)),
             },
             // Between the blobs of a checkpoint it is what the container changed.
             _ if is_layer(media_type) => {

@@ -1,6 +1,10 @@
 //! Undoing compression around what was given, and around archives inside it.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    ops::Range,
+    path::PathBuf,
+};
 
 use bytes::Bytes;
 
@@ -12,7 +16,7 @@ use crate::{
         looks_like_tar, not_read,
     },
     limits::{count, reached},
-    source::{Compression, map_file},
+    source::{Compression, Extent, map_file},
 };
 
 /// What was decompressed and is no longer than this is in the program's own memory.
@@ -27,43 +31,70 @@ fn into_file(bytes: &[u8]) -> io::Result<Bytes> {
     map_file(&file)
 }
 
+/// Bytes of the evidence that tell what they are.
+const HEAD: u64 = 64 << 10;
+
 /// Bytes whose compression was undone.
 pub(super) struct Plain {
-    pub stored: Stored,
+    /// All bytes; where some were left out there are zeros.
+    pub bytes: Extent,
+    /// What was left out because it was searched already.
+    pub searched: Vec<Range<u64>>,
+    /// What was left out because there was no room for it; each runs to the end of a file.
+    lost: Vec<Range<u64>>,
+    /// The compressions, the outermost first.
     pub formats: Vec<Compression>,
 }
 
+/// That bytes of the evidence cannot be read.
+pub(super) fn unreadable(name: &str, source: io::Error) -> Error {
+    Error::Read { path: PathBuf::from(name), source }
+}
+
+/// The first bytes, which tell what the rest is.
+pub(super) fn head(bytes: &Extent, name: &str) -> Result<Bytes> {
+    let length = if bytes.held().is_some() { bytes.len() } else { HEAD };
+    bytes.read_at(0, length).map_err(|source| unreadable(name, source))
+}
+
 impl Plain {
+    /// Bytes that were never compressed.
+    fn of(bytes: Extent) -> Self {
+        Self { bytes, searched: Vec::new(), lost: Vec::new(), formats: Vec::new() }
+    }
+
     /// The archives that they are, if they are any, and whether these explain what was not stored.
-    pub fn index(&self, name: &str, options: &OpenOptions<'_>) -> Option<(Vec<Archive>, bool)> {
-        let Stored { bytes, searched, lost } = &self.stored;
-        let is_tar = looks_like_tar(bytes) || !looks_like_stream(bytes) && looks_like_damaged_tar(bytes);
-        if !is_tar {
-            return None;
+    pub fn index(&self, name: &str, options: &OpenOptions<'_>) -> Result<Option<(Vec<Archive>, bool)>> {
+        let head = head(&self.bytes, name)?;
+        let is_damaged_tar =
+            || looks_like_damaged_tar(&self.bytes).map_err(|source| unreadable(name, source));
+        if !looks_like_tar(&head) && (looks_like_stream(&head) || !is_damaged_tar()?) {
+            return Ok(None);
         }
-        let mut archives = index_tars(bytes, name, &options.limits);
-        let first = archives.first_mut()?;
-        let is_understood = first.set_holes(searched);
-        if !first.set_lost(lost) {
+        let mut archives = index_tars(&self.bytes, name, &options.limits);
+        let Some(first) = archives.first_mut() else { return Ok(None) };
+        let is_understood = first.set_holes(&self.searched);
+        if !first.set_lost(&self.lost) {
             // Zeros that are no content must not be taken for it.
-            let start = lost.first().map_or(0, |lost| lost.start);
-            archives = index_tars(&bytes.slice(..count(start).min(bytes.len())), name, &options.limits);
+            let start = self.lost.first().map_or(0, |lost| lost.start);
+            archives = index_tars(&self.bytes.slice(0..start), name, &options.limits);
         }
-        Some((archives, is_understood))
+        Ok(Some((archives, is_understood)))
     }
 
     /// The archive that they are, if they are one; that others follow it is reported.
-    pub fn index_one(self, name: &str, options: &OpenOptions<'_>) -> Option<Archive> {
-        let mut archives = self.index(name, options)?.0.into_iter();
-        let mut first = archives.next()?;
+    pub fn index_one(self, name: &str, options: &OpenOptions<'_>) -> Result<Option<Archive>> {
+        let Some((archives, _)) = self.index(name, options)? else { return Ok(None) };
+        let mut archives = archives.into_iter();
+        let Some(mut first) = archives.next() else { return Ok(None) };
         first.diagnostics.extend(archives.map(|other| not_read(&other, name)));
-        Some(first)
+        Ok(Some(first))
     }
 }
 
 /// Undoes compression as often as there is any. Damage keeps what came out before it.
 pub(super) fn decompress(
-    bytes: Bytes,
+    bytes: Extent,
     name: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
@@ -73,17 +104,16 @@ pub(super) fn decompress(
 
 /// The same, leaving out what a sieve lets through. What has such holes is not decompressed further.
 pub(super) fn decompress_sifted(
-    bytes: Bytes,
+    bytes: Extent,
     name: &str,
     sieve: Option<&Sieve<'_>>,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Plain> {
-    let stored = Stored { bytes, searched: Vec::new(), lost: Vec::new() };
-    let mut plain = Plain { stored, formats: Vec::new() };
-    while plain.stored.searched.is_empty()
-        && plain.stored.lost.is_empty()
-        && let Some(format) = Compression::detect(&plain.stored.bytes)
+    let mut plain = Plain::of(bytes);
+    while plain.searched.is_empty()
+        && plain.lost.is_empty()
+        && let Some(format) = Compression::detect(&head(&plain.bytes, name)?)
     {
         if plain.formats.len() >= count(options.limits.compressions) {
             let what = format!(
@@ -93,7 +123,10 @@ pub(super) fn decompress_sifted(
             diagnostics.push(reached("too-deep", name, "compressions", what));
             break;
         }
-        plain.stored = undo(format, &plain.stored.bytes, name, sieve, options, diagnostics)?;
+        let formats = std::mem::take(&mut plain.formats);
+        let bytes = plain.bytes.read().map_err(|source| unreadable(name, source))?;
+        plain = undo(format, &bytes, name, sieve, options, diagnostics)?;
+        plain.formats = formats;
         plain.formats.push(format);
     }
     Ok(plain)
@@ -107,7 +140,7 @@ fn undo(
     sieve: Option<&Sieve<'_>>,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<Stored> {
+) -> Result<Plain> {
     let failed = |produced, source| Error::Decompress {
         name: name.to_owned(),
         format: format.name(),
@@ -156,5 +189,6 @@ fn undo(
     if produced <= SMALL && given.bytes() > IN_MEMORY {
         stored.bytes = into_file(&stored.bytes).map_err(|source| failed(0, source))?;
     }
-    Ok(stored)
+    let Stored { bytes, searched, lost } = stored;
+    Ok(Plain { bytes: bytes.into(), searched, lost, formats: Vec::new() })
 }

@@ -44,7 +44,7 @@ fn open(
     for image in manifest.as_array().into_iter().flatten().take(count(archive.limits.descriptors)) {
         let mut layers = Vec::new();
         for path in few(list(image, "Layers"), archive, name, diagnostics).filter_map(Value::as_str) {
-            match archive.file(path.as_bytes()) {
+            match archive.extent(path.as_bytes()) {
                 Some(bytes) => layers.push((bytes, path.to_owned())),
                 None => diagnostics.push(Diagnostic::loss(
                     "missing-blob",
@@ -87,7 +87,7 @@ fn manifests(
             digest: None,
             config,
             architecture: None,
-            layers: layers.map(|path| (archive.file(path.as_bytes()).cloned(), path.to_owned())).collect(),
+            layers: layers.map(|path| (archive.extent(path.as_bytes()), path.to_owned())).collect(),
         }
     };
     Ok(images.map(describe).collect())

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use super::{
     bare,
+    decompress::head,
     found::{Archives, Found},
     kind::{Kind, Subject},
     layout,
     options::OpenOptions,
-    source::{Input, Loaded, load},
-    stream,
+    source::{Input, Loaded, load, load_bytes},
     table::kinds_of,
 };
 use crate::{
     Checkpoint, Diagnostic, Error, Result, Severity,
     archive::{Archive, not_read},
+    source::{Extent, Source},
 };
 
 /// Opened evidence: one checkpoint or several.
@@ -45,13 +46,49 @@ pub struct Evidence {
 pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
     let name = input.name();
     let mut diagnostics = Vec::new();
-    let raw_name = Some(input.raw_name()).filter(|raw| std::str::from_utf8(raw).is_err());
-    let unpacked = unpack(input, &name, options, &mut diagnostics)?;
+    let loaded = load(input, &name, options, &mut diagnostics)?;
+    let mut evidence = open_loaded(loaded, name, options, diagnostics)?;
+    evidence.raw_name = Some(input.raw_name()).filter(|raw| std::str::from_utf8(raw).is_err());
+    Ok(evidence)
+}
+
+/// Opens evidence that is read by ranges, from wherever it is. A read that fails costs what was to be read:
+/// [`Evidence::unread`] tells.
+///
+/// # Errors
+/// When so much of it cannot be read that it is not known what it is, or nothing in it is a checkpoint.
+pub fn open_source(source: Arc<dyn Source>, name: &str, options: &OpenOptions<'_>) -> Result<Evidence> {
+    let mut diagnostics = Vec::new();
+    let loaded = load_bytes(&Extent::of(source), name, options, &mut diagnostics)?;
+    open_loaded(loaded, name.to_owned(), options, diagnostics)
+}
+
+impl Evidence {
+    /// What could not be read so far, by those who asked for it.
+    pub fn unread(&self) -> Vec<Diagnostic> {
+        let mut all: Vec<Diagnostic> = Vec::new();
+        for unread in self.checkpoints.iter().flat_map(|checkpoint| checkpoint.archive().unread()) {
+            if !all.contains(&unread) {
+                all.push(unread);
+            }
+        }
+        all
+    }
+}
+
+fn open_loaded(
+    loaded: Loaded,
+    name: String,
+    options: &OpenOptions<'_>,
+    mut diagnostics: Vec<Diagnostic>,
+) -> Result<Evidence> {
+    let unpacked = unpack(loaded, &name, options, &mut diagnostics)?;
     let parent = match options.parent {
         Some(path) => {
             let input = Input::Path(path.to_path_buf());
             let name = input.name();
-            let unpacked = unpack(&input, &name, options, &mut diagnostics)?;
+            let loaded = load(&input, &name, options, &mut diagnostics)?;
+            let unpacked = unpack(loaded, &name, options, &mut diagnostics)?;
             Some(unpacked.archives.into_iter().map(|found| found.archive).collect::<Vec<_>>())
         }
         None => None,
@@ -75,7 +112,7 @@ pub fn open(input: &Input, options: &OpenOptions<'_>) -> Result<Evidence> {
         return Err(Error::NotACheckpoint { name, reason, is_damaged });
     }
     let (format, bytes) = (unpacked.format, unpacked.bytes);
-    Ok(Evidence { name, raw_name, path: None, shown: None, format, bytes, checkpoints, diagnostics })
+    Ok(Evidence { name, raw_name: None, path: None, shown: None, format, bytes, checkpoints, diagnostics })
 }
 
 struct Unpacked {
@@ -85,16 +122,16 @@ struct Unpacked {
 }
 
 fn unpack(
-    input: &Input,
+    loaded: Loaded,
     name: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Unpacked> {
-    let Loaded { subject, behind, bytes, suffix } = load(input, name, options, diagnostics)?;
+    let Loaded { subject, behind, bytes, suffix } = loaded;
     if let Subject::Bytes(bytes) = &subject
         && kinds_of(&subject).next().is_none()
     {
-        return Err(unknown(bytes, name));
+        return Err(unknown(&head(bytes, name)?, name));
     }
     let (format, mut archives) = contents(subject, name, options, diagnostics)?;
     for archive in behind {
@@ -185,11 +222,8 @@ fn contents(
         Subject::Directory(archive) | Subject::Tar(archive) if is_bare || archives.is_empty() => {
             archives.push(Found::whole(archive));
         }
-        // Nothing is told of what else lies beside the shards of a stream.
-        Subject::Directory(archive) | Subject::Tar(archive) if kind.of_file != stream::KIND.of_file => {
-            diagnostics.extend(archive.diagnostics);
-        }
-        _ => {}
+        Subject::Directory(archive) | Subject::Tar(archive) => diagnostics.extend(archive.diagnostics),
+        Subject::Bytes(_) => {}
     }
     Ok((format, archives))
 }

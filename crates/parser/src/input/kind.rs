@@ -1,9 +1,7 @@
 //! What a kind of input is.
 
-use bytes::Bytes;
-
 use super::{found::Archives, options::OpenOptions};
-use crate::{Diagnostic, Result, archive::Archive};
+use crate::{Diagnostic, Result, archive::Archive, source::Extent};
 
 /// What was given, before anybody asks what is in it.
 pub(super) enum Subject {
@@ -12,7 +10,7 @@ pub(super) enum Subject {
     /// A tar, whose compression was undone.
     Tar(Archive),
     /// Anything else.
-    Bytes(Bytes),
+    Bytes(Extent),
 }
 
 impl Subject {
@@ -62,5 +60,5 @@ pub(super) struct ImageManifest {
     /// Architecture as Go names it, if the index tells.
     pub architecture: Option<String>,
     /// Bytes and path of each layer; none where a blob is missing.
-    pub layers: Vec<(Option<Bytes>, String)>,
+    pub layers: Vec<(Option<Extent>, String)>,
 }

@@ -1,6 +1,5 @@
 //! What images have in common: manifests in JSON, and layers.
 
-use bytes::Bytes;
 use serde_json::Value;
 
 use super::{decompress::decompress, options::OpenOptions};
@@ -8,6 +7,7 @@ use crate::{
     Diagnostic, Error, Limits,
     archive::Archive,
     limits::{count, reached},
+    source::Extent,
 };
 
 /// A file as JSON, if it is that and not too long.
@@ -44,13 +44,13 @@ pub(super) fn too_many(name: &str, limits: &Limits) -> Diagnostic {
 
 /// Lays the layers of an image over one another.
 pub(super) fn open_layers(
-    layers: Vec<(&Bytes, String)>,
+    layers: Vec<(Extent, String)>,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Archive> {
     let mut all: Option<Archive> = None;
     for (bytes, path) in layers {
-        if let Some(layer) = layer(bytes, &path, options, diagnostics) {
+        if let Some(layer) = layer(&bytes, &path, options, diagnostics) {
             all.get_or_insert_with(|| Archive::under(&options.limits)).merge(layer);
         }
     }
@@ -59,13 +59,14 @@ pub(super) fn open_layers(
 
 /// The tar that a blob is, if it is one. One that cannot be decompressed costs itself.
 pub(super) fn layer(
-    bytes: &Bytes,
+    bytes: &Extent,
     path: &str,
     options: &OpenOptions<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Archive> {
-    match decompress(bytes.clone(), path, options, diagnostics) {
-        Ok(plain) => plain.index_one(path, options),
+    let opened = decompress(bytes.clone(), path, options, diagnostics);
+    match opened.and_then(|plain| plain.index_one(path, options)) {
+        Ok(layer) => layer,
         Err(error) => {
             diagnostics.push(Diagnostic::loss("unreadable-archive", path, with_cause(&error)));
             None

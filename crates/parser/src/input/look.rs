@@ -11,7 +11,6 @@ use std::{
 use crate::{
     Limits,
     archive::{Member, MemberKind, looks_like_stream, looks_like_tar},
-    limits::count,
     source::{Compression, Silent},
 };
 
@@ -88,7 +87,7 @@ fn look_at(bytes: &[u8]) -> Look {
 pub(super) fn may_be_shard(member: &Member) -> bool {
     member.kind == MemberKind::File
         && !member.path.contains(&b'/')
-        && look_at(member.bytes().get(..count(COMPRESSED_HEAD)).unwrap_or(member.bytes())) == Look::Stream
+        && member.extent().read_at(0, COMPRESSED_HEAD).is_ok_and(|head| look_at(&head) == Look::Stream)
 }
 
 #[cfg(test)]

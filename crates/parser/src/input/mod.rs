@@ -26,7 +26,7 @@ mod table;
 
 pub use self::{
     base_image::{BaseImage, open_base_image},
-    evidence::{Evidence, open},
+    evidence::{Evidence, open, open_source},
     folder::{Survey, survey},
     given::Given,
     look::{Look, look},

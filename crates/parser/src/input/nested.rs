@@ -14,16 +14,21 @@ pub fn open_nested(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Archive> {
     let name = member.name().into_owned();
-    let plain = match decompress(member.bytes().clone(), &name, options, diagnostics) {
-        Ok(plain) => plain,
+    let opened = decompress(member.extent(), &name, options, diagnostics).and_then(|plain| {
+        let bytes = plain.bytes.clone();
+        Ok((plain.index_one(&name, options)?, bytes))
+    });
+    let (found, bytes) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             diagnostics.push(Diagnostic::loss("unreadable-archive", name, error.to_string()));
             return None;
         }
     };
-    let bytes = plain.stored.bytes.clone();
-    let is_end = || !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0);
-    let found = plain.index_one(&name, options).or_else(|| is_end().then(Archive::default));
+    let is_zero =
+        || bytes.view().tiles().all(|tile| tile.is_ok_and(|tile| tile.iter().all(|byte| *byte == 0)));
+    let is_end = || !bytes.is_empty() && is_zero();
+    let found = found.or_else(|| is_end().then(Archive::default));
     let Some(mut archive) = found else {
         let what = if bytes.is_empty() { "it is empty" } else { "it is no tar" };
         diagnostics.push(Diagnostic::loss("unreadable-archive", name, what));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
     layers::{few, json, list, open_layers, text_at, too_many},
     options::OpenOptions,
 };
-use crate::{Diagnostic, Error, Result, archive::Archive};
+use crate::{Diagnostic, Error, Limits, Result, archive::Archive, source::Extent};
 
 pub(super) const KIND: Kind = Kind {
     of_directory: "oci-layout",
@@ -26,14 +25,20 @@ fn is_oci(archive: &Archive) -> bool {
     archive.find(b"index.json").is_some() && archive.find(b"oci-layout").is_some()
 }
 
-fn blob<'a>(archive: &'a Archive, descriptor: &Value) -> Option<(&'a Bytes, String)> {
+fn blob(archive: &Archive, descriptor: &Value) -> Option<(Extent, String)> {
     let (algorithm, hex) = descriptor.get("digest")?.as_str()?.split_once(':')?;
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !plain(algorithm) || !plain(hex) {
         return None;
     }
     let path = format!("blobs/{algorithm}/{hex}");
-    archive.file(path.as_bytes()).map(|bytes| (bytes, path))
+    archive.extent(path.as_bytes()).map(|bytes| (bytes, path))
+}
+
+/// A blob as JSON, which is not read when it is too long for that.
+fn json_of(bytes: &Extent, limits: &Limits) -> Option<Value> {
+    let is_short = bytes.len() <= limits.metadata_bytes;
+    is_short.then(|| json(&bytes.read().ok()?, limits)).flatten()
 }
 
 /// Opens an OCI layout: the layers of its manifests, and for each index the blobs of `ctr checkpoint` in it.
@@ -72,11 +77,11 @@ fn open(
             continue;
         };
         if let Some(checkpoint) = checkpoints.get_mut(of)
-            && checkpoint.take(media_type, bytes, &path, options, diagnostics)
+            && checkpoint.take(media_type, &bytes, &path, options, diagnostics)
         {
             continue;
         }
-        let Some(manifest) = json(bytes, &archive.limits) else { continue };
+        let Some(manifest) = json_of(&bytes, &archive.limits) else { continue };
         if depth < 4 && manifest.get("manifests").is_some() {
             let nested: Vec<_> = list(&manifest, "manifests")
                 .map(|item| (item.clone(), depth + 1, checkpoints.len()))
@@ -129,7 +134,8 @@ fn manifests(archive: &Archive, name: &str, diagnostics: &mut Vec<Diagnostic>) -
             continue;
         }
         let digest = text_at(&descriptor, &["digest"]);
-        let Some(manifest) = blob(archive, &descriptor).and_then(|(bytes, _)| json(bytes, &archive.limits))
+        let Some(manifest) =
+            blob(archive, &descriptor).and_then(|(bytes, _)| json_of(&bytes, &archive.limits))
         else {
             let digest = digest.unwrap_or_else(|| "without digest".to_owned());
             diagnostics.push(Diagnostic::loss("missing-blob", name, format!("blob {digest} is not there")));
@@ -141,7 +147,7 @@ fn manifests(archive: &Archive, name: &str, diagnostics: &mut Vec<Diagnostic>) -
         }
         let layers: Vec<_> = few(list(&manifest, "layers"), archive, name, diagnostics)
             .map(|item| match blob(archive, item) {
-                Some((bytes, path)) => (Some(bytes.clone()), path),
+                Some((bytes, path)) => (Some(bytes), path),
                 None => (None, text_at(item, &["digest"]).unwrap_or_default()),
             })
             .collect();

@@ -42,9 +42,9 @@ fn open(
         .iter()
         .filter(|member| member.kind == MemberKind::File && member.path.ends_with(b".tar"));
     for member in nested.by_ref().take(count(options.limits.archives)) {
-        let plain = decompress(member.bytes().clone(), &member.name(), options, diagnostics)?;
+        let plain = decompress(member.extent(), &member.name(), options, diagnostics)?;
         let label = text::escape_invalid(member.path.strip_suffix(b".tar").unwrap_or(&member.path));
-        let archive = plain.index_one(&member.name(), options).unwrap_or_else(|| {
+        let archive = plain.index_one(&member.name(), options)?.unwrap_or_else(|| {
             let mut none = Archive::default();
             none.diagnostics.push(Diagnostic::loss("unreadable-archive", member.name(), "it is no tar"));
             none

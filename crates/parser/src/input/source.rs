@@ -9,11 +9,15 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{decompress::decompress_sifted, kind::Subject, options::OpenOptions};
+use super::{
+    decompress::{decompress_sifted, head},
+    kind::Subject,
+    options::OpenOptions,
+};
 use crate::{
     Diagnostic, Error, Result,
     archive::{Archive, index_directory},
-    source::{Compression, Spool, map_file},
+    source::{Compression, Extent, Spool, map_file},
     text,
 };
 
@@ -70,7 +74,7 @@ pub(super) fn load(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Loaded> {
     let at = |path: &Path, source| Error::Read { path: path.to_path_buf(), source };
-    let bytes = match input {
+    let bytes: Bytes = match input {
         Input::Path(path) if path.is_dir() => {
             let archive = index_directory(path, &options.limits).map_err(|source| at(path, source))?;
             let bytes = archive.members().iter().map(|member| member.size).sum();
@@ -93,14 +97,23 @@ pub(super) fn load(
         Input::Bytes(bytes) => bytes.clone(),
         Input::Stdin => read_all(io::stdin().lock()).map_err(|source| at(Path::new("-"), source))?,
     };
-    let size = bytes.len() as u64;
+    load_bytes(&bytes.into(), name, options, diagnostics)
+}
+
+/// Undoes the compression around bytes, and indexes the archive that they are.
+pub(super) fn load_bytes(
+    bytes: &Extent,
+    name: &str,
+    options: &OpenOptions<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Loaded> {
     let mut sieve = options.sieve;
     loop {
         let mut noticed = Vec::new();
         let plain = decompress_sifted(bytes.clone(), name, sieve, options, &mut noticed)?;
-        let archives = plain.index(name, options);
-        let is_understood = plain.stored.searched.is_empty()
-            || Compression::detect(&plain.stored.bytes).is_none()
+        let archives = plain.index(name, options)?;
+        let is_understood = plain.searched.is_empty()
+            || Compression::detect(&head(&plain.bytes, name)?).is_none()
                 && archives.as_ref().is_some_and(|(_, is_understood)| *is_understood);
         if !is_understood {
             sieve = None;
@@ -115,9 +128,9 @@ pub(super) fn load(
                 let mut archives = archives.into_iter();
                 (Subject::Tar(archives.next().unwrap_or_default()), archives.collect())
             }
-            None => (Subject::Bytes(plain.stored.bytes), Vec::new()),
+            None => (Subject::Bytes(plain.bytes), Vec::new()),
         };
-        return Ok(Loaded { subject, behind, bytes: size, suffix });
+        return Ok(Loaded { subject, behind, bytes: bytes.len(), suffix });
     }
 }
 

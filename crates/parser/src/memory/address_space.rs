@@ -234,7 +234,7 @@ impl<'a> AddressSpace<'a> {
             },
         ] = runs.as_slice()
         {
-            return Ok(Cow::Borrowed(bytes));
+            return bytes.read().map_err(|_| Unavailable::Lost);
         }
         let reasons = || runs.iter().filter_map(|run| run.content.err());
         if let Some(reason) = reasons().find(|reason| *reason != Unavailable::Searched).or(reasons().next()) {

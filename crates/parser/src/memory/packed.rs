@@ -101,7 +101,7 @@ pub(super) fn blocks_of(
     if given > limits.decompressed_bytes {
         return Err(format!("{given} bytes are more than is believed (limit decompressed-bytes)"));
     }
-    Blocks::new(pages.bytes().clone(), blocks).ok_or_else(|| "there is too much of it".to_owned())
+    Blocks::new(pages.extent(), blocks).ok_or_else(|| "there is too much of it".to_owned())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{
     archive::Member,
     image::{self, Located},
     proto,
-    source::Blocks,
+    source::{Blocks, View},
 };
 
 /// What is known of a run of pages.
@@ -20,7 +20,7 @@ pub enum Content<'a> {
     /// The bytes are in the evidence.
     Captured {
         /// The bytes.
-        bytes: &'a [u8],
+        bytes: View<'a>,
         /// The member that holds them.
         member: &'a Member,
         /// Their offset in the member; none when they are compressed there.
@@ -81,10 +81,8 @@ impl<'a> PageRun<'a> {
         let skip = start - self.start;
         let content = match self.content {
             Content::Captured { bytes, member, offset } => {
-                let first = usize::try_from(skip).ok()?;
-                let last = usize::try_from(end - self.start).ok()?;
                 let offset = offset.map(|offset| offset + skip);
-                Content::Captured { bytes: bytes.get(first..last)?, member, offset }
+                Content::Captured { bytes: bytes.get(skip..end - self.start)?, member, offset }
             }
             Content::Packed { blocks, member, position } => {
                 Content::Packed { blocks, member, position: position + skip }
@@ -113,15 +111,25 @@ impl<'a> PageRun<'a> {
         self.place().map(|(member, offset)| (member, offset..offset.saturating_add(self.length)))
     }
 
-    /// The bytes, if they are in the evidence and not damaged. Compressed blocks are undone for this alone.
+    /// The bytes, if they are in the evidence, can be read and are not damaged. Compressed blocks are undone for this alone.
     pub fn read(&self) -> Option<Cow<'a, [u8]>> {
         match self.content {
-            Content::Captured { bytes, .. } => Some(Cow::Borrowed(bytes)),
+            Content::Captured { bytes, .. } => bytes.read().ok(),
             Content::Packed { blocks, position, .. } => {
                 blocks.read(&(position..position.saturating_add(self.length))).map(Cow::Owned)
             }
             _ => None,
         }
+    }
+
+    /// Captured bytes as a slice; none when they cannot be read. Where the evidence is not mapped, the whole pages image
+    /// is read and kept: what needs a part of it takes [`PageRun::read`].
+    pub fn slice(&self) -> Option<&'a [u8]> {
+        let Content::Captured { bytes, member, offset } = self.content else { return None };
+        bytes.held().or_else(|| {
+            let start = usize::try_from(offset?).ok()?;
+            member.bytes().get(start..start.checked_add(usize::try_from(self.length).ok()?)?)
+        })
     }
 
     /// The parts of a run whose blocks were undone, or else the run itself.
@@ -131,7 +139,7 @@ impl<'a> PageRun<'a> {
         let parts = undone.parts(&(position..position.saturating_add(self.length)));
         let part = |(range, _): (Range<u64>, bool)| {
             let content = match undone.get(&range) {
-                Some(bytes) => Content::Captured { bytes, member, offset: None },
+                Some(bytes) => Content::Captured { bytes: bytes.into(), member, offset: None },
                 None => Content::Lost,
             };
             Self { start: self.start + (range.start - position), length: range.end - range.start, content }
@@ -348,7 +356,7 @@ impl<'a> PagesFile<'a> {
             }
             return Self { member: None, encoded: false, blocks: None };
         };
-        let length = member.bytes().len() as u128;
+        let length = u128::from(member.stored());
         let mut file = Self { member: Some(member), encoded: false, blocks: None };
         let shape = Shape::of(entries.iter().map(|entry| bytes_of(pagemap, entry)));
         let encoded = if images.member("cipher.img").is_some() {
@@ -395,10 +403,8 @@ impl<'a> PagesFile<'a> {
         if let Some((blocks, member)) = self.blocks.zip(self.member) {
             return vec![(length, Content::Packed { blocks, member, position: offset })];
         }
-        let range =
-            || Some((usize::try_from(offset).ok()?, usize::try_from(offset.checked_add(length)?).ok()?));
-        let bytes = self.member.zip(range()).and_then(|(member, (start, end))| {
-            let bytes = member.bytes().get(start..end)?;
+        let bytes = self.member.and_then(|member| {
+            let bytes = member.view().get(offset..offset.checked_add(length)?)?;
             Some((member, bytes))
         });
         let (member, bytes) = match bytes {
@@ -410,9 +416,9 @@ impl<'a> PagesFile<'a> {
         let mut position = offset;
         let end = offset + length;
         let captured = |from: u64, to: u64, contents: &mut Vec<_>| {
-            let within = |position: u64| usize::try_from(position - offset).unwrap_or(usize::MAX);
-            let bytes = bytes.get(within(from)..within(to)).unwrap_or_default();
-            contents.push((to - from, Content::Captured { bytes, member, offset: Some(from) }));
+            if let Some(bytes) = bytes.get(from - offset..to - offset) {
+                contents.push((to - from, Content::Captured { bytes, member, offset: Some(from) }));
+            }
         };
         let first = member.holes.partition_point(|hole| hole.end <= offset);
         for hole in member.holes.iter().skip(first).take_while(|hole| hole.start < end) {
@@ -429,7 +435,7 @@ impl<'a> PagesFile<'a> {
     fn available(&self, offset: u64) -> u64 {
         let length = match self.blocks {
             Some(blocks) => blocks.length(),
-            None => self.member.map_or(0, |member| member.bytes().len() as u64),
+            None => self.member.map_or(0, Member::stored),
         };
         length.saturating_sub(offset)
     }
@@ -548,8 +554,7 @@ impl<'a> Reader<'a, '_> {
         {
             let joined = last.length + length;
             if let Content::Captured { member, offset: Some(offset), .. } = last.content {
-                let range = || Some(usize::try_from(offset).ok()?..usize::try_from(offset + joined).ok()?);
-                let Some(bytes) = range().and_then(|range| member.bytes().get(range)) else {
+                let Some(bytes) = member.view().get(offset..offset + joined) else {
                     self.runs.push(run);
                     return;
                 };

@@ -48,9 +48,9 @@ fn segment_pages<'a>(entry: &Located<proto::IpcShmEntry>, member: &'a Member) ->
         return None;
     }
     let size = entry.value.size.unwrap_or(0);
-    let start = usize::try_from(entry.payload.start).ok()?;
-    let there = (entry.payload.end - entry.payload.start).min(size);
-    let bytes = member.bytes().get(start..)?.get(..usize::try_from(there).ok()?)?;
+    let start = entry.payload.start;
+    let there = (entry.payload.end - start).min(size);
+    let bytes = member.view().get(start..start.checked_add(there)?)?;
     let content = Content::Captured { bytes, member, offset: Some(entry.payload.start) };
     let runs = if there > 0 { vec![PageRun { start: 0, length: there, content }] } else { Vec::new() };
     Some(Pages { runs, lost_from: (there < size).then_some(there), ..Pages::default() })

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::Spool;
+use super::{Extent, Spool};
 
 /// What all blocks give stays in the program's own memory up to so many bytes.
 const IN_MEMORY: u64 = 256 << 10;
@@ -34,7 +34,7 @@ struct Placed {
 
 /// Blocks that follow one another.
 pub struct Blocks {
-    stored: Bytes,
+    stored: Extent,
     blocks: Vec<Placed>,
     length: u64,
     undone: OnceLock<Undone>,
@@ -59,7 +59,7 @@ impl fmt::Debug for Blocks {
 
 impl Blocks {
     /// Blocks that are stored one behind the other; `None` when they are too much to be counted.
-    pub fn new(stored: Bytes, blocks: impl IntoIterator<Item = Block>) -> Option<Self> {
+    pub fn new(stored: Extent, blocks: impl IntoIterator<Item = Block>) -> Option<Self> {
         let (mut start, mut at) = (0_u64, 0_u64);
         let mut placed = Vec::new();
         for block in blocks {
@@ -91,12 +91,12 @@ impl Blocks {
 
     /// Undoes one block into a buffer of its length; false when it is cut or damaged.
     fn undo(&self, one: &Placed, into: &mut [u8]) -> bool {
-        let stored = || {
-            let start = usize::try_from(one.at).ok()?;
-            self.stored.get(start..start.checked_add(usize::try_from(one.block.stored).ok()?)?)
-        };
-        let Some(stored) = stored() else { return false };
-        if stored.is_empty() {
+        let wanted = u64::from(one.block.stored);
+        let Ok(stored) = self.stored.read_at(one.at, wanted) else { return false };
+        let stored = stored.as_ref();
+        if (stored.len() as u64) < wanted {
+            false
+        } else if stored.is_empty() {
             into.fill(0);
             true
         } else if stored.len() == into.len() {
@@ -214,7 +214,7 @@ mod tests {
             block(text.len(), packed.len()),
         ];
         let all = [text.as_slice(), &[0; 300], &plain, &[0; 100], &text].concat();
-        (Blocks::new(Bytes::from(stored), blocks).unwrap(), all)
+        (Blocks::new(Bytes::from(stored).into(), blocks).unwrap(), all)
     }
 
     #[test]
@@ -252,10 +252,10 @@ mod tests {
         let packed = lz4_flex::block::compress(&[7; 100]);
         for length in [99, 101, 4096] {
             let block = Block { length, stored: packed.len() as u32 };
-            let blocks = Blocks::new(Bytes::from(packed.clone()), [block]).unwrap();
+            let blocks = Blocks::new(Bytes::from(packed.clone()).into(), [block]).unwrap();
             assert_eq!(blocks.all().damaged.len(), 1, "{length}");
         }
-        let cut = Blocks::new(Bytes::from_static(b"x"), [Block { length: 9, stored: 5 }]).unwrap();
+        let cut = Blocks::new(Bytes::from_static(b"x").into(), [Block { length: 9, stored: 5 }]).unwrap();
         assert_eq!(cut.read(&(0..9)), None);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use ckptfx_parser::{
     Diagnostic,
-    memory::{AddressSpace, Captured, Content, PageRun, Unavailable, Vma, VmaKind},
+    memory::{AddressSpace, Captured, Content, Unavailable, Vma, VmaKind},
     proto::core_entry::March,
 };
 
@@ -118,8 +118,11 @@ impl<'a> Planner<'_, 'a> {
         let first = self.segments.len();
         for run in self.space.runs(vma.start, vma.end, &self.case.shared) {
             match run.content {
-                Ok(Captured::Page(PageRun { content: Content::Captured { bytes, .. }, .. })) => {
-                    self.add(first, vma, run.start, vec![Piece::Bytes(bytes)], 0);
+                Ok(Captured::Page(page)) if matches!(page.content, Content::Captured { .. }) => {
+                    match page.slice() {
+                        Some(bytes) => self.add(first, vma, run.start, vec![Piece::Bytes(bytes)], 0),
+                        None => self.miss(first, vma, run.start, run.length, "unreadable"),
+                    }
                 }
                 // Nothing can be read there, so that there is nothing to give.
                 Ok(_) if vma.prot == 0 => self.miss(first, vma, run.start, run.length, "not accessible"),

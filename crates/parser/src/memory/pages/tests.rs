@@ -31,7 +31,9 @@ type Shape = Vec<(u64, u64, char)>;
 
 fn shape(pages: &Pages<'_>) -> Shape {
     let letter = |run: &PageRun<'_>| match run.content {
-        Content::Captured { bytes, .. } => bytes.first().map_or('0', |byte| char::from(*byte)),
+        Content::Captured { bytes, .. } => {
+            bytes.held().unwrap().first().map_or('0', |byte| char::from(*byte))
+        }
         Content::Packed { .. } => 'Z',
         Content::Searched { .. } => 'S',
         Content::Lazy => 'L',
@@ -167,7 +169,7 @@ fn a_clip_keeps_bytes_and_addresses_together() {
     let offsets: Vec<_> = clips
         .iter()
         .map(|run| match run.content {
-            Content::Captured { bytes, offset, .. } => (run.start - BASE, bytes, offset),
+            Content::Captured { bytes, offset, .. } => (run.start - BASE, bytes.held().unwrap(), offset),
             _ => (0, b"".as_slice(), None),
         })
         .collect();
