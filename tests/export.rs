@@ -491,11 +491,11 @@ fn forms_are_refused_where_they_make_no_sense() {
         for form in FORMS {
             let ended = on(&format!("{command} -o {form}"), fixture("shop-podman")).status(2);
             assert!(
-                ended.stderr.contains(&format!("{form} is not a form of `{command}`")),
+                ended.stderr.contains(&format!("`{command}` cannot write {form}: use table")),
                 "{}",
                 ended.stderr
             );
-            assert!(ended.stderr.contains("table, json, jsonl, csv"), "{}", ended.stderr);
+            assert!(ended.stderr.contains("table, wide, json, jsonl, csv"), "{}", ended.stderr);
             assert_eq!(ended.stdout, b"");
         }
     }

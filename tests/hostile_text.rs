@@ -195,7 +195,7 @@ fn text_of_the_evidence_does_nothing_to_who_reads_it() {
                 harmless(&what, &output.stderr);
                 let text = harmless(&what, &output.stdout);
                 let errors = String::from_utf8_lossy(&output.stderr);
-                let is_no_form = ["is not a form of", "is decoded to", "form of the image"]
+                let is_no_form = ["cannot write", "is decoded to", "form of the image"]
                     .iter()
                     .any(|no| errors.contains(no));
                 if output.status.code() == Some(2) && is_no_form {

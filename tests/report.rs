@@ -287,8 +287,8 @@ fn what_could_not_be_read_is_in_the_report() {
     assert!(codes(&document, true).contains(&"missing-image"));
     for form in ["html", "markdown"] {
         let text = on_bytes(&format!("report -q -o {form}"), &tar).status(3).text();
-        assert!(text.contains("core-7.img") && text.contains("Something could not be read"), "{form}");
-        assert!(!report(form, fixture("scenarios/cow")).contains("Something could not be read"));
+        assert!(text.contains("core-7.img") && text.contains("Some evidence could not be read"), "{form}");
+        assert!(!report(form, fixture("scenarios/cow")).contains("Some evidence could not be read"));
     }
 }
 
@@ -297,7 +297,7 @@ fn forms_that_a_report_does_not_have_are_named() {
     let ended = on("report -o csv", fixture("scenarios/cow")).status(2);
     assert!(ended.stderr.contains("table, json, html, markdown, ecs, ocsf, sarif, stix"), "{}", ended.stderr);
     let ended = on("ps -o html", fixture("scenarios/cow")).status(2);
-    assert!(ended.stderr.contains("table, json, jsonl, csv"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("table, wide, json, jsonl, csv"), "{}", ended.stderr);
     // Without a form it is text for a ticket.
     assert!(on("report -q", fixture("scenarios/cow")).status(0).text().starts_with("# Checkpoint report"));
     on("report", "-").status(2);

@@ -174,18 +174,18 @@ fn a_hostile_name_stays_a_name() {
 #[test]
 fn forms_are_for_the_commands_that_have_them() {
     for (words, said) in [
-        ("ps -o dot", "dot is not a form of `ps`; it has table, json, jsonl, csv\n"),
+        ("ps -o dot", "`ps` cannot write dot: use table, wide, json, jsonl, csv\n"),
         (
             "timeline -o mermaid",
-            "mermaid is not a form of `timeline`; it has table, json, jsonl, csv, bodyfile, timesketch\n",
+            "`timeline` cannot write mermaid: use table, wide, json, jsonl, csv, bodyfile, timesketch\n",
         ),
         (
             "graph -o bodyfile",
-            "bodyfile is not a form of `graph`; it has table, json, jsonl, csv, dot, mermaid\n",
+            "`graph` cannot write bodyfile: use table, wide, json, jsonl, csv, dot, mermaid\n",
         ),
         (
             "grep-mem -o timesketch x",
-            "timesketch is not a form of `grep-mem`; it has table, json, jsonl, csv\n",
+            "`grep-mem` cannot write timesketch: use table, wide, json, jsonl, csv\n",
         ),
     ] {
         let ended = on(words, fixture("scenarios/bash")).status(2);

@@ -169,7 +169,7 @@ pub fn run(args: &RootfsArgs, common: &Common) -> Result<Outcome> {
         None => list(&args.archives, None, &args.options, common),
         Some(RootfsAction::Ls { operands, options }) => match operands.as_slice() {
             // A directory of this machine is hardly meant.
-            [path] if path.is_absolute() && path.is_dir() && !is_evidence(path, common) => {
+            [path] if is_of_the_system(path) && !is_evidence(path, common) => {
                 bail!("an archive is missing after {}; see ckptfx rootfs ls --help", path.display())
             }
             [archive] => list(std::slice::from_ref(archive), None, options, common),
@@ -248,9 +248,16 @@ fn in_order<'p>(path: &'p PathBuf, archive: &'p PathBuf) -> (&'p PathBuf, &'p Pa
     if are_swapped(path, archive) { (archive, path) } else { (path, archive) }
 }
 
-/// Whether there is evidence in a directory.
+/// Whether a path is one that every system has: then the container's is meant.
+fn is_of_the_system(path: &Path) -> bool {
+    const SYSTEM: [&str; 10] = ["bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr"];
+    let first = path.strip_prefix("/").ok().map(|below| below.components().next());
+    first.is_some_and(|first| first.is_none_or(|first| SYSTEM.iter().any(|name| first.as_os_str() == *name)))
+}
+
+/// Whether a directory is evidence itself.
 fn is_evidence(path: &Path, common: &Common) -> bool {
-    survey(path, &common.limits()).is_ok_and(|found| found.is_evidence || !found.candidates.is_empty())
+    survey(path, &common.limits()).is_ok_and(|found| found.is_evidence)
 }
 
 /// The tars inside the archive that hold files of the container.

@@ -16,6 +16,7 @@ use crate::{
         MemorySignals,
         asked::Conduct,
         contradiction,
+        dropped::DroppedFile,
         index::{self, Index},
         known, memory,
     },
@@ -28,7 +29,6 @@ use crate::{
         Process, State,
         thread::{self, ThreadFacts},
     },
-    recover::contents::Contents,
     security::credential::{self, Credentials},
 };
 
@@ -36,17 +36,6 @@ use crate::{
 const AT_EXECFN: u64 = 31;
 /// Longest path of Linux.
 const PATH_MAX: u64 = 4096;
-
-/// A file of the root file system's changes, of a volume or of a tmpfs, with its content.
-#[derive(Debug, Clone)]
-pub struct DroppedFile {
-    /// Path in the container.
-    pub path: Text,
-    /// Where the archive has it.
-    pub origin: Text,
-    /// Its bytes; none for what is no regular file.
-    pub contents: Contents,
-}
 
 /// What only findings ask of a process.
 #[derive(Debug, Clone)]

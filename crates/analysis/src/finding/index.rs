@@ -9,7 +9,7 @@ use crate::{
         file::{Details, Kind, OpenFile, Role},
         rootfs::{Change, ChangeKind},
     },
-    finding::facts::DroppedFile,
+    finding::dropped::DroppedFile,
     memory::mapping::Mapping,
     network::socket::Socket,
     process::{Process, State, thread::ThreadFacts},

@@ -9,6 +9,7 @@ mod conduct;
 mod container_risk;
 mod contradiction;
 mod coverage;
+mod dropped;
 mod executable;
 mod facts;
 mod history;
@@ -42,7 +43,8 @@ mod yara_rules;
 pub use self::{
     attack::{AttackVersion, Technique},
     coverage::{NotExamined, not_examined},
-    facts::{DroppedFile, Facts},
+    dropped::DroppedFile,
+    facts::Facts,
     memory::{MemorySignals, StringHit},
     next_step::{NextStep, Topic, quoted},
     origin::{Origin, Story},
