@@ -371,7 +371,7 @@ fn mappings_can_be_named() {
     }
     says(on("dump --pid 14 --vma 9999", &shop), 2, &["the last is"]);
     says(on("dump --pid 14 --vma rope", &shop), 2, &["heap, stack, vdso or an index"]);
-    says(on("dump --pid 15", &shop), 2, &["no process 15", "14"]);
+    says(on("dump --pid 15", &shop), 2, &["no process 15", "and 4 more"]);
     says(on("dump --pid 14 --vma 0", &shop), 2, &["only in the mapped file"]);
 }
 

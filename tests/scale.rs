@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fs, io::BufWriter, path::Path, process::Command
 
 use ckptfx_testkit::Scale;
 
-use crate::support::{Scratch, ckptfx, program};
+use crate::support::{Scratch, program};
 
 /// Ten times as much may take so many times as long: as much as a square term of a third of the time would make it.
 const GROWTH: f64 = 15.0;
@@ -69,7 +69,7 @@ const COMMANDS: &[&str] = &[
 ];
 
 /// Commands that take no archive.
-const OTHERS: [&str; 6] = ["verify", "capture", "explain", "schema", "generate", "help"];
+const OTHERS: [&str; 5] = ["verify", "capture", "explain", "schema", "generate"];
 
 /// How many of each, of the larger archive.
 fn count() -> u32 {

@@ -45,9 +45,14 @@ impl<'a> Case<'a> {
         self.shared.objects.values().for_each(|object| object.pages.unpack(&mut self.diagnostics));
     }
 
+    /// The index of the task with a pid.
+    pub(crate) fn place(&self, pid: u32) -> Option<usize> {
+        self.places.get(&pid).copied()
+    }
+
     /// The task with a pid.
     pub fn task(&self, pid: u32) -> Option<&Task<'a>> {
-        self.tasks.get(*self.places.get(&pid)?)
+        self.tasks.get(self.place(pid)?)
     }
 
     /// Number of threads of all living processes.

@@ -9,7 +9,7 @@ use ckptfx_parser::{
 
 use super::{
     content,
-    region::{Content, Owner, SearchRegion},
+    region::{Content, Owner, SearchRegion, mappers},
     source::Source,
 };
 use crate::{
@@ -55,6 +55,7 @@ pub fn regions_with<'a>(
             }));
         }
     }
+    let mappers = mappers(case);
     for (key, object) in &case.shared.objects {
         let source = source_of(&object.kind);
         if wanted.contains(&source) {
@@ -62,7 +63,7 @@ pub fn regions_with<'a>(
             regions.extend(captured_regions(&object.pages)?.into_iter().map(|region| SearchRegion {
                 content: Content::Pages(region),
                 source,
-                owner: Owner::Object(*key),
+                owner: Owner::Object(*key, mappers.get(key).cloned().unwrap_or_default()),
             }));
         }
     }

@@ -1,6 +1,6 @@
 //! A run of bytes that is searched, and whose it is.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use ckptfx_parser::memory::{Region, Vma, VmaKind};
@@ -30,12 +30,39 @@ pub(super) enum Content<'a> {
     Unclaimed { base: u64, length: u64, bytes: Bytes, goes_on: bool, is_lost: bool },
 }
 
+/// Mappings of one shared object: indexes into the case's tasks, in their order, and into the mappings of each.
+pub(super) type Mappers = Arc<[(usize, usize)]>;
+
+/// The mappings of every shared object, read once.
+pub(super) fn mappers(case: &Case<'_>) -> HashMap<u64, Mappers> {
+    let mut found: HashMap<u64, Vec<(usize, usize)>> = HashMap::new();
+    for (index, task) in case.tasks.iter().enumerate() {
+        for (place, vma) in task.space.iter().flat_map(|space| &space.vmas).enumerate() {
+            if let Some(key) = object_of(vma.kind) {
+                found.entry(key).or_default().push((index, place));
+            }
+        }
+    }
+    found.into_iter().map(|(key, places)| (key, places.into())).collect()
+}
+
+/// The tasks and mappings at some places.
+fn mapped<'c, 'a>(
+    case: &'c Case<'a>,
+    mappers: &'c [(usize, usize)],
+) -> impl Iterator<Item = (&'c Task<'a>, &'c Vma)> {
+    mappers.iter().filter_map(|(index, place)| {
+        let task = case.tasks.get(*index)?;
+        Some((task, task.space.as_ref()?.vmas.get(*place)?))
+    })
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Owner {
     /// Index into the case's tasks.
     Task(usize),
-    /// Key of the shared object.
-    Object(u64),
+    /// A shared object: its key, and which mappings of which tasks show it.
+    Object(u64, Mappers),
     /// A file or queue.
     Item(Arc<Item>),
 }
@@ -158,9 +185,16 @@ impl<'a> SearchRegion<'a> {
     pub fn tasks<'c>(&self, case: &'c Case<'a>) -> Vec<&'c Task<'a>> {
         match &self.owner {
             Owner::Task(index) => case.tasks.get(*index).into_iter().collect(),
-            Owner::Object(key) => case.tasks.iter().filter(|task| maps_object(task, *key)).collect(),
+            Owner::Object(_, mappers) => {
+                let mut tasks: Vec<usize> = mappers.iter().map(|(index, _)| *index).collect();
+                tasks.dedup();
+                tasks.into_iter().filter_map(|index| case.tasks.get(index)).collect()
+            }
             Owner::Item(item) => {
-                case.tasks.iter().filter(|task| item.pids.contains(&task.process.pid)).collect()
+                let mut places: Vec<usize> = item.pids.iter().filter_map(|pid| case.place(*pid)).collect();
+                places.sort_unstable();
+                places.dedup();
+                places.into_iter().filter_map(|place| case.tasks.get(place)).collect()
             }
         }
     }
@@ -169,7 +203,7 @@ impl<'a> SearchRegion<'a> {
     pub fn owner(&self) -> Option<usize> {
         match self.owner {
             Owner::Task(index) => Some(index),
-            Owner::Object(_) | Owner::Item(_) => None,
+            Owner::Object(..) | Owner::Item(_) => None,
         }
     }
 
@@ -177,7 +211,7 @@ impl<'a> SearchRegion<'a> {
     pub fn is_part_of_same(&self, other: &Self) -> bool {
         match (&self.owner, &other.owner) {
             (Owner::Task(one), Owner::Task(two)) => one == two,
-            (Owner::Object(one), Owner::Object(two)) => one == two,
+            (Owner::Object(one, _), Owner::Object(two, _)) => one == two,
             (Owner::Item(one), Owner::Item(two)) => Arc::ptr_eq(one, two),
             _ => false,
         }
@@ -187,7 +221,7 @@ impl<'a> SearchRegion<'a> {
     pub fn thing<'c>(&'c self, case: &'c Case<'a>) -> Option<(&'c [u8], Option<u64>)> {
         match &self.owner {
             Owner::Task(_) => None,
-            Owner::Object(key) => {
+            Owner::Object(key, _) => {
                 case.shared.objects.get(key).map(|object| (object.name.as_slice(), object.size))
             }
             Owner::Item(item) => Some((item.name.0.as_slice(), Some(item.size))),
@@ -195,13 +229,9 @@ impl<'a> SearchRegion<'a> {
     }
 
     /// The mappings of the shared object that it is a part of.
-    pub fn mappings<'c>(&self, case: &'c Case<'a>) -> Vec<(&'c Task<'a>, &'c Vma)> {
-        let Owner::Object(key) = self.owner else { return Vec::new() };
-        let all = case
-            .tasks
-            .iter()
-            .flat_map(|task| task.space.iter().flat_map(|space| &space.vmas).map(move |vma| (task, vma)));
-        all.filter(|(_, vma)| object_of(vma.kind) == Some(key)).collect()
+    pub fn mappings<'c>(&'c self, case: &'c Case<'a>) -> Vec<(&'c Task<'a>, &'c Vma)> {
+        let Owner::Object(_, mappers) = &self.owner else { return Vec::new() };
+        mapped(case, mappers).collect()
     }
 
     /// Where the byte at `position` (an address, or an offset in an object, file or queue) is. Of several
@@ -230,17 +260,10 @@ impl<'a> SearchRegion<'a> {
                 let address = Some(position);
                 Place { task, address, offset: None, vma, thing, shared_with, member, member_offset }
             }
-            Owner::Object(key) => {
-                let mut seen: Vec<(&Task<'a>, &Vma)> = Vec::new();
-                for task in &case.tasks {
-                    let vmas = task.space.iter().flat_map(|space| &space.vmas);
-                    let holds = |vma: &&Vma| {
-                        object_of(vma.kind) == Some(*key)
-                            && position >= vma.offset
-                            && position - vma.offset < vma.length()
-                    };
-                    seen.extend(vmas.filter(holds).map(|vma| (task, vma)));
-                }
+            Owner::Object(key, mappers) => {
+                let holds = |vma: &Vma| position >= vma.offset && position - vma.offset < vma.length();
+                let seen: Vec<(&Task<'a>, &Vma)> =
+                    mapped(case, mappers).filter(|(_, vma)| holds(vma)).collect();
                 let address = |vma: &Vma| vma.start + (position - vma.offset);
                 let first = seen.iter().position(|(task, vma)| wanted(task, Some(vma), Some(address(vma))));
                 let chosen = seen.get(first.unwrap_or(0)).copied();
@@ -288,11 +311,9 @@ impl<'a> SearchRegion<'a> {
                 let next = vmas.get(vmas.partition_point(|vma| vma.end <= position));
                 next.map_or(last, |vma| if vma.start > position { vma.start } else { vma.end })
             }
-            Owner::Object(key) => {
-                let vmas = case.tasks.iter().flat_map(|task| task.space.iter().flat_map(|space| &space.vmas));
-                let borders = vmas
-                    .filter(|vma| object_of(vma.kind) == Some(*key))
-                    .flat_map(|vma| [vma.offset, vma.offset.saturating_add(vma.length())]);
+            Owner::Object(_, mappers) => {
+                let borders = mapped(case, mappers)
+                    .flat_map(|(_, vma)| [vma.offset, vma.offset.saturating_add(vma.length())]);
                 borders.filter(|border| *border > position).min().unwrap_or(last)
             }
             Owner::Item(_) => last,
@@ -314,10 +335,6 @@ fn object_of(kind: VmaKind) -> Option<u64> {
         VmaKind::Shared(key) | VmaKind::MemfdPrivate(key) => Some(key),
         _ => None,
     }
-}
-
-fn maps_object(task: &Task<'_>, key: u64) -> bool {
-    task.space.iter().flat_map(|space| &space.vmas).any(|vma| object_of(vma.kind) == Some(key))
 }
 
 /// Something with a name that holds bytes: a file, or a queue.
