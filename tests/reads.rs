@@ -257,5 +257,5 @@ fn told(memory: &str, scratch: &Path) -> String {
     let archive = fixture("webserver-podman");
     let mut command = command();
     command.arg("ps").arg(archive).args(["--memory", memory, "--scratch"]).arg(scratch);
-    String::from_utf8(command.output().unwrap().stderr).unwrap()
+    String::from_utf8(command.output().expect("it runs").stderr).expect("UTF-8")
 }

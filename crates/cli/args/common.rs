@@ -175,14 +175,15 @@ impl Common {
     }
 }
 
-/// GiB, perhaps a part of one, as bytes.
+/// GiB, perhaps a part of one, as bytes. A fraction of a byte is none, and more than there can be is all that there can be.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn parse_gibibytes(text: &str) -> Result<u64, String> {
+    const GIBIBYTE: f64 = 1_073_741_824.0;
     let value: f64 = text.parse().map_err(|_| "a number of GiB is expected, such as 2 or 0.5".to_owned())?;
     if !value.is_finite() || value < 0.0 {
         return Err("a number of GiB is expected, such as 2 or 0.5".to_owned());
     }
-    // A fraction of a byte is none, and more than there is is all there is.
-    Ok((value * (1_u64 << 30) as f64) as u64)
+    Ok((value * GIBIBYTE) as u64)
 }
 
 fn parse_limit(text: &str) -> Result<(String, u64), String> {

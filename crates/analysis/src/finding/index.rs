@@ -126,13 +126,13 @@ pub(super) fn is_present(change: &Change) -> bool {
 }
 
 /// What is at some places of a list.
-pub(super) fn at<'l, T, K: Eq + std::hash::Hash, Q>(
+pub(super) fn at<'l, T, K, Q>(
     list: &'l [T],
     places: &'l Places<K>,
     key: &Q,
 ) -> impl Iterator<Item = &'l T> + use<'l, T, K, Q>
 where
-    K: std::borrow::Borrow<Q>,
+    K: Eq + std::hash::Hash + std::borrow::Borrow<Q>,
     Q: Eq + std::hash::Hash + ?Sized,
 {
     places.get(key).into_iter().flatten().filter_map(|place| list.get(*place))
