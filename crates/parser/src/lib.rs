@@ -14,7 +14,7 @@
 //! // What cannot be read of an image is told here, and the rest is given.
 //! let mut diagnostics = Vec::new();
 //! let tree = evidence.checkpoints[0].images.read::<PstreeEntry>("pstree.img", &mut diagnostics);
-//! let pids: Vec<u32> = tree.iter().map(|entry| entry.value.pid).collect();
+//! let pids: Vec<u32> = tree.iter().filter_map(|entry| entry.value.pid).collect();
 //! assert_eq!(pids, [1, 7]);
 //! assert!(diagnostics.is_empty());
 //! # Ok::<(), ckptfx_parser::Error>(())
