@@ -42,19 +42,27 @@ pub fn finish_diagnostics(diagnostics: &[Diagnostic], common: &Common) -> Vec<Wa
     kept.iter().map(Warning::from).collect()
 }
 
-/// An error for people: names from the evidence are fit to be shown, each line stays one, and what the system calls an
-/// error is told without its number.
+/// An error for people: what the system calls an error is told without its number, and each line stays one. Names from the
+/// evidence are fit to be shown; lines after the first are set in, so that no name can pass for a message of its own.
 pub fn error_text(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let lines = text.lines().map(|line| without_numbers(&show(line.as_bytes())));
-    lines.collect::<Vec<_>>().join("\n")
+    let trimmed = lines.enumerate().map(|(index, line)| match index {
+        0 => line,
+        _ => format!("  {}", line.trim_start()),
+    });
+    trimmed.collect::<Vec<_>>().join("\n")
 }
 
+/// The text without ` (os error 2)` and its kind.
 fn without_numbers(line: &str) -> String {
-    let mut text = line.to_owned();
-    while let Some(at) = text.find(" (os error ") {
-        let Some(length) = text[at..].find(')') else { break };
-        text.replace_range(at..=at + length, "");
+    let mut parts = line.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => text.push_str(rest),
+            _ => text.extend([" (os error ", part]),
+        }
     }
     text
 }
@@ -66,11 +74,16 @@ mod tests {
     #[test]
     fn errors_are_lines_without_numbers() {
         let error = anyhow::anyhow!("first\nsecond \u{1b}[1m").context("cannot read a.tar");
-        assert_eq!(
-            error_text(&error),
-            "cannot read a.tar: first\nsecond \\u{1b}[1m".replace("\\u{1b}", "\\x1b")
+        let told = error_text(&error);
+        assert!(
+            told.starts_with("cannot read a.tar: first\n  second ") && !told.contains('\u{1b}'),
+            "{told}"
         );
+        // A name of the evidence cannot make a message of its own.
+        let forged = anyhow::anyhow!("a\nckptfx: note: nothing was found\n\n  b");
+        assert!(error_text(&forged).lines().skip(1).all(|line| line.starts_with("  ")), "{forged}");
         let missing = anyhow::Error::from(std::io::Error::from_raw_os_error(2)).context("a.tar");
         assert_eq!(error_text(&missing), "a.tar: No such file or directory");
+        assert_eq!(without_numbers("a (os error x) b (os error 5): c"), "a (os error x) b: c");
     }
 }

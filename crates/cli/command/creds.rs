@@ -1,6 +1,6 @@
 //! `ckptfx creds`: who processes are and what they may do.
 
-use std::{io::Write as _, path::PathBuf};
+use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::{
@@ -11,7 +11,7 @@ use ckptfx_report::{listing, schema::Document};
 use clap::Args;
 
 use crate::{
-    args::{Common, Format, ProcessFilter},
+    args::{Common, Format, ViewArgs},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     spec::{Command, Group},
@@ -36,11 +36,8 @@ pub const COMMAND: Command = Command {
 /// What `creds` takes.
 #[derive(Debug, Args)]
 pub struct CredsArgs {
-    /// Archives, directories, or - for standard input.
-    #[arg(required = true, value_name = "ARCHIVE")]
-    pub archives: Vec<PathBuf>,
     #[command(flatten)]
-    pub filter: ProcessFilter,
+    pub view: ViewArgs,
     /// Disassemble the seccomp filters.
     #[arg(long)]
     pub filters: bool,
@@ -102,14 +99,18 @@ fn capabilities(sets: &Capabilities) -> String {
 
 pub fn run(args: &CredsArgs, common: &Common) -> Result<Outcome> {
     if !args.filters || common.output != Format::Table {
-        return view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
-            Ok(credential::credentials(case, args.filters, wanted))
-        });
+        return view::run_filtered(
+            &VIEW,
+            &args.view.archives,
+            &args.view.filter,
+            common,
+            &mut |case, wanted| Ok(credential::credentials(case, args.filters, wanted)),
+        );
     }
-    for_each_checkpoint(&args.archives, common, VIEW.name, VIEW.collection, |case, output, _| {
-        args.filter.check(case)?;
+    for_each_checkpoint(&args.view.archives, common, VIEW.name, VIEW.collection, |case, output, _| {
+        args.view.filter.check(case)?;
         let mut shown: Vec<(u32, u32)> = Vec::new();
-        for creds in credential::credentials(case, true, &|task| args.filter.accepts(task)) {
+        for creds in credential::credentials(case, true, &|task| args.view.filter.accepts(task)) {
             let comm = view::text(creds.comm.as_ref());
             writeln!(output, "process {} thread {} {comm}: {}", creds.pid, creds.tid, seccomp(&creds))?;
             for filter in &creds.filters {

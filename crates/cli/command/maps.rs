@@ -1,7 +1,5 @@
 //! `ckptfx maps`: the mappings of each process.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use ckptfx_analysis::memory::{
     anomaly::Anomaly,
@@ -13,7 +11,7 @@ use clap::Args;
 pub use ckptfx_report::words::range as address;
 
 use crate::{
-    args::{Common, Format, ProcessFilter},
+    args::{Common, Format, ViewArgs},
     outcome::Outcome,
     render::table,
     spec::{Command, Group},
@@ -38,11 +36,8 @@ pub const COMMAND: Command = Command {
 /// What `maps` takes.
 #[derive(Debug, Args)]
 pub struct MapsArgs {
-    /// Archives, directories, or - for standard input.
-    #[arg(required = true, value_name = "ARCHIVE")]
-    pub archives: Vec<PathBuf>,
     #[command(flatten)]
-    pub filter: ProcessFilter,
+    pub view: ViewArgs,
     /// Only mappings with anomalies, with the reason.
     #[arg(long)]
     pub anomalies: bool,
@@ -94,7 +89,7 @@ pub fn finding(anomaly: &Anomaly) -> String {
 
 pub fn run(args: &MapsArgs, common: &Common) -> Result<Outcome> {
     let view = if args.anomalies { &ANOMALIES } else { &VIEW };
-    view::run_filtered(view, &args.archives, &args.filter, common, &mut |case, wanted| {
+    view::run_filtered(view, &args.view.archives, &args.view.filter, common, &mut |case, wanted| {
         let mut mappings = mapping::mappings(case, wanted);
         if args.anomalies {
             mappings.retain(|mapping| !mapping.anomalies.is_empty());

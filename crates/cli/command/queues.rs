@@ -1,6 +1,6 @@
 //! `ckptfx queues`: bytes that nobody had read.
 
-use std::{io::Write, path::PathBuf};
+use std::io::Write;
 
 use anyhow::{Context as _, Result, bail};
 use ckptfx_analysis::{Case, network::queue};
@@ -12,7 +12,7 @@ use ckptfx_report::{
 use clap::Args;
 
 use crate::{
-    args::{Common, Format, ProcessFilter},
+    args::{Common, Format, ViewArgs},
     checkpoints::{for_each_checkpoint, only_checkpoint},
     diagnostics::finish_diagnostics,
     named::open_one,
@@ -44,11 +44,8 @@ pub const COMMAND: Command = Command {
 /// What `queues` takes.
 #[derive(Debug, Args)]
 pub struct QueuesArgs {
-    /// Archives, directories, or - for standard input.
-    #[arg(required = true, value_name = "ARCHIVE")]
-    pub archives: Vec<PathBuf>,
     #[command(flatten)]
-    pub filter: ProcessFilter,
+    pub view: ViewArgs,
     /// Write only the bytes of queue N.
     #[arg(long, value_name = "N")]
     pub raw: Option<usize>,
@@ -60,9 +57,9 @@ pub fn run(args: &QueuesArgs, common: &Common) -> Result<Outcome> {
     if let Some(number) = args.raw {
         return raw(args, number, common);
     }
-    for_each_checkpoint(&args.archives, common, "queues", COLLECTION, |case, output, _| {
-        args.filter.check(case)?;
-        let queues = queue::queues(case, &|task| args.filter.accepts(task));
+    for_each_checkpoint(&args.view.archives, common, "queues", COLLECTION, |case, output, _| {
+        args.view.filter.check(case)?;
+        let queues = queue::queues(case, &|task| args.view.filter.accepts(task));
         if !output.is_table() {
             return queues.iter().try_for_each(|queue| output.record(queue));
         }
@@ -81,13 +78,13 @@ pub fn run(args: &QueuesArgs, common: &Common) -> Result<Outcome> {
 
 /// Writes the bytes of one queue as they are.
 fn raw(args: &QueuesArgs, number: usize, common: &Common) -> Result<Outcome> {
-    let [archive] = args.archives.as_slice() else { bail!("--raw takes one archive") };
+    let [archive] = args.view.archives.as_slice() else { bail!("--raw takes one archive") };
     let bars = Bars::new(common.quiet);
     let opened = open_one(archive, common, &bars)?;
     let mut case = Case::read(only_checkpoint(&opened)?);
     case.diagnostics.splice(0..0, opened.evidence.diagnostics.iter().cloned());
-    args.filter.check(&case)?;
-    let queues = queue::queues(&mut case, &|task| args.filter.accepts(task));
+    args.view.filter.check(&case)?;
+    let queues = queue::queues(&mut case, &|task| args.view.filter.accepts(task));
     let queue = queues
         .iter()
         .find(|queue| queue.number == number)

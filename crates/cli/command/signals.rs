@@ -1,7 +1,5 @@
 //! `ckptfx signals`: what processes do on signals, and which wait.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use ckptfx_analysis::process::signal::{self, Disposition, Pending, Signal};
 use ckptfx_report::{listing, schema::Document};
@@ -9,7 +7,7 @@ use clap::Args;
 
 use super::threads;
 use crate::{
-    args::{Common, Format, ProcessFilter},
+    args::{Common, Format, ViewArgs},
     outcome::Outcome,
     spec::{Command, Group},
     view::{self, Column, View},
@@ -33,11 +31,8 @@ pub const COMMAND: Command = Command {
 /// What `signals` takes.
 #[derive(Debug, Args)]
 pub struct SignalsArgs {
-    /// Archives, directories, or - for standard input.
-    #[arg(required = true, value_name = "ARCHIVE")]
-    pub archives: Vec<PathBuf>,
     #[command(flatten)]
-    pub filter: ProcessFilter,
+    pub view: ViewArgs,
     /// Include signals with their default action.
     #[arg(long)]
     pub all: bool,
@@ -76,7 +71,7 @@ fn pending(pending: &Pending) -> String {
 }
 
 pub fn run(args: &SignalsArgs, common: &Common) -> Result<Outcome> {
-    view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
+    view::run_filtered(&VIEW, &args.view.archives, &args.view.filter, common, &mut |case, wanted| {
         Ok(signal::signals(case, args.all, wanted))
     })
 }

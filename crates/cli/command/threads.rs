@@ -1,6 +1,6 @@
 //! `ckptfx threads`: where each thread was.
 
-use std::{io::Write as _, path::PathBuf};
+use std::io::Write as _;
 
 use anyhow::Result;
 use ckptfx_analysis::{
@@ -15,7 +15,7 @@ use clap::Args;
 
 use super::maps;
 use crate::{
-    args::{Common, Format, ProcessFilter},
+    args::{Common, Format, ViewArgs},
     checkpoints::for_each_checkpoint,
     outcome::Outcome,
     spec::{Command, Group},
@@ -40,11 +40,8 @@ pub const COMMAND: Command = Command {
 /// What `threads` takes.
 #[derive(Debug, Args)]
 pub struct ThreadsArgs {
-    /// Archives, directories, or - for standard input.
-    #[arg(required = true, value_name = "ARCHIVE")]
-    pub archives: Vec<PathBuf>,
     #[command(flatten)]
-    pub filter: ProcessFilter,
+    pub view: ViewArgs,
     /// Show the registers of each thread.
     #[arg(long)]
     pub registers: bool,
@@ -101,13 +98,17 @@ pub fn location(location: Option<&Location>) -> String {
 
 pub fn run(args: &ThreadsArgs, common: &Common) -> Result<Outcome> {
     if !args.registers || common.output != Format::Table {
-        return view::run_filtered(&VIEW, &args.archives, &args.filter, common, &mut |case, wanted| {
-            Ok(thread::threads(case, wanted))
-        });
+        return view::run_filtered(
+            &VIEW,
+            &args.view.archives,
+            &args.view.filter,
+            common,
+            &mut |case, wanted| Ok(thread::threads(case, wanted)),
+        );
     }
-    for_each_checkpoint(&args.archives, common, VIEW.name, VIEW.collection, |case, output, _| {
-        args.filter.check(case)?;
-        for thread in thread::threads(case, &|task| args.filter.accepts(task)) {
+    for_each_checkpoint(&args.view.archives, common, VIEW.name, VIEW.collection, |case, output, _| {
+        args.view.filter.check(case)?;
+        for thread in thread::threads(case, &|task| args.view.filter.accepts(task)) {
             write!(
                 output,
                 "process {} thread {} {}",
