@@ -223,6 +223,10 @@ impl Plain {
             let column = shown.remove(shown.len() - 2);
             dropped.push(self.headers[column].clone());
         }
+        // A cell may be of any length: what is wider than the terminal is cut at once.
+        for (width, least) in widths.iter_mut().zip(&least) {
+            *width = (*width).min(room).max(*least);
+        }
         while total(shown, &widths) > room {
             let widest = shown.iter().copied().filter(|column| widths[*column] > least[*column]);
             let Some(widest) = widest.max_by_key(|column| widths[*column]) else { break };
@@ -301,6 +305,18 @@ mod tests {
         }
         let (text, _) = written(&Layout { width: Some(20), wide: true, ..Layout::default() });
         assert!(text.contains("/usr/lib/x86_64-linux-gnu/libc.so.6"));
+    }
+
+    #[test]
+    fn a_cell_of_any_length_costs_no_more_than_its_length() {
+        let mut plain = Plain::new(&["PID", "PATH", "NAME"]);
+        for _ in 0..4 {
+            plain.row(["1".to_owned(), "p".repeat(1 << 22), "n".repeat(1 << 22)]);
+        }
+        let mut out = Vec::new();
+        plain.write(&mut out, &Layout { width: Some(80), ..Layout::default() }).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().all(|line| line.width() <= 80), "{}", text.len());
     }
 
     #[test]
